@@ -1,0 +1,244 @@
+/**
+ * What the parts of a broker know of each other: interfaces only, so that network, handlers, partitions, groups and
+ * controller depend on this file and never on each other.
+ */
+import type { Log, LogSlice, ReadRequest } from '@kfk/log-store'
+import type { Api, RequestInput, RequestOf, ResponseInput, ResponseOf } from '@kfk/protocol'
+import type { Clock } from './runtime/clock.js'
+import type { Logger } from './runtime/logger.js'
+
+export type { Clock, TimerHandle } from './runtime/clock.js'
+export type { Logger } from './runtime/logger.js'
+
+/**
+ * Serves one API. A handler translates between wire and broker; it owns no state. The table of handlers is what
+ * ApiVersions advertises.
+ */
+export interface Handler<A extends Api = Api> {
+  readonly api: A
+  /** Advertised range, inclusive. */
+  readonly versions: readonly [min: number, max: number]
+  /**
+   * Answers a request. A plain value costs no promise; `undefined` means that no response is sent (Produce, acks 0).
+   * Responses of one connection leave in request order whatever the order in which handlers finish.
+   */
+  handle(
+    context: RequestContext,
+    request: RequestOf<A>,
+  ): ResponseInput<A> | undefined | Promise<ResponseInput<A> | undefined>
+}
+
+/** Fixes the type of one handler, and forgets it for the table. */
+export function defineHandler<A extends Api>(handler: Handler<A>): Handler {
+  return handler as unknown as Handler
+}
+
+/** The circumstances of one request. */
+export interface RequestContext {
+  readonly apiVersion: number
+  readonly clientId: string | null
+  readonly correlationId: number
+  /** The peer's address, for reports. */
+  readonly peer: string
+  /** Aborted when the connection closes. */
+  readonly signal: AbortSignal
+  readonly services: BrokerServices
+}
+
+/** Everything that a handler may use. */
+export interface BrokerServices {
+  readonly nodeId: number
+  readonly clusterId: string
+  readonly config: BrokerConfig
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly cluster: ClusterView
+  readonly controller: ControllerGateway
+  readonly partitions: PartitionRegistry
+  readonly groups: GroupCoordinators
+  readonly producerIds: ProducerIds
+  readonly purgatory: Purgatory
+  /** What ApiVersions answers: derived from the handler table, ascending by key. */
+  readonly advertised: readonly { apiKey: number; minVersion: number; maxVersion: number }[]
+}
+
+/** Typed access to config values by their Kafka names. An unknown name is a programmer's error and throws. */
+export interface ConfigValues {
+  string(name: string): string
+  boolean(name: string): boolean
+  /** int and double configs. */
+  number(name: string): number
+  /** long configs; values beyond 2^53 - 1, such as Long.MAX_VALUE, read as Number.MAX_SAFE_INTEGER. */
+  long(name: string): number
+}
+
+/** Config of this broker: explicit, dynamic, or default. Values may change while the broker runs: do not keep them. */
+export interface BrokerConfig extends ConfigValues {
+  /** By topic config names (`max.message.bytes`): the topic's own, else the broker's (`message.max.bytes`), else Kafka's default. */
+  topicConfig(topic: string): ConfigValues
+}
+
+/** A topic as the metadata log describes it. Immutable: a change makes a new image. */
+export interface TopicImage {
+  readonly name: string
+  /** Never the zero id; a recreated topic has another one. */
+  readonly id: string
+  readonly internal: boolean
+  readonly configs: ReadonlyMap<string, string>
+  /** Ascending by index, dense from 0. */
+  readonly partitions: readonly { readonly index: number; readonly replicas: readonly number[] }[]
+}
+
+/** What one step of the metadata log or of coordination changed. */
+export interface ClusterChange {
+  readonly added: readonly TopicImage[]
+  /** Configs or partition count changed. */
+  readonly changed: readonly TopicImage[]
+  readonly removed: readonly TopicImage[]
+  /** A broker came, went or changed its address or epoch. */
+  readonly brokersChanged: boolean
+}
+
+/** A broker that is alive. */
+export interface BrokerImage {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  readonly rack: string | null
+}
+
+/** This broker's copy of the metadata log, and of who is alive. Reads never wait. */
+export interface ClusterView {
+  readonly clusterId: string
+  /** A live broker that takes admin requests (PROTOCOL gotcha 13). */
+  readonly controllerId: number
+  /** Next offset of the metadata log to apply: all below is visible here. */
+  readonly metadataOffset: number
+  brokers(): readonly BrokerImage[]
+  topic(name: string): TopicImage | undefined
+  topicById(id: string): TopicImage | undefined
+  topics(): Iterable<TopicImage>
+  /** `leaderId` is -1 when the broker that leads is absent; undefined when there is no such partition. */
+  leaderOf(
+    topic: string,
+    partition: number,
+  ): { readonly leaderId: number; readonly leaderEpoch: number } | undefined
+  /** Called after the view has changed, in order of registration, on the same turn. Returns the unsubscriber. */
+  onChange(listener: (change: ClusterChange) => void): () => void
+}
+
+/** The way to whoever may write the metadata log. */
+export interface ControllerGateway {
+  /** Handled locally when this broker is the controller; returns once the local view has caught up. */
+  forward<A extends Api>(
+    api: A,
+    request: RequestInput<A>,
+    options: { signal: AbortSignal; timeoutMs: number },
+  ): Promise<ResponseOf<A>>
+  /**
+   * Creates a topic on demand with the defaults (`__consumer_offsets` with its own partition count). NONE also when it
+   * exists. Concurrent calls for one name share one creation. Never throws: the error code tells.
+   */
+  ensureTopic(name: string, options?: { partitions?: number }): Promise<number>
+}
+
+/** Producer ids that no broker of the cluster has given out before. */
+export interface ProducerIds {
+  /** Rejects with BrokerError KFK_BROKER_UNAVAILABLE when no block can be had. */
+  next(): Promise<bigint>
+}
+
+/** The outcome of an append. `errorCode` 0: the batches are in the log, not necessarily committed yet. */
+export interface PartitionAppendResult {
+  readonly errorCode: number
+  readonly errorMessage?: string
+  /** -1 on error. */
+  readonly baseOffset: number
+  /** Last offset written (or, of a duplicate, of the original); -1 on error. Wait for `lastOffset + 1` to be committed. */
+  readonly lastOffset: number
+  /** -1 unless the topic's timestamp type is LogAppendTime. */
+  readonly logAppendTimeMs: number
+  readonly logStartOffset: number
+  /** The sequence had been appended before: the offsets are those of the original. */
+  readonly duplicate?: boolean
+}
+
+/** One partition that this broker leads. */
+export interface Partition {
+  readonly topic: string
+  readonly topicId: string
+  readonly index: number
+  readonly log: Log
+  /** This leader's epoch: promised on disk before anything was served under it. */
+  readonly leaderEpoch: number
+  readonly logStartOffset: number
+  readonly logEndOffset: number
+  /** All below is committed: visible to consumers, and never lost. */
+  readonly highWatermark: number
+  readonly lastStableOffset: number
+  /**
+   * Appends whole batches, synchronously. Bytes from a client are validated as Kafka does (exactly one batch); those
+   * from a coordinator or the controller are trusted. The bytes belong to the log until they are written: the caller
+   * must not touch them again. Never throws.
+   */
+  append(
+    batches: Uint8Array,
+    options: { origin: 'client' | 'coordinator' | 'controller' },
+  ): PartitionAppendResult
+  /** Resolves when the high watermark has reached `offset`; rejects when the log fails or the signal aborts. */
+  whenCommitted(offset: number, signal?: AbortSignal): Promise<void>
+  /** Called after each advance of the high watermark; no promise per append. Returns the unsubscriber. */
+  onHighWatermark(listener: (highWatermark: number) => void): () => void
+  /**
+   * Whole batches from `request.from`, at once when they are in memory or the page cache. Bounded by the high watermark unless
+   * `maxOffset` is given. Throws or rejects with StoreError (KFK_STORE_OFFSET_OUT_OF_RANGE).
+   */
+  read(request: ReadRequest): LogSlice | Promise<LogSlice>
+}
+
+/** The partitions that this broker hosts. Logs open at first use. */
+export interface PartitionRegistry {
+  /**
+   * A partition that is open already, else an error code: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER,
+   * KAFKA_STORAGE_ERROR; `undefined` when it is ours but not open yet: call `open`.
+   */
+  local(topic: string, index: number): Partition | number | undefined
+  localById(topicId: string, index: number): Partition | number | undefined
+  /** As `local`, and opens the log when needed. Never rejects. */
+  open(topic: string, index: number): Promise<Partition | number>
+  /** Open partitions. */
+  hosted(): Iterable<Partition>
+  /** Deletes the logs of removed topics (by id) and applies changed configs. */
+  apply(change: ClusterChange): Promise<void>
+  /** A log that no topic describes: the metadata log, `('__kfk_metadata', 0)`. Always flushed at each append. */
+  openInternal(name: string, index: number): Promise<Partition>
+}
+
+/** Requests that wait for something: no timer and no promise chain each. */
+export interface Purgatory {
+  /**
+   * Registers an operation under its keys. `tryComplete` is called when one of them is notified, and returns true once it
+   * is done; `expire` is called instead after `timeoutMs`. Exactly one of the two ends the operation.
+   */
+  watch(operation: {
+    readonly keys: readonly string[]
+    readonly timeoutMs: number
+    tryComplete(): boolean
+    expire(): void
+  }): { cancel(): void }
+  /** Tries the operations that wait for `key`. */
+  notify(key: string): void
+}
+
+/**
+ * Group coordination of this broker, for handlers/groups.ts and handlers/group-offsets.ts (same owner as src/group).
+ * Whole request bodies come in and whole response bodies go out, because every group API is about one group or a batch of them.
+ */
+export interface GroupCoordinators {
+  /** Loads nothing by itself: partitions of `__consumer_offsets` load at first use. */
+  start(): Promise<void>
+  /** Answers every waiting member with an error and flushes what is pending. */
+  stop(): Promise<void>
+  /** A partition of `__consumer_offsets` opened here: load its groups. */
+  onPartitionHosted(partition: Partition): void
+}
