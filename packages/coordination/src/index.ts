@@ -1,0 +1,27 @@
+export type {
+  Change,
+  CompareAndSet,
+  Coordination,
+  Entry,
+  Holding,
+  Lease,
+  Session,
+  SessionOptions,
+  Watch,
+  WatchOptions,
+} from './coordination.js'
+export { CoordinationError, type CoordinationErrorCode } from './coordination-error.js'
+export { type Clock, systemClock } from './clock.js'
+export {
+  checkCompareAndSet,
+  checkKey,
+  checkPrefix,
+  checkSessionOptions,
+  checkValue,
+  DEFAULT_MAX_VALUE_BYTES,
+  MAX_KEY_LENGTH,
+  MAX_TTL_MS,
+  MIN_TTL_MS,
+} from './limits.js'
+export type { EmbeddedCoordination } from './embedded-coordination.js'
+export { memoryCoordination, type MemoryCoordinationOptions } from './memory-coordination.js'
