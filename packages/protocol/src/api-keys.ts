@@ -1,0 +1,61 @@
+import type { Api } from './api.js'
+import { describeConfigs, describeLogDirs, incrementalAlterConfigs } from './messages/configs.js'
+import { fetch } from './messages/fetch.js'
+import { offsetCommit, offsetDelete, offsetFetch } from './messages/group-offsets.js'
+import {
+  deleteGroups,
+  describeGroups,
+  findCoordinator,
+  heartbeat,
+  joinGroup,
+  leaveGroup,
+  listGroups,
+  syncGroup,
+} from './messages/groups.js'
+import { listOffsets, offsetForLeaderEpoch } from './messages/list-offsets.js'
+import {
+  apiVersions,
+  describeCluster,
+  describeTopicPartitions,
+  metadata,
+} from './messages/metadata.js'
+import { produce } from './messages/produce.js'
+import { createPartitions, createTopics, deleteRecords, deleteTopics } from './messages/topics.js'
+import { allocateProducerIds, initProducerId } from './messages/transactions.js'
+
+/** Every API with a schema. */
+export const apis = {
+  produce,
+  fetch,
+  listOffsets,
+  metadata,
+  offsetCommit,
+  offsetFetch,
+  findCoordinator,
+  joinGroup,
+  heartbeat,
+  leaveGroup,
+  syncGroup,
+  describeGroups,
+  listGroups,
+  apiVersions,
+  createTopics,
+  deleteTopics,
+  deleteRecords,
+  initProducerId,
+  offsetForLeaderEpoch,
+  describeConfigs,
+  describeLogDirs,
+  createPartitions,
+  deleteGroups,
+  incrementalAlterConfigs,
+  offsetDelete,
+  describeCluster,
+  allocateProducerIds,
+  describeTopicPartitions,
+}
+
+/** The same APIs by API key. */
+export const apiByKey: ReadonlyMap<number, Api> = new Map(
+  Object.values<Api>(apis).map((api) => [api.key, api]),
+)

@@ -1,0 +1,68 @@
+import type { Api, RequestInput, RequestOf, ResponseInput, ResponseOf } from './api.js'
+
+export interface RequestHeader {
+  readonly apiKey: number
+  readonly apiVersion: number
+  readonly correlationId: number
+  readonly clientId: string | null
+}
+
+/**
+ * Messages to frames and back. A listener is bound to one codec; handlers and clients see the same
+ * typed messages whichever it is. Codecs are stateless and may be shared.
+ *
+ * Encoding returns a whole frame, its length prefix included, as chunks to write in order. A chunk
+ * may be a byte field of the message itself: leave it unchanged until it is written.
+ *
+ * Decoding takes a frame without its length prefix, as a {@link FrameDecoder} returns it. Byte fields
+ * of the result are views of the frame.
+ *
+ * Encoding and decoding throw `ProtocolError` and nothing else.
+ */
+export interface WireCodec {
+  readonly name: string
+  encodeRequest<A extends Api>(
+    api: A,
+    header: Pick<RequestHeader, 'apiVersion' | 'correlationId' | 'clientId'>,
+    body: RequestInput<A>,
+  ): Uint8Array[]
+  /**
+   * Reads the header of any version of an API with a schema, also of versions beyond `api.versions`
+   * (the answer to an unknown ApiVersions version depends on it).
+   * KFK_PROTOCOL_UNKNOWN_API carries `apiKey`, `apiVersion` and `correlationId` in its details.
+   */
+  decodeRequestHeader(frame: Uint8Array): RequestHeader & { readonly bodyPosition: number }
+  decodeRequest<A extends Api>(
+    api: A,
+    apiVersion: number,
+    frame: Uint8Array,
+    bodyPosition: number,
+  ): RequestOf<A>
+  encodeResponse<A extends Api>(
+    api: A,
+    apiVersion: number,
+    correlationId: number,
+    body: ResponseInput<A>,
+  ): Uint8Array[]
+  /** The correlation id tells which request, hence which API and version, the response belongs to. */
+  peekCorrelationId(responseFrame: Uint8Array): number
+  decodeResponse<A extends Api>(api: A, apiVersion: number, frame: Uint8Array): ResponseOf<A>
+  createFrameDecoder(options: FrameDecoderOptions): FrameDecoder
+}
+
+export interface FrameDecoderOptions {
+  /** Largest frame accepted, without the length prefix (Kafka: `socket.request.max.bytes`). */
+  readonly maxFrameBytes: number
+}
+
+/** Cuts a byte stream into frames. One per connection and direction. */
+export interface FrameDecoder {
+  /**
+   * Takes the next chunk of the stream and returns the frames that it completes, each without its
+   * length prefix and possibly a view of `chunk`: the caller hands the chunk over. Throws
+   * `ProtocolError` on an impossible size; the stream is unusable from then on.
+   */
+  push(chunk: Uint8Array): Uint8Array[]
+  /** Bytes held for a frame that is not complete yet. */
+  readonly bufferedBytes: number
+}
