@@ -38,3 +38,44 @@ export {
   type SchemaFields,
   type StructSchema,
 } from './schema.js'
+export type { CompressionCodec, CompressionType } from './compression.js'
+export {
+  DEFAULT_MAX_DECOMPRESSED_BYTES,
+  compressionCodecs,
+  prepareCompression,
+} from './compression-codecs.js'
+export {
+  batches,
+  readBatchHeader,
+  type BatchHeader,
+  type TimestampType,
+} from './records/batch-header.js'
+export {
+  decodeRecords,
+  validateBatch,
+  type DecodeRecordsOptions,
+  type ValidateBatchOptions,
+} from './records/batch-reader.js'
+export { setProducerState, stampBatch, stampLogAppendTime } from './records/batch-stamps.js'
+export {
+  RecordBatchBuilder,
+  encodeRecordBatch,
+  type RecordBatchBuilderOptions,
+  type RecordBatchOptions,
+  type RecordInput,
+} from './records/batch-writer.js'
+export {
+  readControlRecord,
+  writeControlRecord,
+  type ControlRecord,
+  type ControlType,
+} from './records/control-records.js'
+export { crc32c } from './records/crc32c.js'
+export type { DecodedRecord, RecordHeader } from './records/decoded-record.js'
+export { BATCH_HEADER_BYTES } from './records/layout.js'
+export {
+  recordBatchFormat,
+  type RecordBatchProducer,
+  type RecordBatchSummary,
+  type RecordSummary,
+} from './records/record-batch-format.js'

@@ -1,0 +1,89 @@
+import { ProtocolError } from '../errors.js'
+import { MIN_HEADER_BYTES, MIN_RECORD_BYTES } from './layout.js'
+import { VarintReader } from './varint.js'
+
+/**
+ * Steps over the records of an uncompressed payload without allocating: after `next()` the fields
+ * describe where the parts of the record lie in `bytes`. Every length is checked against the record,
+ * and the record's against the payload, before it is used; whatever a cursor has stepped over can be
+ * read again without checks.
+ */
+export class RecordCursor extends VarintReader {
+  private readonly payloadEnd: number
+  /** Where the record begins, its length included. */
+  recordAt = 0
+  /** Relative to the batch's base timestamp. */
+  timestampDelta = 0
+  offsetDelta = 0
+  keyAt = 0
+  /** -1: null. */
+  keyLength = 0
+  valueAt = 0
+  /** -1: null (a tombstone in a compacted topic). */
+  valueLength = 0
+  /** Where the header count's first header begins. */
+  headersAt = 0
+  headerCount = 0
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    super(bytes, start, end)
+    this.payloadEnd = end
+  }
+
+  /** True when the payload is used up. */
+  get atEnd(): boolean {
+    return this.position === this.payloadEnd
+  }
+
+  /** Steps over one record. MALFORMED when it does not lie wholly in the payload. */
+  next(): void {
+    this.recordAt = this.position
+    this.end = this.payloadEnd
+    const length = this.readVarint()
+    const recordEnd = this.position + length
+    if (length < MIN_RECORD_BYTES - 1 || recordEnd > this.payloadEnd) {
+      throw malformed(`impossible record length ${length}`)
+    }
+    this.end = recordEnd
+    // Record attributes are unused and ignored, as Kafka ignores them.
+    this.position++
+    this.timestampDelta = this.readVarlong()
+    this.offsetDelta = this.readVarint()
+    this.keyLength = this.readVarint()
+    this.keyAt = this.position
+    this.skipBytes(this.keyLength)
+    this.valueLength = this.readVarint()
+    this.valueAt = this.position
+    this.skipBytes(this.valueLength)
+    this.headerCount = this.readVarint()
+    this.headersAt = this.position
+    if (this.headerCount !== 0) this.skipHeaders()
+    if (this.position !== recordEnd) throw malformed('a record is longer than its fields')
+  }
+
+  private skipBytes(length: number): void {
+    if (length > 0) {
+      if (length > this.end - this.position) throw malformed('a field is longer than its record')
+      this.position += length
+    } else if (length < -1) {
+      throw malformed(`negative length ${length}`)
+    }
+  }
+
+  private skipHeaders(): void {
+    const count = this.headerCount
+    if (count < 0 || count * MIN_HEADER_BYTES > this.end - this.position) {
+      throw malformed(`impossible header count ${count}`)
+    }
+    for (let index = 0; index < count; index++) {
+      const keyLength = this.readVarint()
+      if (keyLength < 0) throw malformed('a record header without a key')
+      this.skipBytes(keyLength)
+      this.skipBytes(this.readVarint())
+    }
+  }
+}
+
+function malformed(message: string): ProtocolError {
+  return new ProtocolError('KFK_PROTOCOL_MALFORMED', message)
+}

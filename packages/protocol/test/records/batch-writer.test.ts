@@ -1,0 +1,52 @@
+import { decodeRecords, readBatchHeader, RecordBatchBuilder, validateBatch, encodeRecordBatch } from '@kfk/protocol'
+
+const encoder = new TextEncoder()
+
+describe('RecordBatchBuilder', () => {
+  test('what it builds is valid and reads back as it was given', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 64 * 1024 })
+    const texts = ['', 'a', 'plain', 'naïve', '日本語', '😀'.repeat(40), 'x'.repeat(63), 'é'.repeat(63)]
+    for (const [index, text] of texts.entries()) {
+      expect(
+        builder.tryAppend({
+          key: index % 2 === 0 ? text : null,
+          value: index === 3 ? null : text,
+          timestamp: 1_700_000_000_000 + index * 1000 - 2000,
+          headers: index > 5 ? [{ key: text, value: encoder.encode(text) }, { key: 'n', value: null }] : [],
+        }),
+      ).toBe(true)
+    }
+    const batch = builder.build()
+    validateBatch(batch)
+    const header = readBatchHeader(batch)
+    expect(header).toMatchObject({
+      baseOffset: 0, magic: 2, recordCount: texts.length, lastOffset: texts.length - 1, sizeInBytes: batch.length,
+      producerId: -1n, producerEpoch: -1, baseSequence: -1, partitionLeaderEpoch: -1, compression: 'none',
+      baseTimestamp: 1_699_999_998_000, maxTimestamp: 1_700_000_005_000,
+    })
+    const records = decodeRecords(batch)
+    for (const [index, text] of texts.entries()) {
+      const record = records[index]!
+      expect(record.offset).toBe(index)
+      expect(record.timestamp).toBe(1_700_000_000_000 + index * 1000 - 2000)
+      expect(record.key).toEqual(index % 2 === 0 ? encoder.encode(text) : null)
+      expect(record.value).toEqual(index === 3 ? null : encoder.encode(text))
+      expect(record.headers).toEqual(
+        index > 5 ? [{ key: text, value: encoder.encode(text) }, { key: 'n', value: null }] : [],
+      )
+    }
+  })
+
+  test('a batch of strings equals the batch of their UTF-8 bytes, whatever the size of the length', () => {
+    for (const unit of ['a', 'é', '語', '😀', '\ud800']) {
+      for (const count of [0, 1, 20, 21, 31, 32, 62, 63, 64, 2700, 2731, 8191, 8192]) {
+        const text = unit.repeat(count)
+        const bytes = encoder.encode(text)
+        const fromText = encodeRecordBatch([{ key: text, value: text, timestamp: 5 }])
+        const fromBytes = encodeRecordBatch([{ key: bytes, value: bytes, timestamp: 5 }])
+        expect(Buffer.compare(fromText, fromBytes)).toBe(0)
+        validateBatch(fromText)
+      }
+    }
+  })
+})
