@@ -14,7 +14,7 @@ import type { CoordinationError } from './coordination-error.js'
  * **Fencing.** Each new session and each new lease takes the next epoch of one counter: the epochs of a key grow with each
  * holder and never repeat within the adapter's state. Whoever acts on a session's or lease's authority hands it to
  * `compareAndSet`, which refuses a stale one in the same atomic step. Outside this interface the receiver of a command
- * compares epochs itself. Capability `durableEpochs: false` (Redis): epochs go back when the server loses state.
+ * compares epochs itself. With a remote adapter epochs may go back when the server loses state; `sessionId` never repeats.
  *
  * **Expiry.** A session ends when the adapter has not heard from its owner for `ttlMs`, by the adapter's own (the server's)
  * clock: not before `ttlMs` after the last renewal that succeeded, and soon after. `Session.live` turns false on the owner's
@@ -22,7 +22,7 @@ import type { CoordinationError } from './coordination-error.js'
  * paused can still believe itself alive for one step: that is what the epoch is for.
  *
  * **Loss of the server's state.** When a remote server restarts, fails over, is emptied or rolled back, watchers get `onGap`
- * and sessions whose entry is gone get `onLost`. The owner then opens a new session and publishes its values again.
+ * and sessions whose entry or lease is gone get `onLost`. The owner then opens a new session and publishes its plain values again.
  *
  * **Limits.** Keys: 1 to 1024 characters, segments of `A-Z a-z 0-9 . _ ~ ! * ' ( ) % -` joined by `/` (so what
  * `encodeURIComponent` gives is a valid segment). Prefixes: the same characters, may be empty or end anywhere. Values: strings
@@ -68,8 +68,8 @@ export interface Coordination {
    * before). For a complete view call `watch` first and `list` when it has resolved; drop changes whose version is not above what
    * you hold for that key.
    *
-   * `onChange` is called outside of any call into the adapter, with at least one change, in the order of versions; no change is
-   * left out or merged, unless `onGap` says so. It must not throw.
+   * `onChange` is called outside of any call into the adapter, with at least one change, in the order of versions. No key's latest
+   * change is left out, unless `onGap` says so; earlier changes of the same key may be. It must not throw.
    *
    * `onGap`: from here events may be missing, and versions may even have gone back (a server that lost its state). List again and
    * replace the whole view; owners of values publish again what is missing. Events after `onGap` was called are complete again.

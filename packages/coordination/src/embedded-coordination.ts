@@ -72,7 +72,13 @@ export class EmbeddedCoordination implements Coordination, HubClient, SessionHom
     const epoch = hub.state.openSession(request, hub.clock.monotonicMs())
     this.sessions.set(session.sessionId, session)
     session.begin(epoch)
-    await hub.settled()
+    try {
+      await hub.settled()
+    } catch (error) {
+      // The caller never gets hold of it, so nobody else could close it.
+      await session.close()
+      throw error
+    }
     return session
   }
 

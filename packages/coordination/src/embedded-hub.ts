@@ -23,11 +23,15 @@ export class EmbeddedHub {
   /** Settles when the latest step is durable. Undefined where nothing is. */
   private durable: Promise<void> | undefined
 
-  constructor(
-    readonly clock: Clock,
-    private readonly journal?: StepJournal,
-  ) {
+  private journal: StepJournal | undefined
+
+  constructor(readonly clock: Clock) {
     this.state = new CoordinationState((step) => this.publish(step))
+  }
+
+  /** From now on every step goes to `journal`. */
+  keepIn(journal: StepJournal): void {
+    this.journal = journal
   }
 
   add(client: HubClient): void {

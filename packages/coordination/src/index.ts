@@ -25,3 +25,9 @@ export {
 } from './limits.js'
 export type { EmbeddedCoordination } from './embedded-coordination.js'
 export { memoryCoordination, type MemoryCoordinationOptions } from './memory-coordination.js'
+export {
+  fileCoordination,
+  type FileCoordinationOptions,
+  JOURNAL_FILE_NAME,
+} from './file-coordination.js'
+export type { JournalStorage } from './journal-storage.js'

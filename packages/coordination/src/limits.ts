@@ -18,13 +18,18 @@ function invalid(message: string, details: Record<string, unknown> = {}): Coordi
   return new CoordinationError('KFK_COORDINATION_INVALID_VALUE', message, { details })
 }
 
+/** Callers in JavaScript pass anything. */
+function excerpt(argument: unknown): string {
+  return String(argument).slice(0, 100)
+}
+
 /** Throws `KFK_COORDINATION_INVALID_VALUE` unless `key` is within the limits of the interface. */
 export function checkKey(key: string): void {
   if (typeof key !== 'string' || key.length > MAX_KEY_LENGTH || !keyPattern.test(key)) {
     throw invalid(
       'a key is 1 to 1024 characters of A-Z a-z 0-9 . _ ~ ! * \' ( ) % - in segments joined by "/"',
       {
-        key: `${key}`.slice(0, 100),
+        key: excerpt(key),
       },
     )
   }
@@ -34,7 +39,7 @@ export function checkKey(key: string): void {
 export function checkPrefix(prefix: string): void {
   if (typeof prefix !== 'string' || prefix.length > MAX_KEY_LENGTH || !prefixPattern.test(prefix)) {
     throw invalid('a prefix is at most 1024 of the characters that keys have', {
-      prefix: `${prefix}`.slice(0, 100),
+      prefix: excerpt(prefix),
     })
   }
 }
