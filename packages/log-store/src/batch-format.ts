@@ -1,0 +1,68 @@
+/** What the store needs to know of a batch. Offsets and timestamps (ms) are safe integers. */
+export interface BatchSummary {
+  /** Whole size on disk, header included. */
+  readonly sizeInBytes: number
+  readonly baseOffset: number
+  /** Offset of the last record; at least `baseOffset`. */
+  readonly lastOffset: number
+  /** Largest record timestamp in ms, -1 when there is none. */
+  readonly maxTimestamp: number
+  /** Leader epoch stamped at append, -1 when unknown. */
+  readonly leaderEpoch: number
+  readonly recordCount: number
+}
+
+/** One record as retention by key and timestamp search see it. */
+export interface RecordSummary {
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Uint8Array | null
+  readonly tombstone: boolean
+}
+
+/** Producer fields of a batch (idempotence and transactions). */
+export interface ProducerSummary {
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly baseSequence: number
+  readonly lastSequence: number
+  readonly transactional: boolean
+  readonly control?: 'commit' | 'abort'
+}
+
+/**
+ * Makes batches opaque to the store: it moves whole batches and looks at nothing but this. All methods
+ * are synchronous, keep no reference to the bytes, and must not throw on garbage (`sizeOf` answers -1,
+ * `check` answers a reason); `describe` and `stamp` are only called where `sizeOf` was positive and
+ * `headerBytes` bytes are present.
+ */
+export interface BatchFormat {
+  readonly name: string
+  /** So many bytes from the start of a batch are enough for `sizeOf` and `describe`. */
+  readonly headerBytes: number
+  /**
+   * Whole bytes of the batch that starts at `position`. 0: zero-filled, nothing was written here. -1:
+   * impossible, or fewer than `headerBytes` bytes are left in `bytes`.
+   */
+  sizeOf(bytes: Uint8Array, position: number): number
+  describe(bytes: Uint8Array, position: number): BatchSummary
+  /** The whole batch is present: why it is corrupt, or undefined when it is sound. */
+  check(bytes: Uint8Array, position: number): string | undefined
+  /** Writes offset and epoch into the header, in place; no checksum covers them. */
+  stamp(
+    bytes: Uint8Array,
+    position: number,
+    stamp: { readonly baseOffset: number; readonly leaderEpoch: number },
+  ): void
+  /** Present when records can be told apart: search by timestamp is then exact to the record. */
+  readonly records?: {
+    /** Records of the one batch that `bytes` is, in offset order. */
+    iterate(bytes: Uint8Array): Iterable<RecordSummary>
+    /** The batch with only the kept records, offsets unchanged; null when none is kept. */
+    retain(bytes: Uint8Array, keep: (offset: number) => boolean): Uint8Array | null
+  }
+  readonly producer?: {
+    /** Undefined when the batch has no producer id. */
+    describe(bytes: Uint8Array, position: number): ProducerSummary | undefined
+  }
+}

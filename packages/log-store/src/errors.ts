@@ -1,0 +1,81 @@
+/** What went wrong, as a stable word. README.md has the remedy for each. */
+export type StoreErrorCode =
+  | 'KFK_STORE_OFFSET_OUT_OF_RANGE'
+  | 'KFK_STORE_NOT_FOUND'
+  | 'KFK_STORE_CORRUPT'
+  | 'KFK_STORE_CLOSED'
+  | 'KFK_STORE_LOCKED'
+  | 'KFK_STORE_IO'
+  | 'KFK_STORE_NO_SPACE'
+  | 'KFK_STORE_TOO_LARGE'
+  | 'KFK_STORE_INVALID_ARGUMENT'
+
+const brand = Symbol.for('kfk.StoreError')
+
+/**
+ * The only error that this package throws for operating conditions. `retriable` means that the same
+ * call may succeed later without a change by the caller. Branded, so that `instanceof` holds across
+ * the CommonJS and the ES module copy of the package.
+ */
+export class StoreError extends Error {
+  readonly code: StoreErrorCode
+  readonly retriable: boolean
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(
+    code: StoreErrorCode,
+    message: string,
+    options: { retriable?: boolean; details?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'StoreError'
+    this.code = code
+    this.retriable = options.retriable ?? false
+    this.details = options.details ?? {}
+    Object.defineProperty(this, brand, { value: true })
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && brand in value
+  }
+}
+
+/** The system's word for a failed call (`ENOSPC`), or undefined when the error is not the system's. */
+export function errnoOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}
+
+/** The volume or a quota is full: the write did not happen, the disk is not broken. */
+export function isOutOfSpace(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG'
+}
+
+/** Too many open files, here (EMFILE) or in the whole system (ENFILE): passes. */
+export function isOutOfHandles(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'EMFILE' || errno === 'ENFILE'
+}
+
+/** Wraps a failed system call, naming the file and what was tried. A StoreError passes unchanged. */
+export function ioError(error: unknown, attempt: { action: string; path: string }): StoreError {
+  if (error instanceof StoreError) return error as StoreError
+  const errno = errnoOf(error)
+  const space = isOutOfSpace(error)
+  const reason = error instanceof Error ? error.message : String(error)
+  return new StoreError(
+    space ? 'KFK_STORE_NO_SPACE' : 'KFK_STORE_IO',
+    `cannot ${attempt.action} ${attempt.path}: ${reason}`,
+    {
+      retriable: space || isOutOfHandles(error),
+      details: { errno, path: attempt.path, action: attempt.action },
+      cause: error,
+    },
+  )
+}
+
+/** A bug of the caller or of this package, never a condition of the disk. */
+export function assert(condition: boolean, whatMustHold: string): asserts condition {
+  if (!condition) throw new Error(`kfk log-store: it must hold that ${whatMustHold}`)
+}

@@ -1,0 +1,119 @@
+import * as fs from 'node:fs'
+import { dirname } from 'node:path'
+import { ioError } from '../errors.js'
+import { lockDirectory } from './directory-lock.js'
+import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from './file-system.js'
+
+class NodeFileHandle implements FileHandle {
+  readonly path: string
+  readonly #descriptor: number
+
+  constructor(path: string, descriptor: number) {
+    this.path = path
+    this.#descriptor = descriptor
+  }
+
+  size(): number {
+    return fs.fstatSync(this.#descriptor).size
+  }
+
+  readSync(into: Uint8Array, position: number): number {
+    return fs.readSync(this.#descriptor, into, 0, into.length, position)
+  }
+
+  read(into: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.read(this.#descriptor, into, 0, into.length, position, (error, count) => {
+        if (error) reject(error)
+        else resolve(count)
+      })
+    })
+  }
+
+  writevSync(chunks: readonly Uint8Array[], position: number): number {
+    if (chunks.length === 1) {
+      const only = chunks[0]!
+      return fs.writeSync(this.#descriptor, only, 0, only.length, position)
+    }
+    return fs.writevSync(this.#descriptor, chunks, position)
+  }
+
+  truncateSync(sizeBytes: number): void {
+    fs.ftruncateSync(this.#descriptor, sizeBytes)
+  }
+
+  syncData(done: (error: Error | null) => void): void {
+    fs.fdatasync(this.#descriptor, done)
+  }
+
+  close(): void {
+    fs.closeSync(this.#descriptor)
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT'
+}
+
+const writeFlags = fs.constants.O_RDWR | fs.constants.O_CREAT
+
+/** The machine's own disks. */
+export const nodeFileSystem: FileSystem = {
+  name: 'node',
+
+  open(path, mode) {
+    return new NodeFileHandle(path, fs.openSync(path, mode === 'read' ? 'r' : writeFlags, 0o644))
+  },
+
+  async list(path): Promise<DirectoryEntry[]> {
+    const entries = await fs.promises.readdir(path, { withFileTypes: true })
+    return entries.map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() }))
+  },
+
+  async stat(path): Promise<FileStat | undefined> {
+    try {
+      const { size, mtimeMs } = await fs.promises.stat(path)
+      return { sizeBytes: size, modifiedMs: Math.trunc(mtimeMs) }
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      throw error
+    }
+  },
+
+  async makeDirectory(path) {
+    const first = await fs.promises.mkdir(path, { recursive: true })
+    // mkdir reports the topmost directory it made: its entry must survive a power cut as well.
+    if (first !== undefined) await this.syncDirectory(dirname(first))
+  },
+
+  rename: (from, to) => fs.promises.rename(from, to),
+
+  async remove(path) {
+    try {
+      await fs.promises.unlink(path)
+    } catch (error) {
+      if (!isAbsent(error)) throw error
+    }
+  },
+
+  removeDirectory: (path) => fs.promises.rm(path, { recursive: true, force: true }),
+
+  async syncDirectory(path) {
+    // Windows cannot sync a directory; NTFS journals names by itself.
+    if (process.platform === 'win32') return
+    const directory = await fs.promises.open(path, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
+  },
+
+  async lock(path) {
+    try {
+      return await lockDirectory(path)
+    } catch (error) {
+      throw ioError(error, { action: 'lock', path })
+    }
+  },
+}

@@ -1,0 +1,73 @@
+import type { BatchFormat } from './batch-format.js'
+import type { Clock } from './clock.js'
+import type { FileSystem } from './fs/file-system.js'
+import type { Log } from './log.js'
+import type { LogOptions } from './options.js'
+
+/** What opening had to do, or what went wrong in the background. */
+export interface StoreReport {
+  readonly kind:
+    | 'unclean-start'
+    | 'recovered'
+    | 'tail-cut'
+    | 'index-rebuilt'
+    | 'checkpoint-unreadable'
+    | 'leftover-removed'
+    | 'quarantined'
+    | 'poisoned'
+    | 'background-failure'
+  readonly message: string
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+export interface LogDirectoryOptions {
+  /** Default: the machine's disks. */
+  readonly fileSystem?: FileSystem
+  /** Default: the frame format. */
+  readonly format?: BatchFormat
+  /** Settings of logs that do not say otherwise. */
+  readonly defaults?: Partial<LogOptions>
+  /** Settings per log name, asked when a log is opened; they go over `defaults`. */
+  readonly optionsFor?: (name: string) => Partial<LogOptions> | undefined
+  readonly clock?: Clock
+  readonly onReport?: (report: StoreReport) => void
+  /** Bound of log files held open; least recently used are closed. Default 512. */
+  readonly maxOpenFiles?: number
+  /** Bound of recently appended bytes kept in memory for tailing readers. Default 16 MiB. */
+  readonly hotTailBytes?: number
+  /** Syncs that run at once, over all logs; leave a thread of the pool to cold reads. Default 3. */
+  readonly maxConcurrentSyncs?: number
+  /** Checkpoints are written this often while something changed; 0 leaves it to `checkpoint()`. Default 60 s. */
+  readonly checkpointMs?: number
+}
+
+export interface RetentionReport {
+  readonly deletedSegments: number
+  readonly deletedBytes: number
+  /** The wall clock jumped ahead: retention by time was left out this time. */
+  readonly clockJumped: boolean
+  readonly logs: readonly { name: string; deletedSegments: number; logStartOffset: number }[]
+}
+
+/** Many logs under one directory, which this process holds alone. */
+export interface LogDirectory {
+  readonly path: string
+  /** The directory had been closed cleanly, so nothing was scanned. */
+  readonly cleanStart: boolean
+  /** Set for good after the first failed write or sync; appends and acknowledgements have ended. */
+  readonly poisoned: Error | undefined
+  /** Names of the logs on disk, opened or not, in order. */
+  names(): string[]
+  /** An opened log. */
+  get(name: string): Log | undefined
+  /** Opens, or creates when missing; the same object for the same name. Throws KFK_STORE_CORRUPT, _IO. */
+  open(name: string, options?: Partial<LogOptions>): Promise<Log>
+  /** Closes and renames to `<name>.<id>-delete`, durably; the files go once readers have let go. */
+  delete(name: string): Promise<void>
+  applyRetention(nowMs?: number): Promise<RetentionReport>
+  /** Writes recovery points, log starts and epochs; they never exceed what is synced. */
+  checkpoint(): Promise<void>
+  /** Syncs all, writes checkpoints and the clean-shutdown marker, releases the lock. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

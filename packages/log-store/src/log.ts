@@ -1,0 +1,143 @@
+import type { LogOptions } from './options.js'
+import type { StoreError } from './errors.js'
+
+/** Where appended batches went. */
+export interface AppendInfo {
+  readonly baseOffset: number
+  readonly lastOffset: number
+  /** Largest record timestamp in ms, -1 when there is none. */
+  readonly maxTimestamp: number
+  readonly sizeInBytes: number
+}
+
+export interface ReadRequest {
+  /** Offset of the first record wanted, from log start offset to log end offset. */
+  readonly from: number
+  /** Upper bound of the answer, but for `minOneBatch`. */
+  readonly maxBytes: number
+  /** Exclusive bound, for instance the high watermark; batches that reach it are left out. */
+  readonly maxOffset?: number
+  /** Answer the first batch even when it exceeds `maxBytes`, so that a reader cannot get stuck. Default true. */
+  readonly minOneBatch?: boolean
+  /** Where to read to when the bytes come from the file (the answer is then a view on it); saves an allocation. */
+  readonly into?: Uint8Array
+}
+
+export interface LogSlice {
+  /**
+   * Whole batches, the first of which may begin before `from`; empty when there is nothing to read.
+   * Yours to keep, never to change: it may be shared with other readers of the tail. It may be shorter
+   * than `maxBytes` although more is there (a read does not cross a segment): read on from `nextOffset`.
+   */
+  readonly bytes: Uint8Array
+  /** Offset after the last record in `bytes`; `from` when empty. */
+  readonly nextOffset: number
+  readonly logStartOffset: number
+}
+
+export interface TimestampOffset {
+  readonly offset: number
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+/** Batches that were queued and could not be written: their offsets are free again. */
+export interface Rollback {
+  /** The log end offset now; every appended offset from here on is gone. */
+  readonly endOffset: number
+  readonly error: StoreError
+}
+
+export interface LogStats {
+  readonly segments: number
+  readonly sizeInBytes: number
+  readonly queuedBytes: number
+  readonly writes: number
+  readonly writtenBytes: number
+  readonly syncs: number
+  readonly hotReads: number
+  readonly fileReads: number
+  readonly coldReads: number
+}
+
+/**
+ * One ordered, append-only log in segments. Single writer: this process holds the directory's lock.
+ * `logStartOffset <= recoveryPoint <= writtenOffset <= logEndOffset`; readers see what is written.
+ */
+export interface Log {
+  readonly name: string
+  /** Directory of the segment files. */
+  readonly path: string
+  readonly options: LogOptions
+  /** First offset that can be read. */
+  readonly logStartOffset: number
+  /** Next offset to assign. */
+  readonly logEndOffset: number
+  /** All below is in the file (not necessarily on the medium). */
+  readonly writtenOffset: number
+  /** All below has been synced to the medium. */
+  readonly recoveryPoint: number
+  /** All below may be acknowledged: `recoveryPoint` when `flushMessages` is 1, else `writtenOffset`. */
+  readonly acknowledgedOffset: number
+  /** Leader epoch of the last entry of the epoch checkpoint. */
+  readonly latestEpoch: number | undefined
+
+  /**
+   * Synchronous: assigns offsets, stamps them in place and queues. What is queued in one turn of the
+   * event loop goes out as one vectored write at its end, or at `flushNow`. The bytes belong to the
+   * log until written. Throws KFK_STORE_INVALID_ARGUMENT, _TOO_LARGE, _CLOSED, _IO (directory is
+   * poisoned), _NO_SPACE. A later failure of the write is told by `whenAcknowledged` and `onRollback`.
+   */
+  append(batches: Uint8Array, options: { readonly leaderEpoch: number }): AppendInfo
+  /** Keeps offsets and epochs that the batches carry; the first must be >= logEndOffset, in order. */
+  appendReplicated(batches: Uint8Array): AppendInfo
+  /** Writes what is queued at once. Worth it when only one request is pending. */
+  flushNow(): void
+  /**
+   * Resolves when all below `offset` may be acknowledged. Rejects with KFK_STORE_IO when the directory
+   * is poisoned, with _NO_SPACE when the append was rolled back, _CLOSED, or the signal's reason.
+   */
+  whenAcknowledged(offset: number, signal?: AbortSignal): Promise<void>
+  /** Called after every advance of `acknowledgedOffset`. Returns the unsubscriber. */
+  onAcknowledged(listener: (acknowledgedOffset: number) => void): () => void
+  /** Called when queued appends were given up because they could not be written (disk full). */
+  onRollback(listener: (rollback: Rollback) => void): () => void
+  /** Called once, when the directory stops taking appends for good after a failed write or sync. */
+  onPoisoned(listener: (error: StoreError) => void): () => void
+
+  /**
+   * Reads without waiting: hot tail or page cache. Undefined: may have to wait for the disk, use `read`.
+   * Throws KFK_STORE_OFFSET_OUT_OF_RANGE, _CORRUPT, _IO, _CLOSED.
+   */
+  readNow(request: ReadRequest): LogSlice | undefined
+  /** The same, reading in the thread pool when the bytes are cold. */
+  read(request: ReadRequest): Promise<LogSlice>
+  /** First record with a timestamp >= `timestampMs` (the batch's first when records are opaque). */
+  offsetForTimestamp(timestampMs: number, maxOffset?: number): Promise<TimestampOffset | undefined>
+  /** First record that has the largest timestamp of the log. */
+  maxTimestampOffset(maxOffset?: number): Promise<TimestampOffset | undefined>
+
+  /**
+   * Where `epoch` ends: the largest known epoch <= `epoch` and the offset after its last record.
+   * Epoch -1 and the log end offset when nothing is known (KIP-101, KIP-279).
+   */
+  epochEnd(epoch: number): { leaderEpoch: number; endOffset: number }
+  /** Notes a new leader epoch that starts at the log end; ignored unless larger than the latest. */
+  assignEpoch(leaderEpoch: number): void
+
+  /** Forgets all below `offset` (DeleteRecords); durable when it resolves. Never moves back. */
+  advanceLogStart(offset: number): Promise<void>
+  /**
+   * Cuts everything from `offset` on; a batch that holds `offset` goes as a whole. Durable when it
+   * resolves. Below the log start offset: empties the log, which then starts at `offset`.
+   */
+  truncateTo(offset: number): Promise<void>
+  /** Seals the active segment and starts a new one at the log end; nothing when it is empty. */
+  roll(): void
+  configure(options: Partial<LogOptions>): void
+  /** Waits until all that was appended is on the medium, whatever `flushMessages` says. */
+  flush(): Promise<void>
+  stats(): LogStats
+  /** Writes and syncs what is queued, closes the files. Later calls throw KFK_STORE_CLOSED. */
+  close(): Promise<void>
+}

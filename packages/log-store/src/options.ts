@@ -1,0 +1,82 @@
+import { StoreError } from './errors.js'
+
+/** Settings of one log. The names in brackets are Kafka's topic configs. */
+export interface LogOptions {
+  /** A segment is rolled before it would exceed this many bytes [segment.bytes]. */
+  readonly segmentBytes: number
+  /** A segment is rolled when a record is this much younger than its first [segment.ms]. */
+  readonly segmentMs: number
+  /** One index entry for about so many bytes of batches [index.interval.bytes]. */
+  readonly indexIntervalBytes: number
+  /** Bound of an index file; a full index rolls the segment [segment.index.bytes]. */
+  readonly segmentIndexBytes: number
+  /** Records older than this are deleted, a segment at a time; -1 keeps all [retention.ms]. */
+  readonly retentionMs: number
+  /** Oldest segments are deleted while more bytes than this would remain; -1 keeps all [retention.bytes]. */
+  readonly retentionBytes: number
+  /**
+   * 1: acknowledge after fdatasync. More: acknowledge at the write, and sync after so many records;
+   * Number.MAX_SAFE_INTEGER leaves the sync to the operating system [flush.messages].
+   */
+  readonly flushMessages: number
+  /** Sync at the latest so many ms after a write; Number.MAX_SAFE_INTEGER: never by time [flush.ms]. */
+  readonly flushMs: number
+  /** A larger batch is refused with KFK_STORE_TOO_LARGE [max.message.bytes]. */
+  readonly maxBatchBytes: number
+  /** Deleted files stay this long under their `.deleted` name [file.delete.delay.ms]. */
+  readonly fileDeleteDelayMs: number
+  /** Appends fail (retriable) beyond so many bytes that are queued but not written. */
+  readonly maxQueuedBytes: number
+}
+
+/** Kafka's defaults, but for `flushMessages` (Kafka leaves the sync to the system) and `maxBatchBytes`. */
+export const defaultLogOptions: LogOptions = {
+  segmentBytes: 1024 ** 3,
+  segmentMs: 7 * 24 * 3_600_000,
+  indexIntervalBytes: 4096,
+  // 1 GiB of batches at one 8-byte entry for 4 KiB needs 2 MiB; Kafka's bound leaves room for finer intervals.
+  segmentIndexBytes: 10 * 1024 ** 2,
+  retentionMs: 7 * 24 * 3_600_000,
+  retentionBytes: -1,
+  flushMessages: 1,
+  flushMs: Number.MAX_SAFE_INTEGER,
+  // A sanity bound against impossible sizes; a broker narrows it to Kafka's 1 MiB.
+  maxBatchBytes: 128 * 1024 ** 2,
+  fileDeleteDelayMs: 60_000,
+  maxQueuedBytes: 256 * 1024 ** 2,
+}
+
+const lowest: Readonly<Record<keyof LogOptions, number>> = {
+  segmentBytes: 14,
+  segmentMs: 1,
+  indexIntervalBytes: 0,
+  segmentIndexBytes: 12,
+  retentionMs: -1,
+  retentionBytes: -1,
+  flushMessages: 1,
+  flushMs: 0,
+  maxBatchBytes: 1,
+  fileDeleteDelayMs: 0,
+  maxQueuedBytes: 1,
+}
+
+// File positions and index entries are int32, as in Kafka.
+const highestSegmentBytes = 2 ** 31 - 1
+
+/** Merges over `base` and checks every value. Throws KFK_STORE_INVALID_ARGUMENT. */
+export function resolveLogOptions(base: LogOptions, changes: Partial<LogOptions> = {}): LogOptions {
+  const merged = { ...base }
+  for (const name of Object.keys(lowest) as (keyof LogOptions)[]) {
+    const value = changes[name] ?? base[name]
+    if (!Number.isSafeInteger(value) || value < lowest[name]) {
+      throw new StoreError('KFK_STORE_INVALID_ARGUMENT', `${name} cannot be ${value}`, {
+        details: { option: name, value, lowest: lowest[name] },
+      })
+    }
+    merged[name] = value as never
+  }
+  if (merged.segmentBytes > highestSegmentBytes) {
+    throw new StoreError('KFK_STORE_INVALID_ARGUMENT', 'segmentBytes must be below 2 GiB')
+  }
+  return merged
+}
