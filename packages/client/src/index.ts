@@ -1,0 +1,41 @@
+export { createClient } from './client.js'
+export type { Client, ClientOptions, InProcessBroker } from './client.js'
+export { ClientError, abortedError, kafkaError, throwIfAborted } from './errors.js'
+export type { ClientErrorCode, ClientErrorOptions } from './errors.js'
+export { tcpTransport, tlsTransport } from './transport.js'
+export type { ConnectOptions, Transport, TransportConnection } from './transport.js'
+export { formatAddress, parseAddresses } from './address.js'
+export type { BrokerAddress } from './address.js'
+export type {
+  BrokerMetadata,
+  ClusterMetadata,
+  Metadata,
+  PartitionMetadata,
+  TopicLookup,
+  TopicMetadata,
+} from './metadata-cache.js'
+export type { Coordinator } from './coordinator-cache.js'
+export type { RequestBody, RequestOptions, Target } from './request-router.js'
+export { backoffMs, delay } from './retry.js'
+export type { RetryingOptions, RetryPolicy } from './retry.js'
+export { seededRandom } from './random.js'
+export type { Random } from './random.js'
+export { systemClock } from './clock.js'
+export type { Clock } from './clock.js'
+export { silentLogger } from './logger.js'
+export type { Logger } from './logger.js'
+export { checkTopicName, defineTopic } from './topic-definition.js'
+export type {
+  DataFormat,
+  InputOf,
+  OutputOf,
+  TopicDefinition,
+  TopicOptions,
+} from './topic-definition.js'
+export { bytes, invalidData, json, string } from './serdes.js'
+export type { Serde, SerializedData } from './serdes.js'
+export type {
+  StandardSchemaIssue,
+  StandardSchemaResult,
+  StandardSchemaV1,
+} from './standard-schema.js'
