@@ -12,7 +12,7 @@ import { checkKey, checkValue } from './limits.js'
  *
  * Invariant: one write, followed by one fsync, is one line, and a line is written only when the one before is durable. So a crash
  * damages the last line only; damage with a valid line behind it is corruption and refused. Ephemeral entries are never
- * written, but their steps are (with empty lists), so that versions and epochs stay monotonic over restarts.
+ * written, but their steps are (as deletions), so that versions and epochs stay monotonic over restarts.
  */
 
 /** Below this size the file is not worth rewriting. */
