@@ -9,8 +9,16 @@ export {
   type ResponseOf,
 } from './api.js'
 export type { FrameDecoder, FrameDecoderOptions, RequestHeader, WireCodec } from './codec.js'
+export { createFrameDecoder } from './frame-decoder.js'
 export { errorByCode, errorCodes, type ErrorCode, type ErrorName } from './error-codes.js'
 export { ProtocolError, type ProtocolErrorCode } from './errors.js'
+export {
+  MAX_REQUEST_ELEMENTS,
+  MAX_RESPONSE_ELEMENTS,
+  createKafkaCodec,
+  kafkaCodec,
+  type CodecOptions,
+} from './kafka-codec.js'
 export {
   INT64_MAX,
   ZERO_UUID,

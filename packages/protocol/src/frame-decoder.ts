@@ -1,0 +1,105 @@
+import type { FrameDecoder, FrameDecoderOptions } from './codec.js'
+import { ProtocolError } from './errors.js'
+import { asBuffer } from './wire-reader.js'
+
+const PREFIX_BYTES = 4
+
+/** The smallest message of either direction: a correlation id and an error code. */
+const MIN_FRAME_BYTES = 6
+
+/** The buffer for an incomplete frame grows by this factor: few copies, and never far beyond what arrived. */
+const GROWTH = 4
+
+const EMPTY = Buffer.alloc(0)
+
+/**
+ * Cuts a stream into frames of an int32 size and that many bytes. A frame within one chunk is a view
+ * of the chunk. Otherwise it is collected in a buffer that grows with the bytes that arrive: the
+ * size that a peer claims reserves nothing (200 connections that claimed 100 MB each would).
+ */
+export function createFrameDecoder(options: FrameDecoderOptions): FrameDecoder {
+  return new LengthPrefixedFrames(options.maxFrameBytes)
+}
+
+class LengthPrefixedFrames implements FrameDecoder {
+  readonly #maxFrameBytes: number
+  /** The incomplete frame with its prefix: the first `#held` bytes of `#pending`. */
+  #pending: Buffer = EMPTY
+  #held = 0
+  #failure: ProtocolError | undefined
+
+  constructor(maxFrameBytes: number) {
+    this.#maxFrameBytes = maxFrameBytes
+  }
+
+  get bufferedBytes(): number {
+    return this.#held
+  }
+
+  push(bytes: Uint8Array): Uint8Array[] {
+    if (this.#failure) throw this.#failure
+    const chunk = asBuffer(bytes)
+    const frames: Uint8Array[] = []
+    let position = this.#held > 0 ? this.#complete(chunk, frames) : 0
+    while (chunk.length - position >= PREFIX_BYTES) {
+      const end = position + PREFIX_BYTES + this.#size(chunk, position)
+      if (end > chunk.length) break
+      frames.push(chunk.subarray(position + PREFIX_BYTES, end))
+      position = end
+    }
+    if (position < chunk.length) this.#hold(chunk, position, chunk.length)
+    return frames
+  }
+
+  /** Adds to the incomplete frame; returns how many bytes of the chunk it took. */
+  #complete(chunk: Buffer, frames: Uint8Array[]): number {
+    let position = 0
+    if (this.#held < PREFIX_BYTES) {
+      position = Math.min(PREFIX_BYTES - this.#held, chunk.length)
+      this.#hold(chunk, 0, position)
+      if (this.#held < PREFIX_BYTES) return position
+    }
+    const frameEnd = PREFIX_BYTES + this.#size(this.#pending, 0)
+    const taken = Math.min(frameEnd - this.#held, chunk.length - position)
+    this.#hold(chunk, position, position + taken)
+    if (this.#held === frameEnd) {
+      frames.push(this.#pending.subarray(PREFIX_BYTES, frameEnd))
+      this.#pending = EMPTY
+      this.#held = 0
+    }
+    return position + taken
+  }
+
+  #hold(chunk: Buffer, start: number, end: number): void {
+    const needed = this.#held + end - start
+    if (needed > this.#pending.length) {
+      const larger = Buffer.allocUnsafe(this.#capacity(needed))
+      this.#pending.copy(larger, 0, 0, this.#held)
+      this.#pending = larger
+    }
+    chunk.copy(this.#pending, this.#held, start, end)
+    this.#held = needed
+  }
+
+  #capacity(needed: number): number {
+    if (this.#held < PREFIX_BYTES) return Math.max(needed, 64)
+    const frameEnd = PREFIX_BYTES + this.#size(this.#pending, 0)
+    return Math.min(frameEnd, needed * GROWTH)
+  }
+
+  #size(bytes: Buffer, position: number): number {
+    const size = bytes.readInt32BE(position)
+    if (size >= MIN_FRAME_BYTES && size <= this.#maxFrameBytes) return size
+    const malformed = size < MIN_FRAME_BYTES
+    this.#failure = new ProtocolError(
+      malformed ? 'KFK_PROTOCOL_MALFORMED' : 'KFK_PROTOCOL_TOO_LARGE',
+      malformed
+        ? `a frame cannot have ${size} bytes`
+        : `a frame of ${size} bytes is larger than the limit of ${this.#maxFrameBytes}`,
+      { details: { size, maxFrameBytes: this.#maxFrameBytes } },
+    )
+    this.#pending = EMPTY
+    this.#held = 0
+    throw this.#failure
+  }
+}
