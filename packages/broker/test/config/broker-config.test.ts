@@ -204,7 +204,7 @@ describe('changing topic configs', () => {
     expect(alter('cleanup.policy', 2, 'compact')).toEqual({
       changes: { 'cleanup.policy': 'delete,compact' },
     })
-    expect(alter('cleanup.policy', 3, 'delete')).toMatchObject({ problem: /list of/ } as object)
+    expect(alter('cleanup.policy', 3, 'delete')).toMatchObject({ problem: /list of/ })
     expect(alter('retention.ms', 2, '7')).toEqual({ problem: expect.stringMatching(/no list/) })
     expect(alter('retention.ms', 9, '7')).toEqual({
       problem: expect.stringMatching(/Unknown config operation/),
