@@ -16,6 +16,11 @@ export function optionalPeer<T>(name: string): T | undefined {
   }
 }
 
+/** Loads a package that must be there; throws as `require` does. */
+export function requirePackage<T>(name: string): T {
+  return requireHere(name) as T
+}
+
 /** The file that `require(name)` would load; throws as `require.resolve` does. */
 export function resolvePackage(name: string): string {
   return requireHere.resolve(name)

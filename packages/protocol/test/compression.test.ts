@@ -1,0 +1,188 @@
+import * as zstdNative from '@mongodb-js/zstd'
+import lz4Native from 'lz4-napi'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import {
+  compressionCodecs,
+  prepareCompression,
+  ProtocolError,
+  type CompressionType,
+} from '@kfk/protocol'
+import snappyNative from 'snappy'
+
+const compressed: CompressionType[] = ['gzip', 'snappy', 'lz4', 'zstd']
+
+/** A small linear congruential generator: the same inputs in every run. */
+function random(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+function noise(length: number, seed = 1): Buffer {
+  const next = random(seed)
+  const bytes = Buffer.alloc(length)
+  for (let at = 0; at < length; at++) bytes[at] = next() * 256
+  return bytes
+}
+
+function text(length: number, seed = 1): Buffer {
+  const next = random(seed)
+  const words = ['event', 'view', 'path', '/product/', 'user', '":"', 'naïve', '日本', '1700000000']
+  let result = ''
+  while (result.length < length)
+    result += `${words[Math.floor(next() * words.length)]!}${Math.floor(next() * 1000)}`
+  return Buffer.from(result).subarray(0, length)
+}
+
+/** Of every size where something changes: empty, below the shortest match, around block borders. */
+const inputs: [string, Buffer][] = [
+  ...[
+    0, 1, 4, 11, 12, 13, 16, 17, 100, 1000, 32767, 32768, 32769, 65535, 65536, 65537, 200_000,
+  ].flatMap((length): [string, Buffer][] => [
+    [`zeros ${length}`, Buffer.alloc(length)],
+    [`text ${length}`, text(length, length + 1)],
+    [`noise ${length}`, noise(length, length + 1)],
+  ]),
+  [
+    'repeats at long distances',
+    Buffer.concat([noise(60_000), noise(60_000), text(1000), noise(60_000)]),
+  ],
+  ['runs', Buffer.concat(Array.from({ length: 300 }, (_, i) => Buffer.alloc(i, i)))],
+]
+
+const limit = { maxOutputBytes: 1024 * 1024 }
+
+function codeOf(run: () => unknown): string {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof ProtocolError) return error.code
+    throw error
+  }
+  return 'no error'
+}
+
+describe.each(compressed)('%s', (type) => {
+  test('gives back what it compressed', () => {
+    for (const [name, input] of inputs) {
+      const output = compressionCodecs.decompress(
+        type,
+        compressionCodecs.compress(type, input),
+        limit,
+      )
+      expect([name, Buffer.compare(output, input)]).toEqual([name, 0])
+    }
+  })
+
+  test('works on views that do not begin at their buffer, and gives the same bytes each time', () => {
+    const whole = text(5000)
+    const view = new Uint8Array(whole.buffer, whole.byteOffset + 13, 4000)
+    const first = compressionCodecs.compress(type, view)
+    const shifted = Buffer.concat([Buffer.alloc(7), first]).subarray(7)
+    expect(Buffer.compare(compressionCodecs.decompress(type, shifted, limit), view)).toBe(0)
+    expect(Buffer.compare(compressionCodecs.compress(type, view), first)).toBe(0)
+  })
+
+  test('refuses output above the limit, at the byte', () => {
+    for (const input of [Buffer.alloc(300_000), text(70_000), noise(70_000)]) {
+      const bytes = compressionCodecs.compress(type, input)
+      const decompress = (maxOutputBytes: number) => () =>
+        compressionCodecs.decompress(type, bytes, { maxOutputBytes })
+      expect(codeOf(decompress(input.length))).toBe('no error')
+      expect(codeOf(decompress(input.length - 1))).toBe('KFK_PROTOCOL_TOO_LARGE')
+      expect(codeOf(decompress(1))).toBe('KFK_PROTOCOL_TOO_LARGE')
+    }
+  })
+
+  test('refuses a bomb without allocating what it claims', () => {
+    const bomb = compressionCodecs.compress(type, Buffer.alloc(200 * 1024 * 1024))
+    const before = process.memoryUsage().arrayBuffers
+    expect(codeOf(() => compressionCodecs.decompress(type, bomb, limit))).toBe(
+      'KFK_PROTOCOL_TOO_LARGE',
+    )
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024)
+  })
+
+  test('mutated, cut and random bytes give a value or a ProtocolError, and never more than the limit', () => {
+    const next = random(42)
+    const seeds = [text(3000), Buffer.alloc(5000), noise(300), text(70_000)].map((input) =>
+      compressionCodecs.compress(type, input),
+    )
+    for (let round = 0; round < 4000; round++) {
+      const bytes = Buffer.from(seeds[Math.floor(next() ** 2 * seeds.length)]!)
+      const changes = 1 + Math.floor(next() * 4)
+      for (let change = 0; change < changes; change++) {
+        bytes[Math.floor(next() ** 3 * bytes.length)] = next() < 0.3 ? 255 : next() * 256
+      }
+      const cut = next() < 0.3 ? bytes.subarray(0, next() * bytes.length) : bytes
+      try {
+        const output = compressionCodecs.decompress(type, cut, { maxOutputBytes: 100_000 })
+        expect(output.length).toBeLessThanOrEqual(100_000)
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error
+      }
+    }
+  })
+})
+
+describe('against other implementations', () => {
+  test('gzip: node:zlib reads ours, and several members are read as one', () => {
+    const input = text(40_000)
+    expect(gunzipSync(compressionCodecs.compress('gzip', input)).equals(input)).toBe(true)
+    const members = Buffer.concat([gzipSync(input), gzipSync(input)])
+    expect(compressionCodecs.decompress('gzip', members, limit).length).toBe(80_000)
+  })
+
+  test('snappy: the native package reads the blocks of ours, and its raw output is read', () => {
+    for (const [, input] of inputs) {
+      const raw = snappyNative.compressSync(input)
+      expect(Buffer.compare(compressionCodecs.decompress('snappy', raw, limit), input)).toBe(0)
+      const ours = Buffer.from(compressionCodecs.compress('snappy', input))
+      const outputs: Buffer[] = []
+      for (let at = 16; at < ours.length; at += 4 + ours.readInt32BE(at)) {
+        const block = ours.subarray(at + 4, at + 4 + ours.readInt32BE(at))
+        outputs.push(snappyNative.uncompressSync(block) as Buffer)
+      }
+      expect(Buffer.concat(outputs).equals(input)).toBe(true)
+    }
+  })
+
+  test('snappy: Xerial streams written one after another are read as one', () => {
+    const one = compressionCodecs.compress('snappy', Buffer.from('one '))
+    const two = compressionCodecs.compress('snappy', Buffer.from('two'))
+    const both = compressionCodecs.decompress('snappy', Buffer.concat([one, two]), limit)
+    expect(Buffer.from(both).toString()).toBe('one two')
+  })
+
+  test('lz4: the native package reads ours, and we read its frames with every option', () => {
+    for (const [, input] of inputs) {
+      const ours = Buffer.from(compressionCodecs.compress('lz4', input))
+      expect(lz4Native.decompressFrameSync(ours).equals(input)).toBe(true)
+      for (const options of [{}, { blockChecksums: true }, { contentChecksum: true }]) {
+        const frame = lz4Native.compressFrameSync(input, options)
+        expect(Buffer.compare(compressionCodecs.decompress('lz4', frame, limit), input)).toBe(0)
+      }
+    }
+  })
+
+  test('zstd: the native package reads ours, and we read its frames, several of them too', async () => {
+    await prepareCompression('zstd')
+    for (const [, input] of inputs) {
+      const ours = Buffer.from(compressionCodecs.compress('zstd', input))
+      expect((await zstdNative.decompress(ours)).equals(input)).toBe(true)
+      const frame = await zstdNative.compress(input)
+      expect(Buffer.compare(compressionCodecs.decompress('zstd', frame, limit), input)).toBe(0)
+      const frames = compressionCodecs.decompress('zstd', Buffer.concat([frame, frame]), limit)
+      expect(Buffer.compare(frames, Buffer.concat([input, input]))).toBe(0)
+    }
+  })
+})
+
+test('an unknown compression type is refused', () => {
+  const unknown = 'brotli' as CompressionType
+  const code = 'KFK_PROTOCOL_UNSUPPORTED_COMPRESSION'
+  expect(codeOf(() => compressionCodecs.compress(unknown, Buffer.alloc(1)))).toBe(code)
+  expect(codeOf(() => compressionCodecs.decompress(unknown, Buffer.alloc(1), limit))).toBe(code)
+})
