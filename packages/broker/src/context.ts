@@ -4,6 +4,7 @@
  */
 import type { Log, LogSlice, ReadRequest } from '@kfk/log-store'
 import type { Api, RequestInput, RequestOf, ResponseInput, ResponseOf } from '@kfk/protocol'
+import type { GroupRequests } from './group/group-api.js'
 import type { Clock } from './runtime/clock.js'
 import type { Logger } from './runtime/logger.js'
 
@@ -18,6 +19,11 @@ export interface Handler<A extends Api = Api> {
   readonly api: A
   /** Advertised range, inclusive. */
   readonly versions: readonly [min: number, max: number]
+  /**
+   * A request of this API may start while earlier ones of APIs that are pipelined too still wait for their answer (Produce).
+   * All others of a connection run one after another, as Kafka does it.
+   */
+  readonly pipelined?: boolean
   /**
    * Answers a request. A plain value costs no promise; `undefined` means that no response is sent (Produce, acks 0).
    * Responses of one connection leave in request order whatever the order in which handlers finish.
@@ -42,6 +48,8 @@ export interface RequestContext {
   readonly peer: string
   /** Aborted when the connection closes. */
   readonly signal: AbortSignal
+  /** Closes the connection, with a reason for the log: the only way to tell of an error where no response is due. */
+  disconnect(reason: string): void
   readonly services: BrokerServices
 }
 
@@ -159,6 +167,11 @@ export interface PartitionAppendResult {
   /** -1 unless the topic's timestamp type is LogAppendTime. */
   readonly logAppendTimeMs: number
   readonly logStartOffset: number
+  /** The records at fault (KIP-467), by their index within the batch. */
+  readonly recordErrors?: readonly {
+    readonly batchIndex: number
+    readonly batchIndexErrorMessage: string
+  }[]
   /** The sequence had been appended before: the offsets are those of the original. */
   readonly duplicate?: boolean
 }
@@ -168,6 +181,8 @@ export interface Partition {
   readonly topic: string
   readonly topicId: string
   readonly index: number
+  /** Under which the purgatory is notified when the high watermark has advanced. */
+  readonly key: string
   readonly log: Log
   /** This leader's epoch: promised on disk before anything was served under it. */
   readonly leaderEpoch: number
@@ -176,6 +191,8 @@ export interface Partition {
   /** All below is committed: visible to consumers, and never lost. */
   readonly highWatermark: number
   readonly lastStableOffset: number
+  /** Bytes committed since the partition was opened, about: tells a waiting fetch how much has come. */
+  readonly committedBytes: number
   /**
    * Appends whole batches, synchronously. Bytes from a client are validated as Kafka does (exactly one batch); those
    * from a coordinator or the controller are trusted. The bytes belong to the log until they are written: the caller
@@ -187,6 +204,11 @@ export interface Partition {
   ): PartitionAppendResult
   /** Resolves when the high watermark has reached `offset`; rejects when the log fails or the signal aborts. */
   whenCommitted(offset: number, signal?: AbortSignal): Promise<void>
+  /**
+   * The same without a promise: calls back once, with the reason when the offset will never be committed; at once when it is
+   * committed already.
+   */
+  onceCommitted(offset: number, callback: (failure?: unknown) => void): void
   /** Called after each advance of the high watermark; no promise per append. Returns the unsubscriber. */
   onHighWatermark(listener: (highWatermark: number) => void): () => void
   /**
@@ -230,11 +252,8 @@ export interface Purgatory {
   notify(key: string): void
 }
 
-/**
- * Group coordination of this broker, for handlers/groups.ts and handlers/group-offsets.ts (same owner as src/group).
- * Whole request bodies come in and whole response bodies go out, because every group API is about one group or a batch of them.
- */
-export interface GroupCoordinators {
+/** Group coordination of this broker. */
+export interface GroupCoordinators extends GroupRequests {
   /** Loads nothing by itself: partitions of `__consumer_offsets` load at first use. */
   start(): Promise<void>
   /** Answers every waiting member with an error and flushes what is pending. */

@@ -1,0 +1,285 @@
+import { apis, batches, errorCodes } from '@kfk/protocol'
+import type { LogSlice } from '@kfk/log-store'
+import type { RequestOf, ResponseInput } from '@kfk/protocol'
+import { defineHandler, type Handler, type Partition, type RequestContext } from '../context.js'
+import { toErrorCode } from '../error-mapping.js'
+import { checkLeaderEpoch } from './epoch-check.js'
+import { currentLeader, leaderEndpoints } from './leader-hints.js'
+import type { Writable } from './writable.js'
+
+type Request = RequestOf<typeof apis.fetch>
+type Response = Writable<ResponseInput<typeof apis.fetch>>
+type TopicResponse = Response['responses'][number]
+type PartitionResponse = TopicResponse['partitions'][number]
+type PartitionRequest = Request['topics'][number]['partitions'][number]
+
+/** From here on topics are named by id. */
+const byId = 13
+/** From here on zstd is allowed (KIP-110). */
+const zstdSince = 10
+/** From here on a response may say who leads (KIP-951), and since 16 where that is. */
+const leaderHintSince = 12
+const endpointsSince = 16
+const noRecords = new Uint8Array(0)
+
+/** One partition of a fetch: what is asked, where it is, and what has been read. */
+interface Target {
+  readonly topicName: string
+  readonly topicId: string
+  readonly request: PartitionRequest
+  partition: Partition | number
+  /** `committedBytes` of the partition just before the last reading. */
+  committedBefore: number
+  response: PartitionResponse
+}
+
+/** One Fetch request: reads, and when that gives too little, waits in purgatory and reads once more. */
+class Fetching {
+  readonly #context: RequestContext
+  readonly #request: Request
+  readonly #targets: Target[] = []
+  #next = 0
+  #readBytes = 0
+  #failed = false
+
+  constructor(context: RequestContext, request: Request) {
+    this.#context = context
+    this.#request = request
+  }
+
+  run(): Response | Promise<Response> {
+    const opening = this.#resolve()
+    if (opening !== undefined) return opening.then(() => this.#readOrWait())
+    const reading = this.#readAll()
+    if (reading !== undefined) return reading.then(() => this.#answerOrWait())
+    return this.#answerOrWait()
+  }
+
+  /** Finds the partitions; a promise when some have to be opened first. */
+  #resolve(): Promise<unknown> | undefined {
+    const { partitions, cluster } = this.#context.services
+    const named = this.#context.apiVersion < byId
+    const opening: Promise<unknown>[] = []
+    for (const topic of this.#request.topics) {
+      const topicName = named ? topic.topic : (cluster.topicById(topic.topicId)?.name ?? '')
+      for (const request of topic.partitions) {
+        const found = named
+          ? partitions.local(topic.topic, request.partition)
+          : partitions.localById(topic.topicId, request.partition)
+        const target: Target = {
+          topicName,
+          topicId: topic.topicId,
+          request,
+          partition: found ?? errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
+          committedBefore: 0,
+          response: failure(request.partition, 0),
+        }
+        this.#targets.push(target)
+        if (found !== undefined) continue
+        const opened = partitions.open(topicName, request.partition)
+        opening.push(opened.then((partition) => (target.partition = partition)))
+      }
+    }
+    return opening.length === 0 ? undefined : Promise.all(opening)
+  }
+
+  async #readOrWait(): Promise<Response> {
+    await this.#readAll()
+    return this.#answerOrWait()
+  }
+
+  /** Reads all partitions in the order of the request; a promise when some bytes have to come from the disk. */
+  #readAll(): Promise<void> | undefined {
+    this.#next = 0
+    this.#readBytes = 0
+    this.#failed = false
+    return this.#readOn()
+  }
+
+  #readOn(): Promise<void> | undefined {
+    while (this.#next < this.#targets.length) {
+      const target = this.#targets[this.#next++]!
+      const slice = this.#read(target)
+      if (slice instanceof Promise) return this.#readOnAfter(target, slice)
+      if (slice !== undefined) this.#take(target, slice)
+    }
+    return undefined
+  }
+
+  async #readOnAfter(target: Target, pending: Promise<LogSlice>): Promise<void> {
+    try {
+      this.#take(target, await pending)
+    } catch (error) {
+      this.#fail(target, toErrorCode(error))
+    }
+    await this.#readOn()
+  }
+
+  /** Undefined when the target has its response already. */
+  #read(target: Target): LogSlice | Promise<LogSlice> | undefined {
+    const { partition, request } = target
+    if (typeof partition === 'number') return this.#fail(target, partition)
+    const epochError = checkLeaderEpoch(partition, request.currentLeaderEpoch)
+    if (epochError !== errorCodes.NONE) return this.#fail(target, epochError)
+    const from = request.fetchOffset
+    if (from < partition.logStartOffset || from > partition.logEndOffset) {
+      return this.#fail(target, errorCodes.OFFSET_OUT_OF_RANGE)
+    }
+    target.committedBefore = partition.committedBytes
+    const left = this.#maxBytes() - this.#readBytes
+    const maxBytes = Math.min(request.partitionMaxBytes, left)
+    // The first batch of the whole answer comes whatever its size, or a small limit would stop a consumer for good (KIP-74).
+    const minOneBatch = this.#readBytes === 0
+    if (from >= partition.highWatermark || (maxBytes <= 0 && !minOneBatch)) {
+      target.response = success(target, partition, noRecords)
+      return undefined
+    }
+    try {
+      return partition.read({ from, maxBytes: Math.max(0, maxBytes), minOneBatch })
+    } catch (error) {
+      return this.#fail(target, toErrorCode(error))
+    }
+  }
+
+  #maxBytes(): number {
+    return Math.min(this.#request.maxBytes, this.#context.services.config.number('fetch.max.bytes'))
+  }
+
+  #take(target: Target, slice: LogSlice): void {
+    if (this.#context.apiVersion < zstdSince && holdsZstd(slice.bytes)) {
+      this.#fail(target, errorCodes.UNSUPPORTED_COMPRESSION_TYPE)
+      return
+    }
+    target.response = success(target, target.partition as Partition, slice.bytes)
+    this.#readBytes += slice.bytes.length
+  }
+
+  #fail(target: Target, errorCode: number): undefined {
+    this.#failed = true
+    target.response = failure(target.request.partition, errorCode)
+    const { partition } = target
+    if (typeof partition === 'number') return
+    target.response.highWatermark = partition.highWatermark
+    target.response.logStartOffset = partition.logStartOffset
+  }
+
+  #answerOrWait(): Response | Promise<Response> {
+    const { maxWaitMs, minBytes } = this.#request
+    const enough = this.#readBytes >= minBytes || this.#failed || this.#targets.length === 0
+    return enough || maxWaitMs <= 0 ? this.#answer() : this.#wait()
+  }
+
+  #wait(): Promise<Response> {
+    const { purgatory } = this.#context.services
+    const hosted = this.#targets.map(({ partition }) => partition as Partition)
+    return new Promise((resolve) => {
+      const finish = (): void => {
+        // Nobody is left to read for.
+        if (this.#context.signal.aborted) {
+          resolve(this.#answer())
+          return
+        }
+        const reading = this.#readAll()
+        if (reading === undefined) resolve(this.#answer())
+        else void reading.then(() => resolve(this.#answer()))
+      }
+      const keys = new Set(hosted.map(({ key }) => key))
+      purgatory.watch({
+        keys: [...keys],
+        timeoutMs: this.#request.maxWaitMs,
+        tryComplete: () => {
+          if (this.#bytesToCome() < this.#request.minBytes) return false
+          finish()
+          return true
+        },
+        expire: finish,
+      })
+    })
+  }
+
+  /** What was read, and what has been committed since; enough for sure when a partition is not served here any more. */
+  #bytesToCome(): number {
+    const { partitions } = this.#context.services
+    let bytes = this.#readBytes
+    for (const { partition, committedBefore, topicName, request } of this.#targets) {
+      const { committedBytes } = partition as Partition
+      if (partitions.local(topicName, request.partition) !== partition) return Infinity
+      bytes += committedBytes - committedBefore
+    }
+    return bytes
+  }
+
+  #answer(): Response {
+    const { apiVersion, services } = this.#context
+    const responses: TopicResponse[] = []
+    const leaders = new Set<number>()
+    let at = 0
+    for (const topic of this.#request.topics) {
+      const partitions: PartitionResponse[] = []
+      responses.push({ topic: topic.topic, topicId: topic.topicId, partitions })
+      for (let count = topic.partitions.length; count > 0; count--) {
+        const target = this.#targets[at++]!
+        partitions.push(target.response)
+        if (apiVersion < leaderHintSince || !wantsLeader(target.response.errorCode)) continue
+        const leader = currentLeader(services.cluster, target.topicName, target.request.partition)
+        if (leader === undefined) continue
+        target.response.currentLeader = leader
+        leaders.add(leader.leaderId)
+      }
+    }
+    const response: Response = { throttleTimeMs: 0, responses }
+    if (apiVersion >= endpointsSince && leaders.size > 0) {
+      response.nodeEndpoints = leaderEndpoints(services.cluster, leaders)
+    }
+    return response
+  }
+}
+
+function wantsLeader(errorCode: number | undefined): boolean {
+  return (
+    errorCode === errorCodes.NOT_LEADER_OR_FOLLOWER || errorCode === errorCodes.FENCED_LEADER_EPOCH
+  )
+}
+
+function success(target: Target, partition: Partition, records: Uint8Array): PartitionResponse {
+  return {
+    partitionIndex: target.request.partition,
+    errorCode: errorCodes.NONE,
+    highWatermark: partition.highWatermark,
+    lastStableOffset: partition.lastStableOffset,
+    logStartOffset: partition.logStartOffset,
+    abortedTransactions: null,
+    records,
+  }
+}
+
+function failure(partitionIndex: number, errorCode: number): PartitionResponse {
+  return {
+    partitionIndex,
+    errorCode,
+    highWatermark: -1,
+    abortedTransactions: null,
+    records: noRecords,
+  }
+}
+
+function holdsZstd(bytes: Uint8Array): boolean {
+  for (const { header } of batches(bytes)) if (header.compression === 'zstd') return true
+  return false
+}
+
+/** Fetch: reads record batches as they lie in the log, and waits for them. */
+export const fetchHandlers: readonly Handler[] = [
+  defineHandler<typeof apis.fetch>({
+    api: apis.fetch,
+    versions: [4, 18],
+    handle(context, request) {
+      // Every fetch is a full one: no session is ever given out (KIP-227 allows that), so there is none to name.
+      if (request.sessionId !== 0) {
+        const errorCode = errorCodes.FETCH_SESSION_ID_NOT_FOUND
+        return { throttleTimeMs: 0, errorCode, responses: [] }
+      }
+      return new Fetching(context, request).run()
+    },
+  }),
+]

@@ -1,0 +1,92 @@
+import { apis, errorCodes } from '@kfk/protocol'
+import type { RequestOf, ResponseInput } from '@kfk/protocol'
+import { defineHandler, type Handler, type Partition, type RequestContext } from '../context.js'
+import { toErrorCode } from '../error-mapping.js'
+import { checkLeaderEpoch } from './epoch-check.js'
+
+type Request = RequestOf<typeof apis.listOffsets>
+type PartitionRequest = Request['topics'][number]['partitions'][number]
+type PartitionResponse = ResponseInput<
+  typeof apis.listOffsets
+>['topics'][number]['partitions'][number]
+
+const latest = -1
+const earliest = -2
+const maxTimestamp = -3
+const earliestLocal = -4
+const latestTiered = -5
+const earliestPendingUpload = -6
+
+/** The first version that may ask for a special timestamp. */
+const since: Readonly<Record<number, number>> = {
+  [latest]: 0,
+  [earliest]: 0,
+  [maxTimestamp]: 7,
+  [earliestLocal]: 8,
+  [latestTiered]: 9,
+  [earliestPendingUpload]: 11,
+}
+
+async function listOne(
+  context: RequestContext,
+  topic: string,
+  request: PartitionRequest,
+): Promise<PartitionResponse> {
+  const { partitionIndex, timestamp } = request
+  const { partitions } = context.services
+  const fail = (errorCode: number): PartitionResponse => ({ partitionIndex, errorCode })
+  if (timestamp < 0 && (since[timestamp] ?? Infinity) > context.apiVersion) {
+    return fail(errorCodes.UNSUPPORTED_VERSION)
+  }
+  const partition =
+    partitions.local(topic, partitionIndex) ?? (await partitions.open(topic, partitionIndex))
+  if (typeof partition === 'number') return fail(partition)
+  const epochError = checkLeaderEpoch(partition, request.currentLeaderEpoch)
+  if (epochError !== errorCodes.NONE) return fail(epochError)
+  try {
+    return { partitionIndex, errorCode: errorCodes.NONE, ...(await find(partition, timestamp)) }
+  } catch (error) {
+    return fail(toErrorCode(error))
+  }
+}
+
+/** Nothing found is offset -1 at timestamp -1. */
+async function find(
+  partition: Partition,
+  timestamp: number,
+): Promise<{ offset: number; timestamp: number; leaderEpoch: number }> {
+  const { log, highWatermark, leaderEpoch } = partition
+  switch (timestamp) {
+    case latest:
+      return { offset: highWatermark, timestamp: -1, leaderEpoch }
+    case earliest:
+    case earliestLocal:
+      return { offset: partition.logStartOffset, timestamp: -1, leaderEpoch: -1 }
+    // There is no remote storage: nothing is tiered, nothing is waiting to be.
+    case latestTiered:
+    case earliestPendingUpload:
+      return { offset: -1, timestamp: -1, leaderEpoch: -1 }
+    default: {
+      const found =
+        timestamp === maxTimestamp
+          ? await log.maxTimestampOffset()
+          : await log.offsetForTimestamp(timestamp, highWatermark)
+      return found ?? { offset: -1, timestamp: -1, leaderEpoch: -1 }
+    }
+  }
+}
+
+/** ListOffsets: offsets by timestamp, and the ends of a log. */
+export const listOffsetsHandlers: readonly Handler[] = [
+  defineHandler<typeof apis.listOffsets>({
+    api: apis.listOffsets,
+    versions: [1, 11],
+    async handle(context, request) {
+      const topics = request.topics.map(async ({ name, partitions }) => ({
+        name,
+        partitions: await Promise.all(partitions.map((one) => listOne(context, name, one))),
+      }))
+      return { topics: await Promise.all(topics) }
+    },
+  }),
+]

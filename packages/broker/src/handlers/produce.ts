@@ -1,0 +1,226 @@
+import { apis, errorCodes, readBatchHeader } from '@kfk/protocol'
+import type { RequestOf, ResponseInput } from '@kfk/protocol'
+import {
+  defineHandler,
+  type Handler,
+  type Partition,
+  type PartitionAppendResult,
+  type RequestContext,
+} from '../context.js'
+import { toErrorCode } from '../error-mapping.js'
+import { currentLeader, leaderEndpoints } from './leader-hints.js'
+import type { Writable } from './writable.js'
+
+type Request = RequestOf<typeof apis.produce>
+type Response = Writable<ResponseInput<typeof apis.produce>>
+type TopicRequest = Request['topicData'][number]
+type PartitionRequest = TopicRequest['partitionData'][number]
+type PartitionResponse = Response['responses'][number]['partitionResponses'][number]
+
+/** Older versions carry older record formats; they are listed because clients look for them (KIP-896). */
+const firstServed = 3
+/** From here on topics are named by id. */
+const byId = 13
+/** From here on zstd is allowed (KIP-110). */
+const zstdSince = 7
+
+/**
+ * One Produce request. Everything that is open is appended on the spot, in the order of the request, so that pipelined requests keep
+ * theirs; the answer waits until all of it is committed (acks 1 and -1 alike at replication factor 1).
+ */
+class Production {
+  readonly #context: RequestContext
+  readonly #request: Request
+  readonly #response: Response = { responses: [] }
+  readonly #pending = new Map<PartitionResponse, number>()
+  #finish: ((response: Response) => void) | undefined
+  #cancelTimer: (() => void) | undefined
+
+  constructor(context: RequestContext, request: Request) {
+    this.#context = context
+    this.#request = request
+  }
+
+  /** Appends, and answers at once or when all is committed. */
+  run(): Response | undefined | Promise<Response | undefined> {
+    const opening: Promise<void>[] = []
+    for (const topic of this.#request.topicData) {
+      const partitionResponses: PartitionResponse[] = []
+      this.#response.responses.push({
+        name: topic.name,
+        topicId: topic.topicId,
+        partitionResponses,
+      })
+      for (const data of topic.partitionData) {
+        const response: PartitionResponse = { index: data.index, errorCode: 0, baseOffset: -1 }
+        partitionResponses.push(response)
+        const opened = this.#produce(topic, data, response)
+        if (opened !== undefined) opening.push(opened)
+      }
+    }
+    if (opening.length === 0) return this.#answer()
+    return Promise.all(opening).then(() => this.#answer())
+  }
+
+  #produce(
+    topic: TopicRequest,
+    data: PartitionRequest,
+    response: PartitionResponse,
+  ): Promise<void> | undefined {
+    const refusal = refusedRecords(data.records, this.#context.apiVersion)
+    if (refusal !== undefined) {
+      response.errorCode = refusal.errorCode
+      response.errorMessage = refusal.errorMessage
+      return undefined
+    }
+    const { partitions, cluster } = this.#context.services
+    const named = this.#context.apiVersion < byId
+    const found = named
+      ? partitions.local(topic.name, data.index)
+      : partitions.localById(topic.topicId, data.index)
+    if (found !== undefined) {
+      this.#append(found, data.records!, response)
+      return undefined
+    }
+    const name = named ? topic.name : cluster.topicById(topic.topicId)!.name
+    return partitions
+      .open(name, data.index)
+      .then((opened) => this.#append(opened, data.records!, response))
+  }
+
+  #append(partition: Partition | number, records: Uint8Array, response: PartitionResponse): void {
+    if (typeof partition === 'number') {
+      response.errorCode = partition
+      return
+    }
+    const result = partition.append(records, { origin: 'client' })
+    fill(response, result)
+    if (result.errorCode !== errorCodes.NONE || this.#request.acks === 0) return
+    this.#pending.set(response, result.lastOffset + 1)
+    partition.onceCommitted(result.lastOffset + 1, (failure) => this.#settled(response, failure))
+  }
+
+  #settled(response: PartitionResponse, failure: unknown): void {
+    if (!this.#pending.delete(response)) return
+    if (failure !== undefined) fail(response, toErrorCode(failure))
+    if (this.#pending.size === 0 && this.#finish !== undefined) this.#end()
+  }
+
+  #answer(): Response | undefined | Promise<Response> {
+    if (this.#request.acks === 0) {
+      const failed = this.#response.responses
+        .flatMap((topic) => topic.partitionResponses)
+        .find(({ errorCode }) => errorCode !== errorCodes.NONE)
+      // There is no response to carry the error; a lost connection makes the producer look at the metadata again.
+      if (failed !== undefined) {
+        const reason = failed.errorMessage ?? `error code ${failed.errorCode}`
+        this.#context.disconnect(`a Produce request with acks=0 failed: ${reason}`)
+      }
+      return undefined
+    }
+    if (this.#pending.size === 0) return this.#completed()
+    return new Promise((resolve) => {
+      this.#finish = resolve
+      const timeoutMs = Math.max(0, this.#request.timeoutMs)
+      const timer = this.#context.services.clock.setTimer(timeoutMs, () => this.#timeOut())
+      this.#cancelTimer = () => timer.cancel()
+    })
+  }
+
+  #timeOut(): void {
+    for (const response of this.#pending.keys()) fail(response, errorCodes.REQUEST_TIMED_OUT)
+    this.#pending.clear()
+    this.#end()
+  }
+
+  #end(): void {
+    this.#cancelTimer?.()
+    this.#finish!(this.#completed())
+  }
+
+  /** Adds to the response where to go instead (KIP-951). */
+  #completed(): Response {
+    const leaders = new Set<number>()
+    if (this.#context.apiVersion < 10) return this.#response
+    const { cluster } = this.#context.services
+    for (const topic of this.#response.responses) {
+      for (const partition of topic.partitionResponses) {
+        if (partition.errorCode !== errorCodes.NOT_LEADER_OR_FOLLOWER) continue
+        const name = topic.name || cluster.topicById(topic.topicId ?? '')?.name
+        const leader = name && currentLeader(cluster, name, partition.index)
+        if (!leader) continue
+        partition.currentLeader = leader
+        leaders.add(leader.leaderId)
+      }
+    }
+    if (leaders.size > 0) this.#response.nodeEndpoints = leaderEndpoints(cluster, leaders)
+    return this.#response
+  }
+}
+
+function refusedRecords(
+  records: Uint8Array | null,
+  apiVersion: number,
+): { errorCode: number; errorMessage: string } | undefined {
+  if (records === null || records.length === 0) {
+    return {
+      errorCode: errorCodes.INVALID_RECORD,
+      errorMessage: 'A partition takes exactly one record batch of a request',
+    }
+  }
+  if (apiVersion >= zstdSince) return undefined
+  try {
+    if (readBatchHeader(records).compression !== 'zstd') return undefined
+  } catch {
+    // Not a batch: the validation of the append says what is wrong with it.
+    return undefined
+  }
+  return {
+    errorCode: errorCodes.UNSUPPORTED_COMPRESSION_TYPE,
+    errorMessage: `zstd needs Produce version ${zstdSince} or later`,
+  }
+}
+
+function fill(response: PartitionResponse, result: PartitionAppendResult): void {
+  response.errorCode = result.errorCode
+  response.baseOffset = result.baseOffset
+  response.logAppendTimeMs = result.logAppendTimeMs
+  response.logStartOffset = result.logStartOffset
+  if (result.errorMessage !== undefined) response.errorMessage = result.errorMessage
+  if (result.recordErrors !== undefined) response.recordErrors = [...result.recordErrors]
+}
+
+function fail(response: PartitionResponse, errorCode: number): void {
+  response.errorCode = errorCode
+  response.baseOffset = -1
+  response.logAppendTimeMs = -1
+}
+
+function everyPartition(request: Request, errorCode: number): Response {
+  return {
+    responses: request.topicData.map(({ name, topicId, partitionData }) => ({
+      name,
+      topicId,
+      partitionResponses: partitionData.map(({ index }) => ({ index, errorCode, baseOffset: -1 })),
+    })),
+  }
+}
+
+/** Produce: appends record batches. */
+export const produceHandlers: readonly Handler[] = [
+  defineHandler<typeof apis.produce>({
+    api: apis.produce,
+    versions: [0, 13],
+    pipelined: true,
+    handle(context, request) {
+      if (context.apiVersion < firstServed) {
+        context.disconnect(`Produce version ${context.apiVersion} is not served any more`)
+        return undefined
+      }
+      if (request.acks < -1 || request.acks > 1) {
+        return everyPartition(request, errorCodes.INVALID_REQUIRED_ACKS)
+      }
+      return new Production(context, request).run()
+    },
+  }),
+]

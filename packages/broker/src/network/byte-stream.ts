@@ -1,0 +1,21 @@
+/** One client's two-way stream of bytes, over a socket or within the process. */
+export interface ByteStream {
+  /** Where the client is, for reports: `127.0.0.1:50312`. */
+  readonly peer: string
+  /** Bytes written that have not left yet. */
+  readonly unsentBytes: number
+  /** Writes the chunks in order. They must not change until they are sent. */
+  write(chunks: readonly Uint8Array[]): void
+  pause(): void
+  resume(): void
+  /** Closes at once: what is unsent is dropped. `onclose` follows. */
+  destroy(): void
+  /** Closes after what has been written is sent. `onclose` follows. */
+  end(): void
+  /** Set by the receiver. A chunk belongs to it from then on. */
+  ondata: (chunk: Uint8Array) => void
+  /** Everything that was written has left. */
+  ondrain: () => void
+  /** Called once. No other call follows. */
+  onclose: () => void
+}

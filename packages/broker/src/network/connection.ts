@@ -1,0 +1,280 @@
+import type { FrameDecoder } from '@kfk/protocol'
+import type { ByteStream } from './byte-stream.js'
+import type { MemoryAccount, RequestMemory } from './request-memory.js'
+
+/** Pipelined requests of one connection that may wait for their answer at the same time. */
+const inFlightRequestsMax = 128
+/** Received bytes of whole frames that may wait behind an unfinished request before the socket is no longer read. */
+const backlogBytesMax = 1024 * 1024
+/** Over this much unsent output a connection is neither read nor served: the client does not take its answers. */
+const unsentBytesMax = 4 * 1024 * 1024
+
+/** The answer to one request, at its place in the order of requests. */
+export interface ResponseSlot {
+  /** Hands over the encoded response; `undefined` when none is due. Only the first call counts. */
+  complete(chunks: readonly Uint8Array[] | undefined): void
+}
+
+interface Slot extends ResponseSlot {
+  chunks: readonly Uint8Array[] | undefined
+  done: boolean
+}
+
+/** A frame whose header has been read. */
+export interface IncomingRequest {
+  readonly frame: Uint8Array
+  /** It may start while pipelined ones are unanswered. */
+  readonly pipelined: boolean
+}
+
+/** What a connection asks of the rest of the broker. `R` is a request as the dispatcher keeps it. */
+export interface ConnectionDelegate<R extends IncomingRequest = IncomingRequest> {
+  /** Reads the header of a frame. Throws when it is malformed or unknown: the connection closes with that reason. */
+  open(frame: Uint8Array): R
+  /** Serves a request. Throws when its body is malformed: the connection closes with that reason. */
+  dispatch(connection: Connection, request: R, slot: ResponseSlot): void
+  /** A connection that the broker closes for a reason. Reported once. */
+  onFault(connection: Connection, reason: unknown): void
+  onClosed(connection: Connection): void
+}
+
+/**
+ * One client. Cuts the stream into frames, keeps the order of responses, and stops reading when the client is ahead of the broker. Like Kafka,
+ * it runs one request at a time, but for pipelined ones (Produce), which start at once and overlap.
+ */
+export class Connection implements MemoryAccount {
+  /** Monotonic time of the last bytes received or request answered, in ms. */
+  lastActiveMs: number
+  usedBytes = 0
+  waiting = false
+  readonly #stream: ByteStream
+  readonly #decoder: FrameDecoder
+  readonly #delegate: ConnectionDelegate
+  readonly #memory: RequestMemory
+  readonly #monotonicMs: () => number
+  /** Unanswered requests in order of arrival. Answered ones leave from the front. */
+  readonly #slots: Slot[] = []
+  #backlog: IncomingRequest[] = []
+  #backlogBytes = 0
+  #inFlightBytes = 0
+  #unfinished = 0
+  #pipelining = false
+  #aborter: AbortController | undefined
+  #closed = false
+  #stopping = false
+  #paused = false
+  #receiving = false
+  #flushScheduled = false
+
+  constructor(
+    stream: ByteStream,
+    options: {
+      decoder: FrameDecoder
+      delegate: ConnectionDelegate
+      memory: RequestMemory
+      monotonicMs: () => number
+    },
+  ) {
+    this.#stream = stream
+    this.#decoder = options.decoder
+    this.#delegate = options.delegate
+    this.#memory = options.memory
+    this.#monotonicMs = options.monotonicMs
+    this.lastActiveMs = options.monotonicMs()
+    stream.ondata = (chunk) => this.#receive(chunk)
+    stream.ondrain = () => this.#advance()
+    stream.onclose = () => this.#onStreamClosed()
+  }
+
+  get peer(): string {
+    return this.#stream.peer
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Aborted when the connection closes. */
+  get signal(): AbortSignal {
+    this.#aborter ??= new AbortController()
+    if (this.#closed) this.#aborter.abort()
+    return this.#aborter.signal
+  }
+
+  /** Requests received and unanswered. */
+  get unanswered(): number {
+    return this.#slots.length + this.#backlog.length
+  }
+
+  /** Whether a frame has begun and not ended. */
+  get midFrame(): boolean {
+    return this.#decoder.bufferedBytes > 0
+  }
+
+  /** Closes because of the client, with a reason for the log; unsent responses are dropped. */
+  fault(reason: unknown): void {
+    if (this.#closed) return
+    this.#delegate.onFault(this, reason)
+    this.destroy()
+  }
+
+  /** Closes at once. */
+  destroy(): void {
+    this.#stream.destroy()
+    this.#onStreamClosed()
+  }
+
+  /** Takes no further request, answers those that run, then closes. */
+  drain(): void {
+    this.#stopping = true
+    this.#stream.pause()
+    this.#backlog = []
+    this.#backlogBytes = 0
+    this.#endIfDrained()
+  }
+
+  pause(): void {
+    this.#updateReading()
+  }
+
+  resume(): void {
+    this.#updateReading()
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#closed || this.#stopping) return
+    this.lastActiveMs = this.#monotonicMs()
+    this.#receiving = true
+    try {
+      for (const frame of this.#decoder.push(chunk)) {
+        this.#backlog.push(this.#delegate.open(frame))
+        this.#backlogBytes += frame.length
+      }
+      this.#startRequests()
+    } catch (error) {
+      this.fault(error)
+    } finally {
+      this.#receiving = false
+    }
+    this.#flush()
+    this.#account()
+  }
+
+  #startRequests(): void {
+    let started = 0
+    const backlog = this.#backlog
+    while (started < backlog.length && !this.#closed) {
+      const request = backlog[started]!
+      const alone = this.#unfinished === 0
+      if (!alone && !(this.#pipelining && request.pipelined)) break
+      if (this.#unfinished >= inFlightRequestsMax || this.#stream.unsentBytes > unsentBytesMax)
+        break
+      this.#pipelining = request.pipelined
+      started++
+      this.#start(request)
+    }
+    if (started === backlog.length) this.#backlog = []
+    else if (started > 0) this.#backlog = backlog.slice(started)
+  }
+
+  #start(request: IncomingRequest): void {
+    const bytes = request.frame.length
+    this.#backlogBytes -= bytes
+    this.#inFlightBytes += bytes
+    this.#unfinished++
+    const slot: Slot = {
+      chunks: undefined,
+      done: false,
+      complete: (chunks) => {
+        if (slot.done) return
+        slot.done = true
+        slot.chunks = chunks
+        this.#unfinished--
+        this.#inFlightBytes -= bytes
+        this.#scheduleFlush()
+      },
+    }
+    this.#slots.push(slot)
+    this.#delegate.dispatch(this, request, slot)
+  }
+
+  /** One write per connection for all that was answered in one turn of the event loop. */
+  #scheduleFlush(): void {
+    if (this.#receiving || this.#flushScheduled || this.#closed) return
+    this.#flushScheduled = true
+    process.nextTick(() => {
+      this.#flushScheduled = false
+      this.#flush()
+      this.#advance()
+    })
+  }
+
+  #flush(): void {
+    const slots = this.#slots
+    let ready = 0
+    while (ready < slots.length && slots[ready]!.done) ready++
+    if (ready === 0 || this.#closed) return
+    const chunks: Uint8Array[] = []
+    for (let at = 0; at < ready; at++) {
+      const response = slots[at]!.chunks
+      if (response !== undefined) for (const chunk of response) chunks.push(chunk)
+    }
+    slots.splice(0, ready)
+    this.lastActiveMs = this.#monotonicMs()
+    if (chunks.length > 0) this.#stream.write(chunks)
+    this.#endIfDrained()
+  }
+
+  /** Something was answered or sent: more may start, or be read. */
+  #advance(): void {
+    if (this.#closed) return
+    while (this.#backlog.length > 0) {
+      const before = this.#backlog.length
+      this.#receiving = true
+      try {
+        this.#startRequests()
+      } catch (error) {
+        this.fault(error)
+        return
+      } finally {
+        this.#receiving = false
+      }
+      this.#flush()
+      if (this.#closed || this.#backlog.length === before) break
+    }
+    this.#account()
+  }
+
+  #account(): void {
+    if (this.#closed) return
+    const held = this.#inFlightBytes + this.#backlogBytes + this.#decoder.bufferedBytes
+    this.#memory.update(this, held)
+    this.#updateReading()
+  }
+
+  #updateReading(): void {
+    const pause =
+      this.waiting ||
+      this.#stopping ||
+      this.#backlogBytes > backlogBytesMax ||
+      this.#backlog.length > inFlightRequestsMax ||
+      this.#stream.unsentBytes > unsentBytesMax
+    if (pause === this.#paused || this.#closed) return
+    this.#paused = pause
+    if (pause) this.#stream.pause()
+    else this.#stream.resume()
+  }
+
+  #endIfDrained(): void {
+    if (this.#stopping && !this.#closed && this.#slots.length === 0) this.#stream.end()
+  }
+
+  #onStreamClosed(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#backlog = []
+    this.#memory.close(this)
+    this.#aborter?.abort()
+    this.#delegate.onClosed(this)
+  }
+}

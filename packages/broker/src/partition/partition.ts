@@ -1,0 +1,211 @@
+import { StoreError } from '@kfk/log-store'
+import type { Log, LogSlice, ReadRequest } from '@kfk/log-store'
+import { type BatchHeader, errorCodes } from '@kfk/protocol'
+import type { Clock, Partition, PartitionAppendResult } from '../context.js'
+import { toErrorCode } from '../error-mapping.js'
+import { type AppendRules, admitClientBatch, type Refusal } from './append-validation.js'
+import { CommitQueue } from './commit-queue.js'
+import type { ProducerState } from './producer-state.js'
+
+/** What a partition is made of. */
+export interface PartitionParts {
+  readonly topic: string
+  readonly topicId: string
+  readonly index: number
+  /** Only coordinators and the controller write to it. */
+  readonly internal: boolean
+  readonly log: Log
+  readonly leaderEpoch: number
+  readonly producers: ProducerState
+  readonly rules: AppendRules
+  readonly clock: Clock
+  /** The high watermark has advanced: requests may wait for it. */
+  readonly onAdvance: (key: string) => void
+}
+
+const internalTopic: Refusal = {
+  errorCode: errorCodes.INVALID_TOPIC_EXCEPTION,
+  errorMessage: 'Clients cannot append to an internal topic',
+}
+
+/**
+ * A partition that this broker leads. At replication factor 1 the high watermark is what the log lets be acknowledged: under
+ * flush.messages = 1 that is on the medium.
+ *
+ * Appends are synchronous and in order of their calls; so are the releases of those who wait for them.
+ */
+export class LeaderPartition implements Partition {
+  readonly topic: string
+  readonly topicId: string
+  readonly index: number
+  readonly internal: boolean
+  readonly key: string
+  readonly log: Log
+  readonly leaderEpoch: number
+  readonly producers: ProducerState
+  rules: AppendRules
+  committedBytes = 0
+  /** Bytes appended since it was opened. */
+  #appendedBytes = 0
+  /** The high watermark up to which `committedBytes` counts. */
+  #countedOffset: number
+  readonly #clock: Clock
+  readonly #onAdvance: (key: string) => void
+  readonly #waiters = new CommitQueue()
+  readonly #listeners = new Set<(highWatermark: number) => void>()
+  readonly #unsubscribe: (() => void)[]
+  #closed: StoreError | undefined
+
+  constructor(parts: PartitionParts) {
+    const { topic, topicId, index, log } = parts
+    this.topic = topic
+    this.topicId = topicId
+    this.index = index
+    this.internal = parts.internal
+    this.key = `${topic}-${index}`
+    this.log = log
+    this.leaderEpoch = parts.leaderEpoch
+    this.producers = parts.producers
+    this.rules = parts.rules
+    this.#clock = parts.clock
+    this.#onAdvance = parts.onAdvance
+    this.#countedOffset = log.acknowledgedOffset
+    this.#unsubscribe = [
+      log.onAcknowledged((offset) => this.#advanced(offset)),
+      log.onRollback(({ endOffset, error }) => {
+        this.producers.truncate(endOffset)
+        this.#waiters.fail(endOffset, error)
+      }),
+      log.onPoisoned((error) => this.#waiters.fail(-1, error)),
+    ]
+  }
+
+  get logStartOffset(): number {
+    return this.log.logStartOffset
+  }
+
+  get logEndOffset(): number {
+    return this.log.logEndOffset
+  }
+
+  get highWatermark(): number {
+    return this.log.acknowledgedOffset
+  }
+
+  /** The high watermark: no transactions are open, because none are served. */
+  get lastStableOffset(): number {
+    return this.log.acknowledgedOffset
+  }
+
+  append(
+    batches: Uint8Array,
+    options: { origin: 'client' | 'coordinator' | 'controller' },
+  ): PartitionAppendResult {
+    if (this.#closed !== undefined) return this.#failed(this.#closed)
+    if (options.origin !== 'client') return this.#write(batches, undefined)
+    if (this.internal) return this.#refused(internalTopic)
+    const admitted = admitClientBatch(batches, this.rules, this.#clock.now())
+    if ('errorCode' in admitted) return this.#refused(admitted)
+    if (admitted.producerId < 0n) return this.#write(batches, admitted)
+    const verdict = this.producers.check(admitted)
+    if (verdict === 'append') return this.#write(batches, admitted)
+    if ('errorCode' in verdict) return this.#refused(verdict)
+    const { lastOffset, offsetDelta, timestamp } = verdict.duplicate
+    return {
+      errorCode: errorCodes.NONE,
+      baseOffset: lastOffset - offsetDelta,
+      lastOffset,
+      logAppendTimeMs: this.rules.logAppendTime ? timestamp : -1,
+      logStartOffset: this.log.logStartOffset,
+      duplicate: true,
+    }
+  }
+
+  whenCommitted(offset: number, signal?: AbortSignal): Promise<void> {
+    if (this.highWatermark >= offset) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        reject(signal.reason as Error)
+        return
+      }
+      const onAbort = (): void => reject(signal!.reason as Error)
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.onceCommitted(offset, (failure) => {
+        signal?.removeEventListener('abort', onAbort)
+        if (failure === undefined) resolve()
+        else reject(failure as Error)
+      })
+    })
+  }
+
+  onceCommitted(offset: number, callback: (failure?: unknown) => void): void {
+    if (this.highWatermark >= offset) callback()
+    else if (this.#closed !== undefined) callback(this.#closed)
+    else this.#waiters.add(offset, callback)
+  }
+
+  onHighWatermark(listener: (highWatermark: number) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  read(request: ReadRequest): LogSlice | Promise<LogSlice> {
+    const bounded =
+      request.maxOffset === undefined ? { ...request, maxOffset: this.highWatermark } : request
+    return this.log.readNow(bounded) ?? this.log.read(bounded)
+  }
+
+  /** Stops serving (the topic is deleted, or the broker stops): those who wait get an error. The log stays open. */
+  close(): void {
+    this.#closed = new StoreError('KFK_STORE_CLOSED', `${this.key} is not served here any more`)
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    this.#waiters.fail(-1, this.#closed)
+    this.#listeners.clear()
+    this.#onAdvance(this.key)
+  }
+
+  #write(batches: Uint8Array, header: BatchHeader | undefined): PartitionAppendResult {
+    try {
+      const { baseOffset, lastOffset } = this.log.append(batches, { leaderEpoch: this.leaderEpoch })
+      this.#appendedBytes += batches.length
+      if (header !== undefined && header.producerId >= 0n) {
+        this.producers.apply(header, { lastOffset, timestamp: header.maxTimestamp })
+      }
+      const stamped = header !== undefined && this.rules.logAppendTime
+      return {
+        errorCode: errorCodes.NONE,
+        baseOffset,
+        lastOffset,
+        logAppendTimeMs: stamped ? header.maxTimestamp : -1,
+        logStartOffset: this.log.logStartOffset,
+      }
+    } catch (error) {
+      return this.#failed(error)
+    }
+  }
+
+  #advanced(offset: number): void {
+    const end = this.log.logEndOffset
+    const share = offset >= end ? 1 : (offset - this.#countedOffset) / (end - this.#countedOffset)
+    this.committedBytes += (this.#appendedBytes - this.committedBytes) * share
+    this.#countedOffset = offset
+    this.#waiters.release(offset)
+    for (const listener of this.#listeners) listener(offset)
+    this.#onAdvance(this.key)
+  }
+
+  #failed(error: unknown): PartitionAppendResult {
+    const errorMessage = error instanceof Error ? error.message : String(error)
+    return this.#refused({ errorCode: toErrorCode(error), errorMessage })
+  }
+
+  #refused(refusal: Refusal): PartitionAppendResult {
+    return {
+      ...refusal,
+      baseOffset: -1,
+      lastOffset: -1,
+      logAppendTimeMs: -1,
+      logStartOffset: this.log.logStartOffset,
+    }
+  }
+}
