@@ -1,3 +1,4 @@
+import type { Api } from './api.js'
 import { emitDecodeStruct } from './emit-decode.js'
 import { emitEncodeStruct } from './emit-encode.js'
 import { ProtocolError } from './errors.js'
@@ -49,25 +50,36 @@ export function buildMessage(schema: StructSchema, at: WireVersion): MessageCode
   return interpretMessage(schema, at)
 }
 
+type Direction = 'request' | 'response'
+
 const codecs = new WeakMap<StructSchema, (MessageCodec | undefined)[]>()
 
-/** The codec of one version of a message, built at first use. A schema belongs to one API. */
-export function messageCodec(schema: StructSchema, at: WireVersion): MessageCodec {
-  let versions = codecs.get(schema)
-  if (versions === undefined) codecs.set(schema, (versions = []))
-  return (versions[at.version] ??= buildMessage(schema, at))
+/**
+ * The codec of one direction and version of an API, built at first use.
+ * KFK_PROTOCOL_UNSUPPORTED_VERSION outside of `api.versions`.
+ */
+export function messageCodec(api: Api, direction: Direction, version: number): MessageCodec {
+  const codec = codecs.get(api[direction])?.[version]
+  return codec ?? firstUse(api, direction, version)
 }
 
-/** KFK_PROTOCOL_UNSUPPORTED_VERSION for a version outside of `versions`. */
-export function checkVersion(
-  name: string,
-  [min, max]: readonly [min: number, max: number],
-  version: number,
-): void {
+function firstUse(api: Api, direction: Direction, version: number): MessageCodec {
+  checkVersion(api, version)
+  const schema = api[direction]
+  const codec = buildMessage(schema, { version, flexible: version >= api.flexibleSince })
+  const versions = codecs.get(schema) ?? []
+  versions[version] = codec
+  codecs.set(schema, versions)
+  return codec
+}
+
+/** KFK_PROTOCOL_UNSUPPORTED_VERSION for a version outside of `api.versions`. */
+export function checkVersion(api: Api, version: number): void {
+  const [min, max] = api.versions
   if (Number.isInteger(version) && version >= min && version <= max) return
   throw new ProtocolError(
     'KFK_PROTOCOL_UNSUPPORTED_VERSION',
-    `${name} has versions ${min} to ${max}, not ${version}`,
-    { details: { name, version, min, max } },
+    `${api.name} has versions ${min} to ${max}, not ${version}`,
+    { details: { apiKey: api.key, version, min, max } },
   )
 }

@@ -39,11 +39,12 @@ export function responseHeaderVersion(
 
 export function writeRequestHeader(
   writer: WireWriter,
-  header: RequestHeader,
-  version: RequestHeaderVersion,
+  api: Pick<Api, 'key' | 'flexibleSince'>,
+  header: Omit<RequestHeader, 'apiKey'>,
 ): void {
+  const version = requestHeaderVersion(api, header.apiVersion)
   const position = writer.reserve(8)
-  writer.int16At(position, header.apiKey, 'header.apiKey')
+  writer.int16At(position, api.key, 'header.apiKey')
   writer.int16At(position + 2, header.apiVersion, 'header.apiVersion')
   writer.int32At(position + 4, header.correlationId, 'header.correlationId')
   if (version >= 1) writer.nullableString(header.clientId, 'header.clientId')
@@ -51,7 +52,9 @@ export function writeRequestHeader(
 }
 
 /** Reads a request header of whatever version its API key and version call for. */
-export function readRequestHeader(reader: WireReader): RequestHeader {
+export function readRequestHeader(
+  reader: WireReader,
+): RequestHeader & { readonly bodyPosition: number } {
   const position = reader.take(8)
   const apiKey = reader.int16At(position)
   const apiVersion = reader.int16At(position + 2)
@@ -65,7 +68,7 @@ export function readRequestHeader(reader: WireReader): RequestHeader {
   const version = requestHeaderVersion(api, apiVersion)
   const clientId = version >= 1 ? reader.nullableString() : null
   if (version >= 2) reader.skipTags()
-  return { apiKey, apiVersion, correlationId, clientId }
+  return { apiKey, apiVersion, correlationId, clientId, bodyPosition: reader.position }
 }
 
 export function writeResponseHeader(

@@ -13,12 +13,30 @@ export { createFrameDecoder } from './frame-decoder.js'
 export { errorByCode, errorCodes, type ErrorCode, type ErrorName } from './error-codes.js'
 export { ProtocolError, type ProtocolErrorCode } from './errors.js'
 export {
+  consumerProtocolAssignment,
+  consumerProtocolSubscription,
+  decodeConsumerAssignment,
+  decodeConsumerSubscription,
+  encodeConsumerAssignment,
+  encodeConsumerSubscription,
+  type ConsumerAssignment,
+  type ConsumerSubscription,
+} from './messages/consumer-protocol.js'
+export {
+  groupMetadataKey,
+  groupMetadataValue,
+  offsetCommitKey,
+  offsetCommitValue,
+} from './messages/offsets-topic.js'
+export { decodeVersioned, encodeVersioned, peekVersion, type Versioned } from './versioned.js'
+export {
   MAX_REQUEST_ELEMENTS,
   MAX_RESPONSE_ELEMENTS,
   createKafkaCodec,
   kafkaCodec,
   type CodecOptions,
 } from './kafka-codec.js'
+export { createMsgpackCodec, msgpackCodec } from './msgpack-codec.js'
 export {
   INT64_MAX,
   ZERO_UUID,

@@ -1,16 +1,14 @@
 import type { Api, RequestOf, ResponseOf } from './api.js'
 import type { WireCodec } from './codec.js'
-import { checkVersion, messageCodec } from './compile.js'
+import { messageCodec } from './compile.js'
 import { createFrameDecoder } from './frame-decoder.js'
 import {
   readRequestHeader,
   readResponseHeader,
-  requestHeaderVersion,
   responseHeaderVersion,
   writeRequestHeader,
   writeResponseHeader,
 } from './headers.js'
-import type { WireVersion } from './layout.js'
 import { WireReader } from './wire-reader.js'
 import { WireWriter } from './wire-writer.js'
 
@@ -35,18 +33,15 @@ export function createKafkaCodec(options: CodecOptions = {}): WireCodec {
     name: 'kafka',
 
     encodeRequest(api, header, body) {
-      const at = wireVersion(api, header.apiVersion)
+      const codec = messageCodec(api, 'request', header.apiVersion)
       writer.begin()
-      const version = requestHeaderVersion(api, header.apiVersion)
-      writeRequestHeader(writer, { ...header, apiKey: api.key }, version)
-      messageCodec(api.request, at).encode(writer, body)
+      writeRequestHeader(writer, api, header)
+      codec.encode(writer, body)
       return writer.finish()
     },
 
     decodeRequestHeader(frame) {
-      const reader = new WireReader(frame, 0, maxRequestElements)
-      const header = readRequestHeader(reader)
-      return { ...header, bodyPosition: reader.position }
+      return readRequestHeader(new WireReader(frame, 0, maxRequestElements))
     },
 
     decodeRequest<A extends Api>(
@@ -55,15 +50,15 @@ export function createKafkaCodec(options: CodecOptions = {}): WireCodec {
       frame: Uint8Array,
       bodyPosition: number,
     ) {
-      const codec = messageCodec(api.request, wireVersion(api, apiVersion))
+      const codec = messageCodec(api, 'request', apiVersion)
       return codec.decode(new WireReader(frame, bodyPosition, maxRequestElements)) as RequestOf<A>
     },
 
     encodeResponse(api, apiVersion, correlationId, body) {
-      const at = wireVersion(api, apiVersion)
+      const codec = messageCodec(api, 'response', apiVersion)
       writer.begin()
       writeResponseHeader(writer, correlationId, responseHeaderVersion(api, apiVersion))
-      messageCodec(api.response, at).encode(writer, body)
+      codec.encode(writer, body)
       return writer.finish()
     },
 
@@ -73,7 +68,7 @@ export function createKafkaCodec(options: CodecOptions = {}): WireCodec {
     },
 
     decodeResponse<A extends Api>(api: A, apiVersion: number, frame: Uint8Array) {
-      const codec = messageCodec(api.response, wireVersion(api, apiVersion))
+      const codec = messageCodec(api, 'response', apiVersion)
       const reader = new WireReader(frame, 0, maxResponseElements)
       readResponseHeader(reader, responseHeaderVersion(api, apiVersion))
       return codec.decode(reader) as ResponseOf<A>
@@ -85,8 +80,3 @@ export function createKafkaCodec(options: CodecOptions = {}): WireCodec {
 
 /** {@link createKafkaCodec} with the default limits. */
 export const kafkaCodec: WireCodec = createKafkaCodec()
-
-function wireVersion(api: Api, version: number): WireVersion {
-  checkVersion(api.name, api.versions, version)
-  return { version, flexible: version >= api.flexibleSince }
-}
