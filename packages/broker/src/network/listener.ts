@@ -87,8 +87,3 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
     },
   )
 }
-
-/** Whether only this machine can reach the address. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}

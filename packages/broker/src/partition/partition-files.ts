@@ -77,16 +77,18 @@ export async function loadProducerState(fileSystem: FileSystem, log: Log): Promi
   return producers
 }
 
-/** Writes a snapshot for `offset`, below which everything must be on the medium, and removes outdated ones. */
+/** Writes a snapshot of what the log says now, once all of that is on the medium, and removes outdated ones. */
 export async function saveProducerState(
   fileSystem: FileSystem,
   log: Log,
-  options: { producers: ProducerState; offset: number },
+  producers: ProducerState,
 ): Promise<void> {
-  const { offset } = options
-  const entries = [...options.producers.entries()]
+  const offset = log.logEndOffset
+  const entries = [...producers.entries()]
+  const snapshot = encodeSnapshot(entries)
   const detail = encodeBatches(entries, offset)
-  await atomicWriteFile(fileSystem, snapshotPath(log.path, offset), encodeSnapshot(entries))
+  await log.flush()
+  await atomicWriteFile(fileSystem, snapshotPath(log.path, offset), snapshot)
   await atomicWriteFile(fileSystem, join(log.path, batchesName), detail)
   const outdated = (await snapshotOffsets(fileSystem, log.path)).slice(0, -snapshotsKept)
   for (const old of outdated) await fileSystem.remove(snapshotPath(log.path, old))

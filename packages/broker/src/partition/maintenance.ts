@@ -1,0 +1,134 @@
+import type { FileSystem, LogDirectory } from '@kfk/log-store'
+import type { BrokerConfig, Clock, ClusterView, Logger, TimerHandle } from '../context.js'
+import { saveProducerState } from './partition-files.js'
+import type { LogPartitionRegistry } from './partition-registry.js'
+import type { LeaderPartition } from './partition.js'
+
+/** A log that has grown by this much gets a new snapshot although its producers have not changed: it bounds the scan at the next start. */
+const snapshotBytes = 16 * 1024 * 1024
+/** Producers are looked through this often for silent ones (Kafka's producer.id.expiration.check.interval.ms). */
+const expirationCheckMs = 600_000
+
+interface SnapshotMark {
+  readonly changes: number
+  readonly committedBytes: number
+}
+
+/** What happens to partitions by and by: retention, recovery points, snapshots of producer state, forgotten producers. */
+export class PartitionMaintenance {
+  readonly #registry: LogPartitionRegistry
+  readonly #directory: LogDirectory
+  readonly #fileSystem: FileSystem
+  readonly #config: BrokerConfig
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #cluster: ClusterView
+  readonly #marks = new WeakMap<LeaderPartition, SnapshotMark>()
+  readonly #timers = new Map<string, TimerHandle>()
+  readonly #running = new Set<Promise<void>>()
+  #stopped = false
+
+  constructor(options: {
+    registry: LogPartitionRegistry
+    directory: LogDirectory
+    fileSystem: FileSystem
+    config: BrokerConfig
+    clock: Clock
+    logger: Logger
+    cluster: ClusterView
+  }) {
+    this.#registry = options.registry
+    this.#directory = options.directory
+    this.#fileSystem = options.fileSystem
+    this.#config = options.config
+    this.#clock = options.clock
+    this.#logger = options.logger
+    this.#cluster = options.cluster
+  }
+
+  start(): void {
+    const config = this.#config
+    this.#every('retention', config.long('log.retention.check.interval.ms'), () => this.#retain())
+    const checkpointMs = config.number('log.flush.offset.checkpoint.interval.ms')
+    this.#every('checkpoint', checkpointMs, () => this.#checkpoint())
+    this.#every('producers', expirationCheckMs, () => this.#expireProducers())
+  }
+
+  /** Ends the ticks, waits for what runs, and writes the snapshots that spare the next start a scan. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const timer of this.#timers.values()) timer.cancel()
+    await Promise.all(this.#running)
+    if (this.#directory.poisoned === undefined) await this.#snapshot(1)
+  }
+
+  #every(name: string, intervalMs: number, task: () => Promise<void> | void): void {
+    if (this.#stopped) return
+    const timer = this.#clock.setTimer(intervalMs, () => {
+      const run = Promise.resolve()
+        .then(task)
+        .catch((error: unknown) =>
+          this.#logger.error(`${name} failed: ${String(error)}`, { error }),
+        )
+        .then(() => {
+          this.#running.delete(run)
+          this.#every(name, intervalMs, task)
+        })
+      this.#running.add(run)
+    })
+    this.#timers.set(name, timer)
+  }
+
+  async #retain(): Promise<void> {
+    await this.#openForRetention()
+    const report = await this.#directory.applyRetention(this.#clock.now())
+    if (report.deletedSegments > 0) {
+      this.#logger.info(
+        `retention deleted ${report.deletedSegments} segments, ${report.deletedBytes} bytes`,
+      )
+    }
+    if (report.clockJumped) this.#logger.warn('the clock jumped ahead: retention by time waits')
+  }
+
+  /** Logs open at first use; one that nobody uses must shrink all the same. */
+  async #openForRetention(): Promise<void> {
+    const onDisk = new Set(this.#directory.names())
+    for (const topic of [...this.#cluster.topics()]) {
+      const values = this.#config.topicConfig(topic.name)
+      const deletes = values.string('cleanup.policy').includes('delete')
+      const bounded = values.long('retention.ms') >= 0 || values.long('retention.bytes') >= 0
+      if (!deletes || !bounded) continue
+      for (const { index } of topic.partitions) {
+        if (this.#stopped) return
+        if (onDisk.has(`${topic.name}-${index}`)) await this.#registry.open(topic.name, index)
+      }
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    await this.#snapshot(snapshotBytes)
+    await this.#directory.checkpoint()
+  }
+
+  #expireProducers(): void {
+    const expirationMs = this.#config.number('producer.id.expiration.ms')
+    const now = this.#clock.now()
+    for (const partition of this.#registry.hosted()) partition.producers.expire(now, expirationMs)
+  }
+
+  /** Snapshots of the partitions whose producers have changed, or that have grown by `grownBytes`. */
+  async #snapshot(grownBytes: number): Promise<void> {
+    for (const partition of [...this.#registry.hosted()]) {
+      const { producers, committedBytes, log } = partition
+      const mark = this.#marks.get(partition) ?? { changes: 0, committedBytes: 0 }
+      const { changes } = producers
+      if (changes === mark.changes && committedBytes - mark.committedBytes < grownBytes) continue
+      try {
+        await saveProducerState(this.#fileSystem, log, producers)
+        this.#marks.set(partition, { changes, committedBytes })
+      } catch (error) {
+        this.#logger.warn(`no producer snapshot of ${partition.key}: ${String(error)}`, { error })
+      }
+    }
+  }
+}
