@@ -66,7 +66,8 @@ export function fromPlain(
 ): Record<string, unknown> {
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain)) throw malformed(path)
   const layout = structLayout(schema, at)
-  const value = defaultValue(schema) as Record<string, unknown>
+  const value: Record<string, unknown> = {}
+  for (const [name, field] of Object.entries(schema.fields)) value[name] = defaultValue(field)
   for (const { name, schema: field, nullable } of [...layout.fields, ...layout.tagged]) {
     if (Object.hasOwn(plain, name)) {
       const fieldValue = (plain as Values)[name]
