@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 /**
  * Where `require` starts to look from. In the CommonJS build and under jest `__filename` exists; in the
  * ES module build it does not, and `import.meta.url` does. This is the only file that names either.
+ * (esbuild warns that the CommonJS output has no `import.meta`: it is not evaluated there.)
  */
 const requireHere = createRequire(typeof __filename === 'string' ? __filename : import.meta.url)
 
@@ -14,11 +15,6 @@ export function optionalPeer<T>(name: string): T | undefined {
     // Not installed, or a native binary for another platform: the portable code serves.
     return undefined
   }
-}
-
-/** Loads a package that must be there; throws as `require` does. */
-export function requirePackage<T>(name: string): T {
-  return requireHere(name) as T
 }
 
 /** The file that `require(name)` would load; throws as `require.resolve` does. */

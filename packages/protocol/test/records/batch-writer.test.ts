@@ -1,18 +1,39 @@
-import { decodeRecords, readBatchHeader, RecordBatchBuilder, validateBatch, encodeRecordBatch } from '@kfk/protocol'
+import {
+  decodeRecords,
+  readBatchHeader,
+  RecordBatchBuilder,
+  validateBatch,
+  encodeRecordBatch,
+} from '@kfk/protocol'
 
 const encoder = new TextEncoder()
 
 describe('RecordBatchBuilder', () => {
   test('what it builds is valid and reads back as it was given', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 64 * 1024 })
-    const texts = ['', 'a', 'plain', 'naïve', '日本語', '😀'.repeat(40), 'x'.repeat(63), 'é'.repeat(63)]
+    const texts = [
+      '',
+      'a',
+      'plain',
+      'naïve',
+      '日本語',
+      '😀'.repeat(40),
+      'x'.repeat(63),
+      'é'.repeat(63),
+    ]
     for (const [index, text] of texts.entries()) {
       expect(
         builder.tryAppend({
           key: index % 2 === 0 ? text : null,
           value: index === 3 ? null : text,
           timestamp: 1_700_000_000_000 + index * 1000 - 2000,
-          headers: index > 5 ? [{ key: text, value: encoder.encode(text) }, { key: 'n', value: null }] : [],
+          headers:
+            index > 5
+              ? [
+                  { key: text, value: encoder.encode(text) },
+                  { key: 'n', value: null },
+                ]
+              : [],
         }),
       ).toBe(true)
     }
@@ -20,9 +41,18 @@ describe('RecordBatchBuilder', () => {
     validateBatch(batch)
     const header = readBatchHeader(batch)
     expect(header).toMatchObject({
-      baseOffset: 0, magic: 2, recordCount: texts.length, lastOffset: texts.length - 1, sizeInBytes: batch.length,
-      producerId: -1n, producerEpoch: -1, baseSequence: -1, partitionLeaderEpoch: -1, compression: 'none',
-      baseTimestamp: 1_699_999_998_000, maxTimestamp: 1_700_000_005_000,
+      baseOffset: 0,
+      magic: 2,
+      recordCount: texts.length,
+      lastOffset: texts.length - 1,
+      sizeInBytes: batch.length,
+      producerId: -1n,
+      producerEpoch: -1,
+      baseSequence: -1,
+      partitionLeaderEpoch: -1,
+      compression: 'none',
+      baseTimestamp: 1_699_999_998_000,
+      maxTimestamp: 1_700_000_005_000,
     })
     const records = decodeRecords(batch)
     for (const [index, text] of texts.entries()) {
@@ -32,7 +62,12 @@ describe('RecordBatchBuilder', () => {
       expect(record.key).toEqual(index % 2 === 0 ? encoder.encode(text) : null)
       expect(record.value).toEqual(index === 3 ? null : encoder.encode(text))
       expect(record.headers).toEqual(
-        index > 5 ? [{ key: text, value: encoder.encode(text) }, { key: 'n', value: null }] : [],
+        index > 5
+          ? [
+              { key: text, value: encoder.encode(text) },
+              { key: 'n', value: null },
+            ]
+          : [],
       )
     }
   })
@@ -48,5 +83,58 @@ describe('RecordBatchBuilder', () => {
         validateBatch(fromText)
       }
     }
+  })
+})
+
+describe('the size of a batch', () => {
+  test('stays within maxBytes except for a first record, and a refused record changes nothing', () => {
+    for (const value of ['a'.repeat(100), 'é'.repeat(50), new Uint8Array(100)]) {
+      for (let maxBytes = 150; maxBytes < 500; maxBytes++) {
+        const builder = new RecordBatchBuilder({ maxBytes })
+        const record = { value, timestamp: 1 }
+        let appended = 0
+        while (builder.tryAppend(record)) appended++
+        expect(builder.recordCount).toBe(appended)
+        const before = builder.sizeInBytes
+        expect(before).toBeLessThanOrEqual(Math.max(maxBytes, 61 + 110))
+        const batch = builder.build()
+        expect(batch.length).toBe(before)
+        validateBatch(batch)
+        const more = encodeRecordBatch(Array<typeof record>(appended + 1).fill(record))
+        expect(more.length).toBeGreaterThan(maxBytes)
+      }
+    }
+    const huge = new RecordBatchBuilder({ maxBytes: 100 })
+    expect(huge.tryAppend({ value: new Uint8Array(100_000), timestamp: 0 })).toBe(true)
+    expect(huge.tryAppend({ value: null, timestamp: 0 })).toBe(false)
+    validateBatch(huge.build())
+  })
+
+  test('grows out of the memory it was given only when it must', () => {
+    const buffer = new Uint8Array(1000)
+    const small = new RecordBatchBuilder({ maxBytes: 1000, buffer })
+    small.tryAppend({ value: 'x', timestamp: 0 })
+    expect(small.build().buffer).toBe(buffer.buffer)
+    const large = new RecordBatchBuilder({ maxBytes: 1000, buffer })
+    large.tryAppend({ value: 'x'.repeat(2000), timestamp: 0 })
+    const batch = large.build()
+    expect(batch.buffer).not.toBe(buffer.buffer)
+    validateBatch(batch)
+  })
+
+  test('what cannot be built is refused', () => {
+    const code = 'KFK_PROTOCOL_INVALID_ARGUMENT'
+    const builder = new RecordBatchBuilder({ maxBytes: 100 })
+    expect(() => builder.build()).toThrow(expect.objectContaining({ code }))
+    for (const timestamp of [Number.NaN, 1.5, 2 ** 53]) {
+      const append = () => builder.tryAppend({ value: null, timestamp })
+      expect(append).toThrow(expect.objectContaining({ code }))
+    }
+    builder.tryAppend({ value: null, timestamp: 0 })
+    builder.build()
+    expect(() => builder.build()).toThrow(expect.objectContaining({ code }))
+    expect(() => builder.tryAppend({ value: null, timestamp: 0 })).toThrow(
+      expect.objectContaining({ code }),
+    )
   })
 })
