@@ -12,13 +12,7 @@
 import { withoutPartitions, type TopicPartition } from './topic-partition.js'
 
 export type MemberPhase =
-  | 'unjoined'
-  | 'releasing'
-  | 'joining'
-  | 'syncing'
-  | 'stable'
-  | 'left'
-  | 'failed'
+  'unjoined' | 'releasing' | 'joining' | 'syncing' | 'stable' | 'left' | 'failed'
 
 export interface MemberOptions {
   readonly protocol: 'eager' | 'cooperative'
@@ -232,7 +226,10 @@ export class GroupMember {
     this.#phase = 'left'
     // A static member stays in the group until its session ends, so that a quick restart moves nothing (KIP-345).
     const leaves = memberId !== '' && groupInstanceId === null
-    return [{ type: 'stopHeartbeats' }, ...(leaves ? [{ type: 'sendLeave', memberId } as const] : [])]
+    return [
+      { type: 'stopHeartbeats' },
+      ...(leaves ? [{ type: 'sendLeave', memberId } as const] : []),
+    ]
   }
 }
 
