@@ -111,10 +111,11 @@ export class Connection implements MemoryAccount {
     return this.#decoder.bufferedBytes > 0
   }
 
-  /** Closes because of the client, with a reason for the log; unsent responses are dropped. */
+  /** Closes because of the client, with a reason for the log. Earlier requests that are answered keep their responses. */
   fault(reason: unknown): void {
     if (this.#closed) return
     this.#delegate.onFault(this, reason)
+    this.#flush()
     this.destroy()
   }
 
