@@ -39,16 +39,14 @@ function epochEnd(
 }
 
 /** OffsetForLeaderEpoch: lets a consumer notice that the tail which it has read was lost (KIP-320). */
-export const epochHandlers: readonly Handler[] = [
-  defineHandler<typeof apis.offsetForLeaderEpoch>({
-    api: apis.offsetForLeaderEpoch,
-    versions: [2, 4],
-    async handle(context, request) {
-      const topics = request.topics.map(async ({ topic, partitions }) => ({
-        topic,
-        partitions: await Promise.all(partitions.map((one) => endOf(context, topic, one))),
-      }))
-      return { throttleTimeMs: 0, topics: await Promise.all(topics) }
-    },
-  }),
-]
+export const offsetForLeaderEpoch: Handler = defineHandler<typeof apis.offsetForLeaderEpoch>({
+  api: apis.offsetForLeaderEpoch,
+  versions: [2, 4],
+  async handle(context, request) {
+    const topics = request.topics.map(async ({ topic, partitions }) => ({
+      topic,
+      partitions: await Promise.all(partitions.map((one) => endOf(context, topic, one))),
+    }))
+    return { throttleTimeMs: 0, topics: await Promise.all(topics) }
+  },
+})

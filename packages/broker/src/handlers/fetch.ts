@@ -269,17 +269,15 @@ function holdsZstd(bytes: Uint8Array): boolean {
 }
 
 /** Fetch: reads record batches as they lie in the log, and waits for them. */
-export const fetchHandlers: readonly Handler[] = [
-  defineHandler<typeof apis.fetch>({
-    api: apis.fetch,
-    versions: [4, 18],
-    handle(context, request) {
-      // Every fetch is a full one: no session is ever given out (KIP-227 allows that), so there is none to name.
-      if (request.sessionId !== 0) {
-        const errorCode = errorCodes.FETCH_SESSION_ID_NOT_FOUND
-        return { throttleTimeMs: 0, errorCode, responses: [] }
-      }
-      return new Fetching(context, request).run()
-    },
-  }),
-]
+export const fetch: Handler = defineHandler<typeof apis.fetch>({
+  api: apis.fetch,
+  versions: [4, 18],
+  handle(context, request) {
+    // Every fetch is a full one: no session is ever given out (KIP-227 allows that), so there is none to name.
+    if (request.sessionId !== 0) {
+      const errorCode = errorCodes.FETCH_SESSION_ID_NOT_FOUND
+      return { throttleTimeMs: 0, errorCode, responses: [] }
+    }
+    return new Fetching(context, request).run()
+  },
+})

@@ -77,16 +77,14 @@ async function find(
 }
 
 /** ListOffsets: offsets by timestamp, and the ends of a log. */
-export const listOffsetsHandlers: readonly Handler[] = [
-  defineHandler<typeof apis.listOffsets>({
-    api: apis.listOffsets,
-    versions: [1, 11],
-    async handle(context, request) {
-      const topics = request.topics.map(async ({ name, partitions }) => ({
-        name,
-        partitions: await Promise.all(partitions.map((one) => listOne(context, name, one))),
-      }))
-      return { topics: await Promise.all(topics) }
-    },
-  }),
-]
+export const listOffsets: Handler = defineHandler<typeof apis.listOffsets>({
+  api: apis.listOffsets,
+  versions: [1, 11],
+  async handle(context, request) {
+    const topics = request.topics.map(async ({ name, partitions }) => ({
+      name,
+      partitions: await Promise.all(partitions.map((one) => listOne(context, name, one))),
+    }))
+    return { topics: await Promise.all(topics) }
+  },
+})

@@ -112,7 +112,8 @@ async function describeTopics(context: RequestContext, request: Request): Promis
   )
 }
 
-const metadataHandler = defineHandler<typeof apis.metadata>({
+/** Metadata: brokers, topics, partitions and their leaders; creates missing topics when that is wanted. */
+export const metadata: Handler = defineHandler<typeof apis.metadata>({
   api: apis.metadata,
   versions: [0, 13],
   async handle(context, request) {
@@ -133,7 +134,8 @@ const metadataHandler = defineHandler<typeof apis.metadata>({
   },
 })
 
-const apiVersionsHandler = defineHandler<typeof apis.apiVersions>({
+/** ApiVersions: what this broker speaks. */
+export const apiVersions: Handler = defineHandler<typeof apis.apiVersions>({
   api: apis.apiVersions,
   versions: [0, 4],
   handle(context, request) {
@@ -160,7 +162,8 @@ const apiVersionsHandler = defineHandler<typeof apis.apiVersions>({
   },
 })
 
-const describeClusterHandler = defineHandler<typeof apis.describeCluster>({
+/** DescribeCluster: the brokers, for admin clients. */
+export const describeCluster: Handler = defineHandler<typeof apis.describeCluster>({
   api: apis.describeCluster,
   versions: [0, 2],
   handle(context, request) {
@@ -196,9 +199,3 @@ const describeClusterHandler = defineHandler<typeof apis.describeCluster>({
   },
 })
 
-/** Metadata, ApiVersions and DescribeCluster: what there is, and where. */
-export const metadataHandlers: readonly Handler[] = [
-  metadataHandler,
-  apiVersionsHandler,
-  describeClusterHandler,
-]

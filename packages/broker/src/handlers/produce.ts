@@ -207,20 +207,18 @@ function everyPartition(request: Request, errorCode: number): Response {
 }
 
 /** Produce: appends record batches. */
-export const produceHandlers: readonly Handler[] = [
-  defineHandler<typeof apis.produce>({
-    api: apis.produce,
-    versions: [0, 13],
-    pipelined: true,
-    handle(context, request) {
-      if (context.apiVersion < firstServed) {
-        context.disconnect(`Produce version ${context.apiVersion} is not served any more`)
-        return undefined
-      }
-      if (request.acks < -1 || request.acks > 1) {
-        return everyPartition(request, errorCodes.INVALID_REQUIRED_ACKS)
-      }
-      return new Production(context, request).run()
-    },
-  }),
-]
+export const produce: Handler = defineHandler<typeof apis.produce>({
+  api: apis.produce,
+  versions: [0, 13],
+  pipelined: true,
+  handle(context, request) {
+    if (context.apiVersion < firstServed) {
+      context.disconnect(`Produce version ${context.apiVersion} is not served any more`)
+      return undefined
+    }
+    if (request.acks < -1 || request.acks > 1) {
+      return everyPartition(request, errorCodes.INVALID_REQUIRED_ACKS)
+    }
+    return new Production(context, request).run()
+  },
+})
