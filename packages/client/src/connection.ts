@@ -1,6 +1,7 @@
 import type { Api, FrameDecoder, RequestInput, ResponseOf, WireCodec } from '@kfk/protocol'
 import type { Clock } from './clock.js'
 import { notKafkaError } from './connect-errors.js'
+import { EarliestTimer } from './earliest-timer.js'
 import { abortedError, ClientError } from './errors.js'
 import type { TransportConnection } from './transport.js'
 import type { ApiRanges } from './version-negotiation.js'
@@ -67,8 +68,7 @@ export class Connection {
   #blocked = false
   #closed = false
   #answered = false
-  #deadlineTimer: { cancel(): void } | undefined
-  #deadlineTimerMs = Infinity
+  readonly #deadlines: EarliestTimer
   #idle: (() => void) | undefined
 
   constructor(stream: TransportConnection, options: ConnectionOptions) {
@@ -76,6 +76,7 @@ export class Connection {
     this.lastUsedMs = options.clock.monotonicMs()
     this.#stream = stream
     this.#options = options
+    this.#deadlines = new EarliestTimer(options.clock, () => this.#checkDeadlines())
     this.#decoder = options.codec.createFrameDecoder({ maxFrameBytes: options.maxFrameBytes })
     stream.ondata = (chunk) => this.#receive(chunk)
     stream.ondrain = () => {
@@ -107,9 +108,11 @@ export class Connection {
   ): Promise<ResponseOf<A>> {
     return new Promise((resolve, reject) => {
       const { signal } = options
-      if (this.#closed) return reject(this.#disconnected())
-      if (signal?.aborted === true) return reject(abortedError(signal))
-      if (this.#queue.length >= maxQueuedRequests) return reject(this.#overloaded())
+      const refusal = this.#refusal(signal)
+      if (refusal !== undefined) {
+        reject(refusal)
+        return
+      }
       const now = this.#options.clock.monotonicMs()
       this.lastUsedMs = now
       const request: PendingRequest = {
@@ -129,7 +132,7 @@ export class Connection {
         signal.addEventListener('abort', request.onAbort, { once: true })
       }
       this.#queue.push(request)
-      this.#armDeadline(request.deadlineMs)
+      this.#deadlines.at(request.deadlineMs)
       this.#scheduleFlush()
     })
   }
@@ -144,7 +147,7 @@ export class Connection {
   close(reason?: ClientError): void {
     if (this.#closed) return
     this.#closed = true
-    this.#deadlineTimer?.cancel()
+    this.#deadlines.cancel()
     this.#stream.close()
     const error = reason ?? new ClientError('KFK_CLIENT_CLOSED', 'The client was closed.')
     for (const request of [...this.#inFlight, ...this.#queue]) this.#settle(request, error)
@@ -233,18 +236,7 @@ export class Connection {
     else request.reject(error)
   }
 
-  /** One timer for all requests, set to the earliest deadline; it is not moved when that request is answered. */
-  #armDeadline(deadlineMs: number): void {
-    if (deadlineMs >= this.#deadlineTimerMs) return
-    this.#deadlineTimer?.cancel()
-    this.#deadlineTimerMs = deadlineMs
-    const { clock } = this.#options
-    const delayMs = Math.max(0, deadlineMs - clock.monotonicMs())
-    this.#deadlineTimer = clock.setTimer(delayMs, () => this.#checkDeadlines())
-  }
-
   #checkDeadlines(): void {
-    this.#deadlineTimerMs = Infinity
     const now = this.#options.clock.monotonicMs()
     for (const request of this.#queue) {
       if (request.deadlineMs <= now) this.#settle(request, this.#timedOut(request))
@@ -261,7 +253,7 @@ export class Connection {
     for (const request of this.#queue) {
       if (!request.settled) earliest = Math.min(earliest, request.deadlineMs)
     }
-    if (earliest < Infinity) this.#armDeadline(earliest)
+    if (earliest < Infinity) this.#deadlines.at(earliest)
   }
 
   #reportIdle(): void {
@@ -298,7 +290,11 @@ export class Connection {
     )
   }
 
-  #overloaded(): ClientError {
+  /** Why a request cannot be taken now, if so. */
+  #refusal(signal: AbortSignal | undefined): ClientError | undefined {
+    if (this.#closed) return this.#disconnected()
+    if (signal?.aborted === true) return abortedError(signal)
+    if (this.#queue.length < maxQueuedRequests) return undefined
     return new ClientError(
       'KFK_CLIENT_BUFFER_FULL',
       `More than ${maxQueuedRequests} requests wait for ${this.address}.`,

@@ -1,5 +1,6 @@
 export { createClient } from './client.js'
 export type { Client, ClientOptions, InProcessBroker } from './client.js'
+export { abortable } from './abortable.js'
 export { ClientError, abortedError, kafkaError, throwIfAborted } from './errors.js'
 export type { ClientErrorCode, ClientErrorOptions } from './errors.js'
 export { tcpTransport, tlsTransport } from './transport.js'
@@ -22,6 +23,7 @@ export { seededRandom } from './random.js'
 export type { Random } from './random.js'
 export { systemClock } from './clock.js'
 export type { Clock } from './clock.js'
+export { EarliestTimer } from './earliest-timer.js'
 export { silentLogger } from './logger.js'
 export type { Logger } from './logger.js'
 export { checkTopicName, defineTopic } from './topic-definition.js'
@@ -39,3 +41,19 @@ export type {
   StandardSchemaResult,
   StandardSchemaV1,
 } from './standard-schema.js'
+export { atCoordinator } from './coordinator-call.js'
+export { createAdmin } from './admin/admin.js'
+export type { Admin } from './admin/admin.js'
+export type { CallOptions } from './admin/call-options.js'
+export type { ApiVersionRange, ClusterAdmin } from './admin/cluster.js'
+export type { ConfigEntry, ConfigResource, ConfigsAdmin, ConfigSource } from './admin/configs.js'
+export type { GroupOffset, GroupOffsetsAdmin, NewGroupOffset } from './admin/group-offsets.js'
+export type { GroupDescription, GroupListing, GroupMember, GroupsAdmin } from './admin/groups.js'
+export type {
+  ListOffsetsOptions,
+  OffsetQuery,
+  OffsetResult,
+  OffsetsAdmin,
+  OffsetSpec,
+} from './admin/offsets.js'
+export type { CreatedTopic, NewTopic, TopicsAdmin } from './admin/topics.js'

@@ -1,0 +1,166 @@
+import { apis } from '@kfk/protocol'
+import type { Client } from '../client.js'
+import { ClientError, kafkaError } from '../errors.js'
+import { defaultCallTimeoutMs } from './call-options.js'
+import type { CallOptions } from './call-options.js'
+
+/**
+ * A place in a partition: the first record that is still kept, the end (the next offset to be written), the record with
+ * the largest timestamp, or the first record at or after a time (milliseconds since 1970, or a Date).
+ */
+export type OffsetSpec = 'earliest' | 'latest' | 'max-timestamp' | number | Date
+
+export interface OffsetQuery {
+  readonly topic: string
+  readonly partition: number
+  readonly at: OffsetSpec
+}
+
+export interface OffsetResult {
+  readonly topic: string
+  readonly partition: number
+  /** -1n when no record is at or after the time. */
+  readonly offset: bigint
+  /** Of the record found; -1 for 'earliest' and 'latest'. */
+  readonly timestamp: number
+  readonly leaderEpoch: number
+}
+
+export interface ListOffsetsOptions extends CallOptions {
+  /** 'committed': the end is the last stable offset, before any open transaction. Default 'uncommitted'. */
+  readonly isolation?: 'committed' | 'uncommitted'
+}
+
+export interface OffsetsAdmin {
+  /** Offsets in the order of `queries`. Rejects as a whole if one partition cannot answer. */
+  listOffsets(
+    queries: readonly OffsetQuery[],
+    options?: ListOffsetsOptions,
+  ): Promise<OffsetResult[]>
+  /** The same for every partition of a topic, by partition. */
+  topicOffsets(topic: string, at: OffsetSpec, options?: ListOffsetsOptions): Promise<OffsetResult[]>
+}
+
+const latestTimestamp = -1
+const earliestTimestamp = -2
+const maxTimestamp = -3
+/** First version of ListOffsets that knows -3 (KIP-734). */
+const maxTimestampVersion = 7
+/** Not a broker that replicates. */
+const consumerReplicaId = -1
+
+export function offsetsAdmin(client: Client): OffsetsAdmin {
+  return {
+    listOffsets: (queries, options) => listOffsets(client, queries, options),
+    async topicOffsets(topic, at, options = {}) {
+      const { partitions } = await client.retrying(
+        () =>
+          client.metadata.topic(topic, {
+            signal: options.signal,
+            autoCreate: false,
+            refresh: true,
+          }),
+        { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs },
+      )
+      const queries = partitions.map(({ index }) => ({ topic, partition: index, at }))
+      return listOffsets(client, queries, options)
+    },
+  }
+}
+
+function listOffsets(
+  client: Client,
+  queries: readonly OffsetQuery[],
+  options: ListOffsetsOptions = {},
+): Promise<OffsetResult[]> {
+  const bounds = { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs }
+  return client.retrying(async () => {
+    try {
+      const byLeader = new Map<number, OffsetQuery[]>()
+      for (const query of queries) {
+        const { nodeId } = await client.metadata.leader(query.topic, query.partition, {
+          signal: options.signal,
+          autoCreate: false,
+        })
+        const list = byLeader.get(nodeId)
+        if (list === undefined) byLeader.set(nodeId, [query])
+        else list.push(query)
+      }
+      const answers = await Promise.all(
+        [...byLeader].map(([nodeId, list]) => askLeader(client, nodeId, list, options)),
+      )
+      const found = new Map(answers.flat().map((result) => [keyOf(result), result]))
+      return queries.map((query) => found.get(keyOf(query))!)
+    } catch (error) {
+      // Whatever it was, the leader may have moved.
+      if (error instanceof ClientError && error.retriable) {
+        for (const { topic } of queries) client.metadata.invalidate(topic)
+      }
+      throw error
+    }
+  }, bounds)
+}
+
+async function askLeader(
+  client: Client,
+  nodeId: number,
+  queries: readonly OffsetQuery[],
+  options: ListOffsetsOptions,
+): Promise<OffsetResult[]> {
+  const timeoutMs = options.timeoutMs ?? defaultCallTimeoutMs
+  const names = [...new Set(queries.map(({ topic }) => topic))]
+  const response = await client.request(
+    apis.listOffsets,
+    {
+      replicaId: consumerReplicaId,
+      isolationLevel: options.isolation === 'committed' ? 1 : 0,
+      topics: names.map((name) => ({
+        name,
+        partitions: queries
+          .filter(({ topic }) => topic === name)
+          .map(({ partition, at }) => ({ partitionIndex: partition, timestamp: timestampOf(at) })),
+      })),
+      timeoutMs,
+    },
+    { nodeId },
+    {
+      signal: options.signal,
+      timeoutMs,
+      minVersion: queries.some(({ at }) => at === 'max-timestamp')
+        ? maxTimestampVersion
+        : undefined,
+    },
+  )
+  const results = response.topics.flatMap(({ name, partitions }) =>
+    partitions.map((partition) => {
+      if (partition.errorCode !== 0) {
+        throw kafkaError(partition.errorCode, null, {
+          topic: name,
+          partition: partition.partitionIndex,
+        })
+      }
+      return {
+        topic: name,
+        partition: partition.partitionIndex,
+        offset: BigInt(partition.offset),
+        timestamp: partition.timestamp,
+        leaderEpoch: partition.leaderEpoch,
+      }
+    }),
+  )
+  const answered = new Set(results.map(keyOf))
+  const missing = queries.find((query) => !answered.has(keyOf(query)))
+  if (missing !== undefined) throw kafkaError(-1, `no answer for ${keyOf(missing)}`)
+  return results
+}
+
+function timestampOf(at: OffsetSpec): number {
+  if (at === 'latest') return latestTimestamp
+  if (at === 'earliest') return earliestTimestamp
+  if (at === 'max-timestamp') return maxTimestamp
+  return typeof at === 'number' ? at : at.getTime()
+}
+
+function keyOf({ topic, partition }: { topic: string; partition: number }): string {
+  return `${topic}-${partition}`
+}

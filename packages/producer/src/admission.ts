@@ -1,0 +1,278 @@
+import { ClientError, EarliestTimer, invalidData, kafkaError } from '@kfk/client'
+import type { Clock } from '@kfk/client'
+import type { Delivery } from './delivery.js'
+import { Fifo } from './fifo.js'
+import type { RecordAccumulator } from './record-accumulator.js'
+import { estimateBytes } from './record.js'
+import type { SerializedRecord } from './record.js'
+import type { TopicCatalog } from './topic-catalog.js'
+
+export interface AdmissionOptions {
+  readonly accumulator: RecordAccumulator
+  readonly topics: TopicCatalog
+  readonly clock: Clock
+  /** A record waits so long for metadata and memory (`max.block.ms`). */
+  readonly maxBlockMs: number
+  /** Largest record, in bytes. */
+  readonly maxRecordBytes: number
+  /** A record that nobody waits for was given up. */
+  readonly onPostFailure: (error: unknown, topic: string) => void
+  /** Somebody waits for memory: lingering batches should leave. */
+  readonly onBlocked: () => void
+}
+
+export interface Submission {
+  readonly topic: string
+  /** Undefined while an asynchronous serde is at work. */
+  record: SerializedRecord | undefined
+  /** Undefined for `post`. */
+  readonly delivery: Delivery | undefined
+  readonly position: number
+}
+
+interface Waiting extends Submission {
+  readonly startedMs: number
+  /** Memory counted for it while it waits: posted records are held here, others by their senders. */
+  chargedBytes: number
+  failed: boolean
+  onPlaced: (() => void) | undefined
+}
+
+const messageTooLarge = 10
+
+/**
+ * Lets records into the accumulator: at once if the topic is known and there is room; otherwise they wait in
+ * order, per topic, for metadata, for a serde, or for memory, and within a bound of time.
+ */
+export class Admission {
+  readonly #options: AdmissionOptions
+  readonly #waiting = new Map<string, Fifo<Waiting>>()
+  readonly #timer: EarliestTimer
+  #blocked = false
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options
+    this.#timer = new EarliestTimer(options.clock, () => this.#expire())
+  }
+
+  /** Somebody waits for memory. */
+  get isBlocked(): boolean {
+    return this.#blocked
+  }
+
+  /**
+   * Takes a record. Throws MESSAGE_TOO_LARGE, an impossible partition, or (only for `post`) KFK_CLIENT_BUFFER_FULL.
+   * `pending`: the record follows when an asynchronous serde is done.
+   */
+  submit(submission: Submission, pending?: Promise<SerializedRecord>): void {
+    const { topic, record, delivery } = submission
+    const { accumulator, topics } = this.#options
+    const line = this.#waiting.get(topic)
+    const size = record === undefined ? 0 : this.#checkedSize(record)
+    const hasRoom = accumulator.hasRoom(size)
+    if (record !== undefined && hasRoom && (line === undefined || line.length === 0)) {
+      if (topics.current(topic) !== undefined) {
+        this.#place(submission, record, undefined)
+        return
+      }
+    }
+    if (delivery === undefined && !hasRoom) throw bufferFull()
+    const waiting = this.#enqueue(submission, delivery === undefined ? size : 0)
+    if (pending !== undefined) this.#follow(waiting, pending)
+    this.drain(topic)
+  }
+
+  /** Lets in what can enter now. */
+  drain(topic: string): void {
+    const line = this.#waiting.get(topic)
+    if (line === undefined) return
+    if (this.#options.topics.current(topic) === undefined) {
+      if (line.length > 0) this.#options.topics.load(topic)
+      return
+    }
+    for (let head = line.peek(); head !== undefined; head = line.peek()) {
+      if (!head.failed && head.delivery?.done !== true) {
+        if (head.record === undefined) return
+        if (!this.#makeRoom(head)) return
+        this.#enter(head, head.record)
+      }
+      line.shift()
+      this.#left(head)
+    }
+    this.#waiting.delete(topic)
+  }
+
+  /** Memory has become free. */
+  drainAll(): void {
+    if (this.#waiting.size === 0) return
+    this.#blocked = false
+    for (const topic of [...this.#waiting.keys()]) this.drain(topic)
+  }
+
+  /** Resolves when everything that waits now has entered or failed. */
+  async placed(): Promise<void> {
+    const lines = [...this.#waiting.values()]
+    const promises = lines.flatMap((line) =>
+      line.toArray().map(
+        (waiting) =>
+          new Promise<void>((resolve) => {
+            const earlier = waiting.onPlaced
+            waiting.onPlaced = () => {
+              earlier?.()
+              resolve()
+            }
+          }),
+      ),
+    )
+    await Promise.all(promises)
+  }
+
+  /** Fails what waits for this topic, or everything. */
+  fail(error: unknown, topic?: string): void {
+    for (const [name, line] of [...this.#waiting]) {
+      if (topic !== undefined && name !== topic) continue
+      this.#waiting.delete(name)
+      for (const waiting of line.toArray()) this.#failOne(waiting, error)
+    }
+  }
+
+  close(error: unknown): void {
+    this.#timer.cancel()
+    this.fail(error)
+  }
+
+  #enqueue(submission: Submission, chargedBytes: number): Waiting {
+    const startedMs = this.#options.clock.monotonicMs()
+    const waiting = { ...submission, startedMs, chargedBytes, failed: false, onPlaced: undefined }
+    this.#options.accumulator.charge(chargedBytes)
+    const line = this.#waiting.get(submission.topic)
+    if (line === undefined) {
+      const first = new Fifo<Waiting>()
+      first.push(waiting)
+      this.#waiting.set(submission.topic, first)
+    } else line.push(waiting)
+    this.#timer.at(startedMs + this.#options.maxBlockMs)
+    return waiting
+  }
+
+  #follow(waiting: Waiting, pending: Promise<SerializedRecord>): void {
+    pending
+      .then((record) => {
+        this.#checkedSize(record)
+        waiting.record = record
+      })
+      .catch((error: unknown) => {
+        const { topic } = waiting
+        this.#failOne(waiting, invalidData(error, { topic, part: 'value' }))
+      })
+      .finally(() => this.drain(waiting.topic))
+  }
+
+  #makeRoom(head: Waiting): boolean {
+    const { accumulator, onBlocked } = this.#options
+    if (head.chargedBytes > 0 || accumulator.hasRoom(estimateBytes(head.record!))) return true
+    this.#blocked = true
+    onBlocked()
+    return false
+  }
+
+  #enter(head: Waiting, record: SerializedRecord): void {
+    this.#options.accumulator.charge(-head.chargedBytes)
+    head.chargedBytes = 0
+    try {
+      this.#place(head, record, head.startedMs)
+    } catch (error) {
+      this.#failOne(head, error)
+    }
+  }
+
+  #place(
+    { topic, delivery, position }: Submission,
+    record: SerializedRecord,
+    startedMs: number | undefined,
+  ): void {
+    const { accumulator, topics } = this.#options
+    const metadata = topics.current(topic)!
+    const partition = accumulator.choosePartition(record, metadata)
+    if (partition < 0) {
+      topics.refresh(topic)
+      throw noPartition(topic, record.partition, metadata.partitions.length)
+    }
+    accumulator.append(topic, { record, partition, delivery, position, startedMs })
+  }
+
+  #failOne(waiting: Waiting, error: unknown): void {
+    if (waiting.failed) return
+    waiting.failed = true
+    if (waiting.delivery === undefined) this.#options.onPostFailure(error, waiting.topic)
+    else waiting.delivery.fail(error)
+    this.#left(waiting)
+  }
+
+  #left(waiting: Waiting): void {
+    if (waiting.chargedBytes > 0) {
+      this.#options.accumulator.charge(-waiting.chargedBytes)
+      waiting.chargedBytes = 0
+    }
+    waiting.onPlaced?.()
+    waiting.onPlaced = undefined
+  }
+
+  #expire(): void {
+    const { clock, maxBlockMs } = this.#options
+    const now = clock.monotonicMs()
+    for (const [topic, line] of [...this.#waiting]) {
+      for (const waiting of line.toArray()) {
+        if (waiting.startedMs + maxBlockMs > now) {
+          this.#timer.at(waiting.startedMs + maxBlockMs)
+          break
+        }
+        this.#failOne(waiting, this.#expiry(waiting))
+      }
+      line.filter(({ failed }) => !failed)
+      this.drain(topic)
+    }
+  }
+
+  #expiry({ topic, record }: Waiting): ClientError {
+    const { maxBlockMs, topics } = this.#options
+    const what =
+      record === undefined
+        ? 'its serde'
+        : topics.current(topic) === undefined
+          ? 'the metadata of the topic'
+          : 'room in the buffer (`bufferBytes`)'
+    return new ClientError(
+      'KFK_CLIENT_TIMEOUT',
+      `A record of topic "${topic}" waited ${maxBlockMs} ms for ${what}.`,
+      { retriable: true, details: { topic, maxBlockMs } },
+    )
+  }
+
+  #checkedSize(record: SerializedRecord): number {
+    const { maxRecordBytes } = this.#options
+    const bytes = estimateBytes(record)
+    if (bytes <= maxRecordBytes) return bytes
+    throw kafkaError(
+      messageTooLarge,
+      `a record of ${bytes} bytes is larger than \`maxRequestBytes\` (${maxRecordBytes})`,
+      { bytes, maxRecordBytes },
+    )
+  }
+}
+
+function bufferFull(): ClientError {
+  return new ClientError(
+    'KFK_CLIENT_BUFFER_FULL',
+    'The buffer is full: `await producer.ready` before the next post, or use send, which waits.',
+    { retriable: true },
+  )
+}
+
+function noPartition(topic: string, partition: number | undefined, count: number): ClientError {
+  return new ClientError(
+    'KFK_CLIENT_INVALID_ARGUMENT',
+    `Topic "${topic}" has no partition ${partition}; it has ${count} (0 to ${count - 1}).`,
+    { details: { topic, partition, partitions: count } },
+  )
+}

@@ -1,0 +1,7 @@
+export { createProducer } from './producer.js'
+export type { CloseOptions, Producer, SendOptions } from './producer-api.js'
+export type { PostFailure, ProducerOptions, ProducerSettings } from './options.js'
+export type { ProducerHeaders, ProducerRecord, RecordMetadata } from './record.js'
+export { defaultPartitioner } from './partitioner.js'
+export type { Partitioner } from './partitioner.js'
+export { murmur2, toPositive } from './murmur2.js'

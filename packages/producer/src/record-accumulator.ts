@@ -1,0 +1,148 @@
+import type { Clock, TopicMetadata } from '@kfk/client'
+import type { CompressionType } from '@kfk/protocol'
+import type { Delivery } from './delivery.js'
+import { PartitionSequence } from './idempotence-state.js'
+import type { IdempotenceState } from './idempotence-state.js'
+import { PartitionQueue } from './partition-queue.js'
+import type { Partitioner } from './partitioner.js'
+import { ProducerBatch } from './producer-batch.js'
+import type { SerializedRecord } from './record.js'
+
+export interface RecordAccumulatorOptions {
+  readonly batchBytes: number
+  readonly bufferBytes: number
+  readonly compression: CompressionType
+  readonly deliveryTimeoutMs: number
+  readonly partitioner: Partitioner
+  /** Undefined without idempotence. */
+  readonly idempotence: IdempotenceState | undefined
+  readonly clock: Clock
+}
+
+export interface Append {
+  readonly record: SerializedRecord
+  readonly partition: number
+  readonly delivery: Delivery | undefined
+  readonly position: number
+  /** When it was sent, in monotonic milliseconds; undefined: now. */
+  readonly startedMs: number | undefined
+}
+
+/**
+ * Open and full batches by partition, within a bound of memory. A batch's memory is free again when its outcome is
+ * known *and* nothing of it is on the wire.
+ */
+export class RecordAccumulator {
+  /** Queues with waiting batches, the longest waiting first. */
+  readonly active = new Set<PartitionQueue>()
+  /** Batches whose outcome is open. */
+  readonly incomplete = new Map<ProducerBatch, PartitionQueue>()
+  /** Called when memory has become free. */
+  onRoom: () => void = () => {}
+  /** Called with each new batch. */
+  onBatch: (batch: ProducerBatch) => void = () => {}
+  readonly #options: RecordAccumulatorOptions
+  readonly #queues = new Map<string, PartitionQueue[]>()
+  readonly #charges = new Map<ProducerBatch, number>()
+  #usedBytes = 0
+  #nextOrder = 0
+
+  constructor(options: RecordAccumulatorOptions) {
+    this.#options = options
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  /** A record larger than the whole buffer may enter when it is alone. */
+  hasRoom(bytes: number): boolean {
+    return this.#usedBytes === 0 || this.#usedBytes + bytes <= this.#options.bufferBytes
+  }
+
+  /** Counts memory that is held for the producer elsewhere. */
+  charge(bytes: number): void {
+    this.#usedBytes += bytes
+  }
+
+  /** Frees memory; `onRoom` is called. */
+  free(bytes: number): void {
+    this.#usedBytes -= bytes
+    this.onRoom()
+  }
+
+  /** The partition of a record: named, or chosen by the partitioner; -1 when the topic does not have it. */
+  choosePartition(record: SerializedRecord, topic: TopicMetadata): number {
+    const partition = record.partition ?? this.#options.partitioner.partition(record.key, topic)
+    const exists = Number.isInteger(partition) && topic.partitions[partition] !== undefined
+    return exists ? partition : -1
+  }
+
+  append(topic: string, { record, partition, delivery, position, startedMs }: Append): void {
+    const queue = this.#queue(topic, partition)
+    let batch = queue.open
+    const before = batch?.sizeInBytes ?? 0
+    if (batch?.tryAppend(record, delivery, position) === true) {
+      this.#grow(batch, batch.sizeInBytes - before)
+    } else {
+      if (batch !== undefined) this.close(queue)
+      batch = this.#newBatch(queue, startedMs)
+      batch.tryAppend(record, delivery, position)
+      queue.open = batch
+      queue.waiting.push(batch)
+      this.active.add(queue)
+      this.#grow(batch, batch.sizeInBytes)
+      this.onBatch(batch)
+    }
+    if (batch.sizeInBytes >= this.#options.batchBytes) this.close(queue)
+  }
+
+  /** The open batch takes no more records. */
+  close(queue: PartitionQueue): void {
+    if (queue.open === undefined) return
+    queue.open = undefined
+    this.#options.partitioner.batchClosed?.(queue.topic, queue.index)
+  }
+
+  /** To be called when a batch is settled or has come back from the wire. */
+  release(batch: ProducerBatch): void {
+    if (!batch.settled || batch.inFlight) return
+    this.incomplete.delete(batch)
+    const bytes = this.#charges.get(batch)
+    if (bytes === undefined) return
+    this.#charges.delete(batch)
+    this.free(bytes)
+  }
+
+  #grow(batch: ProducerBatch, bytes: number): void {
+    this.#usedBytes += bytes
+    this.#charges.set(batch, batch.sizeInBytes)
+  }
+
+  #newBatch(queue: PartitionQueue, startedMs: number | undefined): ProducerBatch {
+    const { batchBytes, compression, deliveryTimeoutMs, clock } = this.#options
+    const createdMs = clock.monotonicMs()
+    this.#nextOrder += 1
+    const batch = new ProducerBatch({
+      compression,
+      maxBytes: batchBytes,
+      order: this.#nextOrder,
+      createdMs,
+      deadlineMs: (startedMs ?? createdMs) + deliveryTimeoutMs,
+    })
+    this.incomplete.set(batch, queue)
+    return batch
+  }
+
+  #queue(topic: string, partition: number): PartitionQueue {
+    let queues = this.#queues.get(topic)
+    if (queues === undefined) this.#queues.set(topic, (queues = []))
+    let queue = queues[partition]
+    if (queue === undefined) {
+      const { idempotence } = this.#options
+      const sequence = idempotence === undefined ? undefined : new PartitionSequence(idempotence)
+      queues[partition] = queue = new PartitionQueue(topic, partition, sequence)
+    }
+    return queue
+  }
+}

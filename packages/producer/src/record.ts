@@ -1,0 +1,98 @@
+import { invalidData } from '@kfk/client'
+import type { SerializedData, TopicDefinition } from '@kfk/client'
+import type { RecordHeader } from '@kfk/protocol'
+
+/** Header values: text is written as UTF-8. An array keeps order and repeated names. */
+export type ProducerHeaders =
+  | Readonly<Record<string, SerializedData | null>>
+  | readonly { readonly key: string; readonly value: SerializedData | null }[]
+
+/** A record to be sent. */
+export interface ProducerRecord<Key = SerializedData, Value = SerializedData> {
+  /** Records of one key go to one partition, in order. Left out or null: keyless. */
+  readonly key?: Key | null
+  /** Null is a tombstone: on a compacted topic it deletes the key. */
+  readonly value: Value | null
+  /** Default: chosen by the partitioner. */
+  readonly partition?: number
+  /** Milliseconds since 1970. Default: now. */
+  readonly timestamp?: number
+  readonly headers?: ProducerHeaders
+}
+
+/** Where a record ended up. */
+export interface RecordMetadata {
+  readonly partition: number
+  /** -1n with acks=0, and when a repeated batch is so old that the broker only knows that it has it. */
+  readonly offset: bigint
+  /** The record's timestamp: the broker's time when the topic has LogAppendTime. Milliseconds since 1970. */
+  readonly timestamp: number
+}
+
+/** A record with its bytes. */
+export interface SerializedRecord {
+  key: SerializedData | null
+  value: SerializedData | null
+  readonly headers: readonly RecordHeader[] | undefined
+  readonly timestamp: number
+  readonly partition: number | undefined
+}
+
+type Definition = TopicDefinition<unknown, unknown>
+
+/** Bytes of one part; a promise only if its serde returns one. Throws KFK_CLIENT_INVALID_DATA. */
+export function serializePart(
+  topic: string | Definition,
+  part: 'key' | 'value',
+  data: unknown,
+): SerializedData | null | Promise<SerializedData | null> {
+  if (data === null || (data === undefined && part === 'key')) return null
+  if (typeof topic === 'string') {
+    if (typeof data === 'string' || data instanceof Uint8Array) return data
+    const hint = `expected a string, bytes or null, got ${typeof data}; for other types use defineTopic`
+    throw invalidData(new TypeError(hint), { topic, part })
+  }
+  try {
+    const serialized = topic[part].serialize(data)
+    if (!(serialized instanceof Promise)) return serialized
+    return serialized.catch((cause: unknown) => {
+      throw invalidData(cause, { topic: topic.name, part })
+    })
+  } catch (cause) {
+    throw invalidData(cause, { topic: topic.name, part })
+  }
+}
+
+export function serializeHeaders(
+  headers: ProducerHeaders | undefined,
+): readonly RecordHeader[] | undefined {
+  if (headers === undefined) return undefined
+  const list = isList(headers)
+    ? headers
+    : Object.entries(headers).map(([key, value]) => ({ key, value }))
+  return list.map(({ key, value }) => ({
+    key,
+    value: typeof value === 'string' ? Buffer.from(value, 'utf8') : value,
+  }))
+}
+
+function isList(
+  headers: ProducerHeaders,
+): headers is readonly { readonly key: string; readonly value: SerializedData | null }[] {
+  return Array.isArray(headers)
+}
+
+/** Lengths and varints of a record at most, its headers aside. */
+const recordOverheadBytes = 36
+const headerOverheadBytes = 10
+
+/** Upper bound of a record's bytes in a batch for ASCII text; close enough to bound memory by. */
+export function estimateBytes(record: SerializedRecord): number {
+  let bytes = recordOverheadBytes + (record.key?.length ?? 0) + (record.value?.length ?? 0)
+  if (record.headers !== undefined) {
+    for (const { key, value } of record.headers) {
+      bytes += headerOverheadBytes + key.length + (value?.length ?? 0)
+    }
+  }
+  return bytes
+}
