@@ -9,6 +9,15 @@ export {
 } from './fs/file-system.js'
 export { memoryFileSystem } from './fs/memory-file-system.js'
 export { nodeFileSystem } from './fs/node-file-system.js'
+export {
+  atomicWriteFile,
+  readCheckpoint,
+  readCheckedFile,
+  writeCheckedFile,
+  writeCheckpoint,
+} from './checkpoint-file.js'
+export { frameFormat, frameMagic, type Frame, type FrameFormat } from './frame-format.js'
+export { openLogDirectory } from './open-log-directory.js'
 export type {
   AppendInfo,
   Log,
@@ -18,10 +27,6 @@ export type {
   Rollback,
   TimestampOffset,
 } from './log.js'
-export type {
-  LogDirectory,
-  LogDirectoryOptions,
-  RetentionReport,
-  StoreReport,
-} from './log-directory.js'
+export type { LogDirectory, LogDirectoryOptions, RetentionReport } from './log-directory.js'
 export { defaultLogOptions, type LogOptions } from './options.js'
+export type { StoreReport } from './report.js'

@@ -3,22 +3,7 @@ import type { Clock } from './clock.js'
 import type { FileSystem } from './fs/file-system.js'
 import type { Log } from './log.js'
 import type { LogOptions } from './options.js'
-
-/** What opening had to do, or what went wrong in the background. */
-export interface StoreReport {
-  readonly kind:
-    | 'unclean-start'
-    | 'recovered'
-    | 'tail-cut'
-    | 'index-rebuilt'
-    | 'checkpoint-unreadable'
-    | 'leftover-removed'
-    | 'quarantined'
-    | 'poisoned'
-    | 'background-failure'
-  readonly message: string
-  readonly details: Readonly<Record<string, unknown>>
-}
+import type { StoreReport } from './report.js'
 
 export interface LogDirectoryOptions {
   /** Default: the machine's disks. */
@@ -37,6 +22,8 @@ export interface LogDirectoryOptions {
   readonly hotTailBytes?: number
   /** Syncs that run at once, over all logs; leave a thread of the pool to cold reads. Default 3. */
   readonly maxConcurrentSyncs?: number
+  /** Offsets may be missing between batches, as after compaction; else a gap counts as corruption. Default false. */
+  readonly offsetGaps?: boolean
   /** Checkpoints are written this often while something changed; 0 leaves it to `checkpoint()`. Default 60 s. */
   readonly checkpointMs?: number
 }

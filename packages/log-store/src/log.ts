@@ -115,7 +115,7 @@ export interface Log {
   /** First record with a timestamp >= `timestampMs` (the batch's first when records are opaque). */
   offsetForTimestamp(timestampMs: number, maxOffset?: number): Promise<TimestampOffset | undefined>
   /** First record that has the largest timestamp of the log. */
-  maxTimestampOffset(maxOffset?: number): Promise<TimestampOffset | undefined>
+  maxTimestampOffset(): Promise<TimestampOffset | undefined>
 
   /**
    * Where `epoch` ends: the largest known epoch <= `epoch` and the offset after its last record.

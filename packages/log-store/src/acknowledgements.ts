@@ -1,0 +1,94 @@
+import type { StoreError } from './errors.js'
+
+interface Waiter {
+  readonly offset: number
+  readonly resolve: () => void
+  readonly reject: (reason: unknown) => void
+  settled: boolean
+}
+
+/** Who waits for which offset to be acknowledged, and who listens to every advance. */
+export class Acknowledgements {
+  // Ascending by offset; appends ask in order, so insertion is at the end as a rule.
+  #waiters: Waiter[] = []
+  #listeners: ((acknowledgedOffset: number) => void)[] = []
+  #offset: number
+  #failure: StoreError | undefined
+
+  constructor(offset: number) {
+    this.#offset = offset
+  }
+
+  get offset(): number {
+    return this.#offset
+  }
+
+  /** Moves on and tells. Going back is for truncation and tells nobody. */
+  advance(offset: number): void {
+    if (offset <= this.#offset || this.#failure !== undefined) return
+    this.#offset = offset
+    let done = 0
+    while (done < this.#waiters.length && this.#waiters[done]!.offset <= offset) done++
+    if (done > 0) for (const waiter of this.#waiters.splice(0, done)) waiter.resolve()
+    for (const listener of this.#listeners) listener(offset)
+  }
+
+  /** After truncation. */
+  reset(offset: number): void {
+    this.#offset = offset
+  }
+
+  wait(offset: number, signal?: AbortSignal): Promise<void> {
+    if (offset <= this.#offset) return Promise.resolve()
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        const at = this.#waiters.indexOf(waiter)
+        if (at !== -1) this.#waiters.splice(at, 1)
+        reject(signal!.reason as Error)
+      }
+      const waiter: Waiter = {
+        offset,
+        resolve:
+          signal === undefined
+            ? resolve
+            : () => (signal.removeEventListener('abort', abort), resolve()),
+        reject:
+          signal === undefined
+            ? reject
+            : (reason) => (signal.removeEventListener('abort', abort), reject(reason as Error)),
+        settled: false,
+      }
+      signal?.addEventListener('abort', abort)
+      this.#insert(waiter)
+    })
+  }
+
+  listen(listener: (acknowledgedOffset: number) => void): () => void {
+    this.#listeners = [...this.#listeners, listener]
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== listener)
+    }
+  }
+
+  /** Rejects those who wait for more than `endOffset`: these records are gone. */
+  rollBack(endOffset: number, error: StoreError): void {
+    const from = this.#waiters.findIndex((waiter) => waiter.offset > endOffset)
+    if (from === -1) return
+    for (const waiter of this.#waiters.splice(from)) waiter.reject(error)
+  }
+
+  /** No further acknowledgement, ever. */
+  fail(error: StoreError): void {
+    this.#failure ??= error
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
+  }
+
+  #insert(waiter: Waiter): void {
+    let at = this.#waiters.length
+    while (at > 0 && this.#waiters[at - 1]!.offset > waiter.offset) at--
+    if (at === this.#waiters.length) this.#waiters.push(waiter)
+    else this.#waiters.splice(at, 0, waiter)
+  }
+}

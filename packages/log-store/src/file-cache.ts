@@ -1,0 +1,95 @@
+import { isOutOfHandles } from './errors.js'
+import type { FileHandle, FileSystem } from './fs/file-system.js'
+
+/** A file that is opened when needed. Owned by one segment. */
+export interface CachedFile {
+  path: string
+  readonly mode: 'read' | 'write'
+  handle: FileHandle | undefined
+  /** While positive the handle stays open: an asynchronous call is using it. */
+  pins: number
+  /** Runs when the last pin goes; see `whenUnpinned`. */
+  onUnpinned: (() => void)[]
+  /** Told when the handle was closed to make room: a good time to drop other memory, too. */
+  onEvicted?: () => void
+}
+
+/** Bounds the files held open; the least recently used one that nobody waits on is closed. */
+export class FileCache {
+  readonly fileSystem: FileSystem
+  readonly #maxOpen: number
+  // Insertion order is order of use.
+  readonly #open = new Set<CachedFile>()
+
+  constructor(fileSystem: FileSystem, maxOpen: number) {
+    this.fileSystem = fileSystem
+    this.#maxOpen = Math.max(1, maxOpen)
+  }
+
+  get openCount(): number {
+    return this.#open.size
+  }
+
+  define(path: string, mode: 'read' | 'write'): CachedFile {
+    return { path, mode, handle: undefined, pins: 0, onUnpinned: [] }
+  }
+
+  /** The open handle; good until the next call here, unless pinned. Throws the system's error. */
+  use(file: CachedFile): FileHandle {
+    if (file.handle !== undefined) {
+      this.#open.delete(file)
+      this.#open.add(file)
+      return file.handle
+    }
+    file.handle = this.#openFile(file)
+    this.#open.add(file)
+    if (this.#open.size > this.#maxOpen) this.#evict(this.#maxOpen, file)
+    return file.handle
+  }
+
+  pin(file: CachedFile): FileHandle {
+    const handle = this.use(file)
+    file.pins++
+    return handle
+  }
+
+  unpin(file: CachedFile): void {
+    file.pins--
+    if (file.pins > 0) return
+    for (const callback of file.onUnpinned.splice(0)) callback()
+  }
+
+  /** Calls back when nobody holds the file any more: at once, if so already. */
+  whenUnpinned(file: CachedFile, callback: () => void): void {
+    if (file.pins === 0) callback()
+    else file.onUnpinned.push(callback)
+  }
+
+  close(file: CachedFile): void {
+    const handle = file.handle
+    if (handle === undefined) return
+    file.handle = undefined
+    this.#open.delete(file)
+    handle.close()
+  }
+
+  #openFile(file: CachedFile): FileHandle {
+    try {
+      return this.fileSystem.open(file.path, file.mode)
+    } catch (error) {
+      if (!isOutOfHandles(error)) throw error
+      // Sockets share the same limit: give half of ours back and try once more.
+      this.#evict(Math.floor(this.#open.size / 2), file)
+      return this.fileSystem.open(file.path, file.mode)
+    }
+  }
+
+  #evict(keep: number, exempt: CachedFile): void {
+    for (const file of this.#open) {
+      if (this.#open.size <= keep) return
+      if (file.pins > 0 || file === exempt) continue
+      this.close(file)
+      file.onEvicted?.()
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+import { encodeOffsets, readCheckpoint, writeCheckpoint } from './checkpoint-file.js'
+import { StoreError } from './errors.js'
+import { fileNames } from './file-names.js'
+import type { FileSystem } from './fs/file-system.js'
+import type { StoreReport } from './report.js'
+
+/** What checkpoints say of one log. */
+export interface CheckpointedLog {
+  readonly name: string
+  readonly recoveryPoint: number
+  readonly logStartOffset: number
+  /** Base offset of the first segment: a log start there needs no entry. */
+  readonly firstOffset: number
+  saveEpochs(): Promise<void>
+}
+
+/**
+ * The two offset checkpoints of a directory. Logs that are not open keep the lines they had. One
+ * write at a time; callers who come meanwhile share the next one.
+ */
+export class LogCheckpoints {
+  readonly #fileSystem: FileSystem
+  readonly #recoveryPath: string
+  readonly #startPath: string
+  readonly #recoveryPoints = new Map<string, number>()
+  readonly #logStarts = new Map<string, number>()
+  #written = { recovery: '', start: '' }
+  #running: Promise<void> | undefined
+  #next: Promise<void> | undefined
+
+  constructor(fileSystem: FileSystem, directory: string) {
+    this.#fileSystem = fileSystem
+    this.#recoveryPath = join(directory, fileNames.recoveryPoints)
+    this.#startPath = join(directory, fileNames.logStarts)
+  }
+
+  /** Reads both files; an unreadable one counts as empty, which makes recovery begin at offset 0. */
+  async load(report: (report: StoreReport) => void): Promise<void> {
+    await this.#loadOne(this.#recoveryPath, this.#recoveryPoints, report)
+    await this.#loadOne(this.#startPath, this.#logStarts, report)
+  }
+
+  recoveryPoint(name: string): number {
+    return this.#recoveryPoints.get(name) ?? 0
+  }
+
+  logStartOffset(name: string): number | undefined {
+    return this.#logStarts.get(name)
+  }
+
+  forget(name: string): void {
+    this.#recoveryPoints.delete(name)
+    this.#logStarts.delete(name)
+  }
+
+  /** Durable, with the state at or after the call, when it resolves. */
+  write(logs: () => Iterable<CheckpointedLog>): Promise<void> {
+    if (this.#running === undefined) {
+      this.#running = this.#write(logs).finally(() => (this.#running = undefined))
+      return this.#running
+    }
+    this.#next ??= this.#running
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined
+        this.#running = this.#write(logs).finally(() => (this.#running = undefined))
+        return this.#running
+      })
+    return this.#next
+  }
+
+  async #write(logs: () => Iterable<CheckpointedLog>): Promise<void> {
+    // Values first, epochs after: an epoch file may know more than the checkpoint, never less.
+    for (const log of logs()) {
+      this.#recoveryPoints.set(log.name, log.recoveryPoint)
+      if (log.logStartOffset > log.firstOffset) this.#logStarts.set(log.name, log.logStartOffset)
+      else this.#logStarts.delete(log.name)
+    }
+    const recoveryPoints = new Map(this.#recoveryPoints)
+    const logStarts = new Map(this.#logStarts)
+    for (const log of [...logs()]) await log.saveEpochs()
+    const start = encodeOffsets(logStarts).toString()
+    if (start !== this.#written.start) {
+      await writeCheckpoint(this.#fileSystem, this.#startPath, logStarts)
+      this.#written.start = start
+    }
+    const recovery = encodeOffsets(recoveryPoints).toString()
+    if (recovery === this.#written.recovery) return
+    await writeCheckpoint(this.#fileSystem, this.#recoveryPath, recoveryPoints)
+    this.#written.recovery = recovery
+  }
+
+  async #loadOne(
+    path: string,
+    into: Map<string, number>,
+    report: (report: StoreReport) => void,
+  ): Promise<void> {
+    try {
+      for (const [name, offset] of await readCheckpoint(this.#fileSystem, path)) {
+        into.set(name, offset)
+      }
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) throw error
+      const message = `${path} is unreadable; what it said is found again by scanning`
+      report({ kind: 'checkpoint-unreadable', message, details: { path, error } })
+    }
+  }
+}

@@ -1,0 +1,229 @@
+import { ioError, isOutOfHandles, type StoreError } from './errors.js'
+import type { Syncable } from './flush-scheduler.js'
+import { syncFile } from './fs/file-system.js'
+import type { LogHost } from './log-host.js'
+import type { LogOptions } from './options.js'
+import type { SegmentList } from './segment-list.js'
+import type { Segment } from './segment.js'
+
+/** What flushing needs to know of its log. */
+interface FlushedLog extends Syncable {
+  readonly path: string
+  readonly options: LogOptions
+  readonly segments: SegmentList
+  readonly writtenOffset: number
+}
+
+/** Until somebody has closed a file. */
+const outOfHandlesRetryMs = 100
+
+interface Waiter {
+  readonly offset: number
+  readonly resolve: () => void
+  readonly reject: (error: StoreError) => void
+}
+
+/**
+ * Durability of one log. `recoveryPoint` moves only when data, and whatever it depends on to be found
+ * again (sealed segments before it, names in the directory), are on the medium.
+ */
+export class LogFlush {
+  recoveryPoint: number
+  syncs = 0
+  readonly #host: LogHost
+  readonly #log: FlushedLog
+  /** Rolled since the last sync, oldest first. */
+  #sealed: Segment[] = []
+  /** Names in the log's directory changed. */
+  #directoryDirty = false
+  #unsyncedRecords = 0
+  /** A sync was asked for, whatever `flushMessages` says. */
+  #wanted = false
+  #timer: { cancel(): void } | undefined
+  #waiters: Waiter[] = []
+  #failure: StoreError | undefined
+  /** Grows with every truncation: a sync that began before one says nothing of what came after. */
+  #generation = 0
+
+  constructor(host: LogHost, log: FlushedLog, recoveryPoint: number) {
+    this.#host = host
+    this.#log = log
+    this.recoveryPoint = recoveryPoint
+  }
+
+  get needsSync(): boolean {
+    if (this.#failure !== undefined) return false
+    if (this.#wanted) return true
+    return this.#unsyncedRecords >= this.#log.options.flushMessages
+  }
+
+  /** Records were written: start or join a group commit, by the log's settings. */
+  noteWritten(records: number): void {
+    this.#unsyncedRecords += records
+    this.wake()
+  }
+
+  /** Settings changed, or there is something to sync. */
+  wake(): void {
+    if (this.needsSync) this.#host.syncs.request(this.#log)
+    else if (this.#unsyncedRecords > 0) this.#startTimer()
+  }
+
+  noteRolled(segment: Segment): void {
+    this.#sealed.push(segment)
+    this.#directoryDirty = true
+    this.request()
+  }
+
+  /** Truncation: everything from `offset` on will have to be synced again. */
+  moveBack(offset: number, gone: readonly Segment[]): void {
+    this.#generation++
+    this.recoveryPoint = Math.min(this.recoveryPoint, offset)
+    this.#sealed = this.#sealed.filter((segment) => !gone.includes(segment))
+    this.#directoryDirty = true
+  }
+
+  request(): void {
+    this.#wanted = true
+    this.wake()
+  }
+
+  /** Resolves when all below `offset`, and all names, are on the medium. */
+  through(offset: number): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    const settled =
+      offset <= this.recoveryPoint && !this.#directoryDirty && this.#sealed.length === 0
+    if (settled) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ offset, resolve, reject })
+      this.request()
+    })
+  }
+
+  fail(error: StoreError): void {
+    this.#failure ??= error
+    this.#timer?.cancel()
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
+  }
+
+  startSync(done: () => void): void {
+    const target = this.#log.writtenOffset
+    const active = this.#log.segments.active
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#wanted = false
+    this.#unsyncedRecords = 0
+    this.syncs++
+    const generation = this.#generation
+    const finish = (error?: unknown) => {
+      if (error === undefined) this.#synced(generation === this.#generation ? target : 0)
+      else this.#syncFailed(error, active)
+      done()
+    }
+    if (this.#sealed.length > 0 || this.#directoryDirty) {
+      this.#syncAll(active).then(() => finish(), finish)
+    } else this.#syncOne(active, finish)
+  }
+
+  /** The common case, without a promise. */
+  #syncOne(active: Segment, finish: (error?: unknown) => void): void {
+    const { files } = this.#host
+    let handle
+    try {
+      handle = files.pin(active.data)
+    } catch (error) {
+      finish(error)
+      return
+    }
+    handle.syncData((error) => {
+      files.unpin(active.data)
+      finish(error ?? undefined)
+    })
+  }
+
+  /** After a roll: oldest first, so that what survives a crash is a prefix; then the names. */
+  async #syncAll(active: Segment): Promise<void> {
+    const sealed = this.#sealed
+    const directoryDirty = this.#directoryDirty
+    this.#sealed = []
+    this.#directoryDirty = false
+    try {
+      for (const segment of [...sealed, active]) await this.#syncSegment(segment)
+    } catch (error) {
+      this.#sealed = [...sealed, ...this.#sealed]
+      this.#directoryDirty = true
+      throw error
+    }
+    for (const segment of sealed) await this.#persistIndexes(segment)
+    if (directoryDirty || sealed.length > 0) {
+      await this.#host.fileSystem.syncDirectory(this.#log.path)
+    }
+  }
+
+  async #syncSegment(segment: Segment): Promise<void> {
+    const handle = this.#host.files.pin(segment.data)
+    try {
+      await syncFile(handle)
+    } finally {
+      this.#host.files.unpin(segment.data)
+    }
+  }
+
+  async #persistIndexes(segment: Segment): Promise<void> {
+    try {
+      await segment.persistIndexes()
+    } catch (error) {
+      const failure = ioError(error, { action: 'write the indexes of', path: segment.path })
+      if (failure.code !== 'KFK_STORE_NO_SPACE' && !failure.retriable) throw error
+      // An index can be rebuilt; half an index could mislead, so there must be none.
+      await segment.removeIndexFiles()
+      this.#host.report({
+        kind: 'background-failure',
+        message: failure.message,
+        details: { path: segment.path, error },
+      })
+    }
+  }
+
+  #synced(target: number): void {
+    if (target > this.recoveryPoint) this.recoveryPoint = target
+    this.#settleWaiters()
+    this.wake()
+  }
+
+  #settleWaiters(): void {
+    if (this.#waiters.length === 0) return
+    const clean = !this.#directoryDirty && this.#sealed.length === 0
+    const waiting: Waiter[] = []
+    for (const waiter of this.#waiters) {
+      if (clean && waiter.offset <= this.recoveryPoint) waiter.resolve()
+      else waiting.push(waiter)
+    }
+    this.#waiters = waiting
+    if (waiting.length > 0) this.#wanted = true
+  }
+
+  #syncFailed(error: unknown, active: Segment): void {
+    if (isOutOfHandles(error)) {
+      // The file could not be opened, so nothing was synced and nothing is lost: later.
+      this.#wanted = true
+      this.#timer ??= this.#host.clock.setTimer(outOfHandlesRetryMs, () => {
+        this.#timer = undefined
+        this.request()
+      })
+      return
+    }
+    // The kernel may have dropped the dirty pages with the error: a second try would report success
+    // for bytes that are gone. So there is no second try.
+    this.#host.poison(ioError(error, { action: 'sync', path: active.path }))
+  }
+
+  #startTimer(): void {
+    const { flushMs } = this.#log.options
+    if (this.#timer !== undefined || flushMs === Number.MAX_SAFE_INTEGER) return
+    this.#timer = this.#host.clock.setTimer(flushMs, () => {
+      this.#timer = undefined
+      this.request()
+    })
+  }
+}

@@ -1,0 +1,26 @@
+import type { BatchFormat } from './batch-format.js'
+import type { Clock } from './clock.js'
+import type { StoreError } from './errors.js'
+import type { FileCache } from './file-cache.js'
+import type { SyncScheduler, WriteScheduler } from './flush-scheduler.js'
+import type { FileSystem } from './fs/file-system.js'
+import type { TailBudget } from './hot-tail.js'
+import type { StoreReport } from './report.js'
+
+/** What the directory lends to each of its logs. */
+export interface LogHost {
+  readonly fileSystem: FileSystem
+  readonly format: BatchFormat
+  readonly clock: Clock
+  readonly files: FileCache
+  readonly tails: TailBudget
+  readonly writes: WriteScheduler
+  readonly syncs: SyncScheduler
+  /** Offsets may be missing between batches. */
+  readonly offsetGaps: boolean
+  report(report: StoreReport): void
+  /** The disk failed: ends appends and acknowledgements of the whole directory, for good. */
+  poison(error: StoreError): void
+  /** Writes the checkpoints of all logs as they are now. */
+  checkpoint(): Promise<void>
+}

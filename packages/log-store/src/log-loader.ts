@@ -1,0 +1,232 @@
+import { dirname, join } from 'node:path'
+import { readCheckedFile } from './checkpoint-file.js'
+import { decodeEpochs, EpochIndex, type EpochEntry } from './epoch-index.js'
+import {
+  cleanedSuffix,
+  deletedSuffix,
+  fileNames,
+  parseSegmentFileName,
+  segmentSuffixes,
+  swapSuffix,
+  temporarySuffix,
+} from './file-names.js'
+import { StoreError } from './errors.js'
+import { readRange } from './fs/file-system.js'
+import type { LogHost } from './log-host.js'
+import type { LogOptions } from './options.js'
+import { recoverLog, type RecoveryResult } from './recovery.js'
+import { SegmentList } from './segment-list.js'
+import { ensureIndexes, findLargestTimestamp, rebuildIndexes } from './segment-repair.js'
+import { scanBatches } from './segment-scan.js'
+import { Segment } from './segment.js'
+import type { LogState } from './segmented-log.js'
+
+export interface LoadRequest {
+  readonly name: string
+  readonly path: string
+  readonly options: LogOptions
+  /** The directory was closed cleanly: what is there was synced, indexes included. */
+  readonly clean: boolean
+  readonly recoveryPoint: number
+  /** From the log start checkpoint; undefined when it has none. */
+  readonly logStartOffset: number | undefined
+}
+
+/** Opens one log: creates it when missing, recovers it when it was not closed cleanly. */
+export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogState> {
+  const bases = await settleFiles(host, request.path)
+  if (bases.length === 0) return createLog(host, request)
+  const segments = bases.map(
+    (baseOffset) =>
+      new Segment(host.files, { directory: request.path, baseOffset, createdMs: host.clock.now() }),
+  )
+  const saved = await readEpochs(host, request.path)
+  const epochs = new EpochIndex(saved)
+  const loaded = await loadSegments(host, {
+    request,
+    segments,
+    epochs,
+    epochsKnown: saved !== undefined,
+  })
+  const first = loaded.segments[0]!
+  const logStartOffset = Math.min(
+    Math.max(request.logStartOffset ?? 0, first.baseOffset),
+    loaded.logEndOffset,
+  )
+  epochs.truncateFromEnd(loaded.logEndOffset)
+  epochs.truncateFromStart(logStartOffset)
+  await prepareActive(host, loaded.segments.at(-1)!, request.options)
+  return {
+    name: request.name,
+    path: request.path,
+    options: request.options,
+    segments: new SegmentList(loaded.segments),
+    logStartOffset,
+    logEndOffset: loaded.logEndOffset,
+    recoveryPoint: loaded.logEndOffset,
+    epochs,
+  }
+}
+
+async function createLog(host: LogHost, request: LoadRequest): Promise<LogState> {
+  const { path, name, options } = request
+  await host.fileSystem.makeDirectory(path)
+  const baseOffset = request.logStartOffset ?? 0
+  const place = { directory: path, baseOffset, createdMs: host.clock.now() }
+  const segment = new Segment(host.files, place)
+  segment.create()
+  await host.fileSystem.syncDirectory(path)
+  await host.fileSystem.syncDirectory(dirname(path))
+  return {
+    name,
+    path,
+    options,
+    segments: new SegmentList([segment]),
+    logStartOffset: baseOffset,
+    logEndOffset: baseOffset,
+    recoveryPoint: baseOffset,
+    epochs: new EpochIndex(),
+  }
+}
+
+/** Removes what interrupted work left behind; answers the base offsets of the segments, in order. */
+async function settleFiles(host: LogHost, path: string): Promise<number[]> {
+  const { fileSystem } = host
+  let names: string[]
+  try {
+    names = (await fileSystem.list(path)).filter((e) => !e.isDirectory).map((e) => e.name)
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return []
+    throw error
+  }
+  const removable = [deletedSuffix, cleanedSuffix, temporarySuffix]
+  const bases = new Set<number>()
+  for (const name of names) {
+    const parsed = parseSegmentFileName(name)
+    if (parsed?.suffix === segmentSuffixes.log) bases.add(parsed.baseOffset)
+    if (parsed?.suffix === segmentSuffixes.log + swapSuffix) {
+      throw new StoreError(
+        'KFK_STORE_CORRUPT',
+        `${join(path, name)}: compaction by another program was interrupted; let it finish first`,
+        { details: { path: join(path, name) } },
+      )
+    }
+  }
+  const indexes: string[] = [segmentSuffixes.offsetIndex, segmentSuffixes.timeIndex]
+  for (const name of names) {
+    const parsed = parseSegmentFileName(name)
+    const orphan =
+      parsed !== undefined && indexes.includes(parsed.suffix) && !bases.has(parsed.baseOffset)
+    if (!orphan && !removable.some((suffix) => name.endsWith(suffix))) continue
+    await fileSystem.remove(join(path, name))
+    const message = `removed ${join(path, name)}, left by interrupted work`
+    host.report({ kind: 'leftover-removed', message, details: { path: join(path, name) } })
+  }
+  return [...bases].sort((a, b) => a - b)
+}
+
+/** Undefined when missing or unreadable: then the batches have to tell. */
+async function readEpochs(host: LogHost, path: string): Promise<EpochEntry[] | undefined> {
+  const file = join(path, fileNames.epochs)
+  try {
+    const bytes = await readCheckedFile(host.fileSystem, file)
+    return bytes && decodeEpochs(bytes, file)
+  } catch (error) {
+    if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) throw error
+    const message = `${file} is unreadable; leader epochs are taken from the batches`
+    host.report({ kind: 'checkpoint-unreadable', message, details: { path: file, error } })
+    return undefined
+  }
+}
+
+async function loadSegments(
+  host: LogHost,
+  from: { request: LoadRequest; segments: Segment[]; epochs: EpochIndex; epochsKnown: boolean },
+): Promise<RecoveryResult> {
+  const { request, segments, epochs, epochsKnown } = from
+  const active = segments.at(-1)!
+  const { indexIntervalBytes } = request.options
+  if (request.clean && epochsKnown) {
+    const logEndOffset = await findEnd(host, active, indexIntervalBytes)
+    if (logEndOffset !== undefined && logEndOffset >= request.recoveryPoint) {
+      for (const segment of segments) if (segment !== active) segment.markSealed()
+      return { segments, logEndOffset, scannedBytes: 0, cutBytes: 0 }
+    }
+  }
+  const result = await recoverLog(host, {
+    name: request.name,
+    path: request.path,
+    segments,
+    recoveryPoint: request.recoveryPoint,
+    scanFrom: epochsKnown ? request.recoveryPoint : 0,
+    indexIntervalBytes,
+    epochs,
+  })
+  host.report({
+    kind: 'recovered',
+    message: `recovered ${request.path}: scanned ${result.scannedBytes} bytes, cut ${result.cutBytes}`,
+    details: {
+      log: request.name,
+      scannedBytes: result.scannedBytes,
+      cutBytes: result.cutBytes,
+      logEndOffset: result.logEndOffset,
+    },
+  })
+  return result
+}
+
+/** End of a cleanly closed segment, from its last index entry on; undefined when it does not add up. */
+async function findEnd(
+  host: LogHost,
+  active: Segment,
+  indexIntervalBytes: number,
+): Promise<number | undefined> {
+  await ensureIndexes(host, active, indexIntervalBytes)
+  const floor = active.floorPosition(Number.MAX_SAFE_INTEGER)
+  const state = { first: true, sound: true }
+  const handle = host.files.pin(active.data)
+  try {
+    const scanned = await scanBatches({
+      format: host.format,
+      handle,
+      from: floor.position,
+      to: active.sizeBytes,
+      expectedOffset: active.baseOffset,
+      offsetGaps: true,
+      verify: false,
+      onBatch(batch) {
+        const wrong = floor.lastOffset !== undefined && batch.lastOffset !== floor.lastOffset
+        if (state.first && wrong) state.sound = false
+        state.first = false
+        return state.sound
+      },
+    })
+    if (state.sound && scanned.problem === undefined) return scanned.nextOffset
+  } finally {
+    host.files.unpin(active.data)
+  }
+  if (floor.position === 0) return undefined
+  const reason = 'the last entry does not match the data'
+  try {
+    await rebuildIndexes(host, active, { indexIntervalBytes, reason })
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT') return undefined
+    throw error
+  }
+  return findEnd(host, active, indexIntervalBytes)
+}
+
+/** What appending needs to know of the segment: its first and its largest timestamp. */
+async function prepareActive(host: LogHost, active: Segment, options: LogOptions): Promise<void> {
+  active.unseal()
+  await ensureIndexes(host, active, options.indexIntervalBytes)
+  await findLargestTimestamp(host, active, options.indexIntervalBytes)
+  if (active.sizeBytes === 0 || active.firstTimestamp !== undefined) return
+  const handle = host.files.pin(active.data)
+  try {
+    const header = await readRange(handle, 0, host.format.headerBytes)
+    active.setFirstTimestamp(host.format.describe(header, 0).maxTimestamp)
+  } finally {
+    host.files.unpin(active.data)
+  }
+}

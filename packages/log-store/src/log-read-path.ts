@@ -1,0 +1,257 @@
+import { ioError, StoreError } from './errors.js'
+import type { FileHandle } from './fs/file-system.js'
+import type { HotTail } from './hot-tail.js'
+import type { LogHost } from './log-host.js'
+import type { LogSlice, ReadRequest } from './log.js'
+import { IndexMismatch, readSlice, readSliceSync, SliceBuilder } from './log-reader.js'
+import type { SliceRequest, SliceResult } from './log-reader.js'
+import type { SegmentList } from './segment-list.js'
+import type { Segment } from './segment.js'
+import { ensureIndexes, rebuildIndexes } from './segment-repair.js'
+
+/** What a reader sees of a log at one moment. */
+export interface LogView {
+  readonly segments: SegmentList
+  readonly logStartOffset: number
+  readonly logEndOffset: number
+  readonly writtenOffset: number
+  readonly indexIntervalBytes: number
+  /** Counts truncations: a read that spans one starts over. */
+  readonly truncations: number
+}
+
+/** As many sequential readers of one log find their place without the index. */
+const placeCount = 16
+/** An answer from the tail shorter than this is made longer by a read of the file, if there is more. */
+const shortTailBytes = 64 * 1024
+/** Touched longer ago, or further back, than this: the page cache may have let it go. */
+const warmMs = 300_000
+const warmBytes = 256 * 1024 ** 2
+
+/** Where a sequential reader will go on. */
+interface Place {
+  readonly offset: number
+  readonly segment: Segment
+  readonly position: number
+}
+
+/** Reading by offset: memory, then page cache, then disk. */
+export class LogReadPath {
+  hotReads = 0
+  fileReads = 0
+  coldReads = 0
+  readonly #host: LogHost
+  readonly #view: LogView
+  readonly #tail: HotTail
+  readonly #places: Place[] = []
+  #nextPlace = 0
+  readonly #rebuilding = new Map<Segment, Promise<void>>()
+
+  constructor(host: LogHost, view: LogView, tail: HotTail) {
+    this.#host = host
+    this.#view = view
+    this.#tail = tail
+  }
+
+  readNow(request: ReadRequest): LogSlice | undefined {
+    const bounds = this.#bounds(request)
+    if (request.from >= bounds.limitOffset) {
+      this.#tail.grant()
+      return this.#slice(new Uint8Array(0), request.from)
+    }
+    const hot = this.#tail.read(bounds)
+    if (
+      hot !== undefined &&
+      !(hot.more && hot.bytes.length < Math.min(shortTailBytes, request.maxBytes))
+    ) {
+      this.hotReads++
+      return this.#slice(hot.bytes, hot.nextOffset)
+    }
+    const { segments } = this.#view
+    for (let at = Math.max(0, segments.floor(request.from)); at < segments.all.length; at++) {
+      const segment = segments.all[at]!
+      const result = this.#readWarm(segment, bounds)
+      if (result === undefined) return undefined
+      if (!result.exhausted) {
+        this.fileReads++
+        return this.#finish(segment, result)
+      }
+    }
+    return this.#slice(new Uint8Array(0), request.from)
+  }
+
+  async read(request: ReadRequest): Promise<LogSlice> {
+    for (;;) {
+      const now = this.readNow(request)
+      if (now !== undefined) return now
+      const { truncations } = this.#view
+      try {
+        const slice = await this.#readCold(request)
+        if (truncations === this.#view.truncations) return slice
+      } catch (error) {
+        // What was read may have been cut away meanwhile; then the error says nothing.
+        if (truncations === this.#view.truncations) throw error
+      }
+    }
+  }
+
+  /** After truncation: places may point beyond the end. */
+  forgetPlaces(): void {
+    this.#places.length = 0
+    this.#nextPlace = 0
+  }
+
+  /** Indexes of a segment, loaded or rebuilt; concurrent callers share the work. */
+  async indexed(segment: Segment): Promise<void> {
+    if (segment.indexes !== undefined) return
+    await this.#once(segment, () =>
+      ensureIndexes(this.#host, segment, this.#view.indexIntervalBytes),
+    )
+  }
+
+  /** The index pointed at the wrong batch. */
+  async reindex(segment: Segment): Promise<void> {
+    const { indexIntervalBytes } = this.#view
+    const reason = 'an entry does not match the data'
+    await this.#once(segment, () =>
+      rebuildIndexes(this.#host, segment, { indexIntervalBytes, reason }),
+    )
+  }
+
+  async #readCold(request: ReadRequest): Promise<LogSlice> {
+    this.coldReads++
+    const bounds = this.#bounds(request)
+    const { segments } = this.#view
+    for (let at = Math.max(0, segments.floor(request.from)); at < segments.all.length; at++) {
+      const segment = segments.all[at]!
+      const handle = this.#pin(segment)
+      try {
+        const result = await this.#readIndexed(segment, bounds, (builder) =>
+          readSlice(builder, handle),
+        )
+        this.#warm(segment, result)
+        if (!result.exhausted) return this.#finish(segment, result)
+      } catch (error) {
+        throw ioError(error, { action: 'read', path: segment.path })
+      } finally {
+        this.#host.files.unpin(segment.data)
+      }
+    }
+    return this.#slice(new Uint8Array(0), request.from)
+  }
+
+  async #readIndexed(
+    segment: Segment,
+    bounds: SliceRequest,
+    run: (builder: SliceBuilder) => Promise<SliceResult>,
+  ): Promise<SliceResult> {
+    await this.indexed(segment)
+    try {
+      return await run(this.#builder(segment, bounds))
+    } catch (error) {
+      if (!(error instanceof IndexMismatch)) throw error
+      await this.reindex(segment)
+      return await run(this.#builder(segment, bounds))
+    }
+  }
+
+  /** Undefined when the read may have to wait for the disk. */
+  #readWarm(segment: Segment, bounds: SliceRequest): SliceResult | undefined {
+    const known = this.#placeOf(segment, bounds.from) !== undefined
+    if (!known && segment.indexes === undefined) return undefined
+    const handle = this.#open(segment)
+    const builder = this.#builder(segment, bounds)
+    if (!this.#isWarm(segment, builder.position, builder.length)) return undefined
+    try {
+      return readSliceSync(builder, handle)
+    } catch (error) {
+      if (error instanceof IndexMismatch) return undefined
+      throw ioError(error, { action: 'read', path: segment.path })
+    }
+  }
+
+  #builder(segment: Segment, bounds: SliceRequest): SliceBuilder {
+    const place = this.#placeOf(segment, bounds.from)
+    const start =
+      place === undefined
+        ? { ...segment.floorPosition(bounds.from), exact: false }
+        : { position: place, lastOffset: undefined, exact: true }
+    return new SliceBuilder(segment, this.#host.format, bounds, start)
+  }
+
+  #bounds(request: ReadRequest): SliceRequest {
+    const { logStartOffset, logEndOffset, writtenOffset } = this.#view
+    const { from, maxBytes, maxOffset } = request
+    if (!(from >= logStartOffset && from <= logEndOffset)) {
+      throw new StoreError(
+        'KFK_STORE_OFFSET_OUT_OF_RANGE',
+        `offset ${from} is not within ${logStartOffset} to ${logEndOffset}`,
+        { details: { offset: from, logStartOffset, logEndOffset } },
+      )
+    }
+    return {
+      from,
+      maxBytes,
+      limitOffset: maxOffset === undefined ? writtenOffset : Math.min(maxOffset, writtenOffset),
+      minOneBatch: request.minOneBatch ?? true,
+      into: request.into,
+    }
+  }
+
+  #finish(segment: Segment, result: SliceResult): LogSlice {
+    if (result.bytes.length > 0) this.#remember(segment, result)
+    return this.#slice(result.bytes, result.nextOffset)
+  }
+
+  #slice(bytes: Uint8Array, nextOffset: number): LogSlice {
+    return { bytes, nextOffset, logStartOffset: this.#view.logStartOffset }
+  }
+
+  #placeOf(segment: Segment, offset: number): number | undefined {
+    for (const place of this.#places) {
+      if (place.offset === offset && place.segment === segment) return place.position
+    }
+    return undefined
+  }
+
+  #remember(segment: Segment, result: SliceResult): void {
+    const place = { offset: result.nextOffset, segment, position: result.endPosition }
+    this.#places[this.#nextPlace] = place
+    this.#nextPlace = (this.#nextPlace + 1) % placeCount
+  }
+
+  #isWarm(segment: Segment, position: number, length: number): boolean {
+    if (position < segment.warmFrom || position + length > segment.warmTo) return false
+    if (position < segment.warmTo - warmBytes) return false
+    return this.#host.clock.monotonicMs() - segment.touchedMs < warmMs
+  }
+
+  #warm(segment: Segment, result: SliceResult): void {
+    const from = result.endPosition - result.bytes.length
+    const joins = from <= segment.warmTo && result.endPosition >= segment.warmFrom
+    segment.warmFrom = joins ? Math.min(segment.warmFrom, from) : from
+    segment.warmTo = joins ? Math.max(segment.warmTo, result.endPosition) : result.endPosition
+    segment.touchedMs = this.#host.clock.monotonicMs()
+  }
+
+  #open(segment: Segment): FileHandle {
+    try {
+      return this.#host.files.use(segment.data)
+    } catch (error) {
+      throw ioError(error, { action: 'open', path: segment.path })
+    }
+  }
+
+  #pin(segment: Segment): FileHandle {
+    this.#open(segment)
+    return this.#host.files.pin(segment.data)
+  }
+
+  #once(segment: Segment, work: () => Promise<void>): Promise<void> {
+    const running = this.#rebuilding.get(segment)
+    if (running !== undefined) return running
+    const started = work().finally(() => this.#rebuilding.delete(segment))
+    this.#rebuilding.set(segment, started)
+    return started
+  }
+}

@@ -1,0 +1,186 @@
+import type { BatchFormat } from './batch-format.js'
+import { StoreError } from './errors.js'
+import { readRange, type FileHandle } from './fs/file-system.js'
+import type { Segment } from './segment.js'
+
+/** A read within one segment: which bytes to look at next, and what came of them. */
+export interface SliceRequest {
+  readonly from: number
+  readonly maxBytes: number
+  /** Exclusive: a batch that reaches it is left out. */
+  readonly limitOffset: number
+  readonly minOneBatch: boolean
+  readonly into?: Uint8Array | undefined
+}
+
+export interface SliceResult {
+  readonly bytes: Uint8Array
+  readonly nextOffset: number
+  /** Position after the last batch in `bytes`. */
+  readonly endPosition: number
+  /** Nothing found and the segment is at its end: go on in the next one. */
+  readonly exhausted: boolean
+}
+
+/** A sparse index lands up to one interval (and a batch) early; small enough to read over. */
+const scanSlackBytes = 8 * 1024
+
+/** The pointed batch is not the one the index names: the index is wrong, not the data. */
+export class IndexMismatch extends Error {}
+
+/**
+ * State of one read, without the reading: asks for a range (`position`, `length`), takes its bytes,
+ * and either has the slice or asks again. So the synchronous and the asynchronous path are one.
+ */
+export class SliceBuilder {
+  position: number
+  length: number
+  readonly #segment: Segment
+  readonly #format: BatchFormat
+  readonly #request: SliceRequest
+  readonly #endPosition: number
+  /** Last offset that the index promises for the batch at the first position. */
+  #promised: number | undefined
+  #found = false
+
+  constructor(
+    segment: Segment,
+    format: BatchFormat,
+    request: SliceRequest,
+    start: { position: number; lastOffset: number | undefined; exact: boolean },
+  ) {
+    this.#segment = segment
+    this.#format = format
+    this.#request = request
+    this.#endPosition = segment.sizeBytes
+    this.#promised = start.lastOffset
+    this.position = start.position
+    this.#found = start.exact
+    const wanted = request.maxBytes + (start.exact ? 0 : scanSlackBytes)
+    this.length = this.#bounded(Math.max(wanted, format.headerBytes))
+  }
+
+  /** Buffer for the range that is asked for. */
+  buffer(): Uint8Array {
+    const { into } = this.#request
+    if (into !== undefined && into.length >= this.length) return into.subarray(0, this.length)
+    return Buffer.allocUnsafe(this.length)
+  }
+
+  get done(): boolean {
+    return this.length === 0
+  }
+
+  empty(exhausted: boolean): SliceResult {
+    const endPosition = this.position
+    return { bytes: new Uint8Array(0), nextOffset: this.#request.from, endPosition, exhausted }
+  }
+
+  /** Undefined: read `length` bytes at `position` and come again. */
+  accept(bytes: Uint8Array): SliceResult | undefined {
+    if (bytes.length < this.length) throw this.#corrupt(bytes.length, 'file is shorter than it was')
+    let at = 0
+    if (!this.#found) {
+      const start = this.#seek(bytes)
+      if (start === undefined) return this.done ? this.empty(true) : undefined
+      at = start
+    }
+    return this.#collect(bytes, at)
+  }
+
+  /** Finds the batch that holds `from`, or the first after it; undefined when it lies further on. */
+  #seek(bytes: Uint8Array): number | undefined {
+    const format = this.#format
+    let at = 0
+    while (bytes.length - at >= format.headerBytes) {
+      const size = this.#sizeAt(bytes, at)
+      const { lastOffset } = format.describe(bytes, at)
+      if (this.#promised !== undefined && lastOffset !== this.#promised) throw new IndexMismatch()
+      this.#promised = undefined
+      if (lastOffset >= this.#request.from) {
+        this.#found = true
+        return at
+      }
+      at += size
+    }
+    this.position += at
+    this.length = this.#bounded(Math.max(this.length, format.headerBytes))
+    return undefined
+  }
+
+  #collect(bytes: Uint8Array, start: number): SliceResult | undefined {
+    const format = this.#format
+    const { maxBytes, limitOffset, minOneBatch } = this.#request
+    let end = start
+    let nextOffset = this.#request.from
+    while (bytes.length - end >= format.headerBytes) {
+      const size = this.#sizeAt(bytes, end)
+      const { lastOffset } = format.describe(bytes, end)
+      if (lastOffset < nextOffset) throw this.#corrupt(end, `offset ${lastOffset} goes back`)
+      if (lastOffset >= limitOffset) break
+      if (end + size - start > maxBytes && !(end === start && minOneBatch)) break
+      if (end + size > bytes.length) {
+        if (end > start) break
+        return this.#ask(start, size)
+      }
+      end += size
+      nextOffset = lastOffset + 1
+    }
+    const headerMissing = end === start && bytes.length - start < format.headerBytes
+    if (headerMissing) return this.#ask(start, format.headerBytes)
+    const endPosition = this.position + end
+    return { bytes: bytes.subarray(start, end), nextOffset, endPosition, exhausted: false }
+  }
+
+  /** Asks for `length` bytes from `start` of the last piece on. */
+  #ask(start: number, length: number): SliceResult | undefined {
+    this.position += start
+    const wanted = Math.max(length, this.#request.maxBytes)
+    this.length = this.#bounded(wanted)
+    if (this.length < length) throw this.#corrupt(0, 'batch exceeds the segment')
+    return undefined
+  }
+
+  #sizeAt(bytes: Uint8Array, at: number): number {
+    const size = this.#format.sizeOf(bytes, at)
+    if (size > 0) return size
+    if (this.#promised !== undefined) throw new IndexMismatch()
+    throw this.#corrupt(at, size === 0 ? 'zero-filled space' : 'no batch header')
+  }
+
+  #corrupt(at: number, reason: string): StoreError {
+    const position = this.position + at
+    const { path } = this.#segment
+    return new StoreError('KFK_STORE_CORRUPT', `${path} at byte ${position}: ${reason}`, {
+      details: { path, position, reason },
+    })
+  }
+
+  #bounded(length: number): number {
+    return Math.max(0, Math.min(length, this.#endPosition - this.position))
+  }
+}
+
+export function readSliceSync(builder: SliceBuilder, handle: FileHandle): SliceResult {
+  for (;;) {
+    if (builder.done) return builder.empty(true)
+    const buffer = builder.buffer()
+    let filled = 0
+    while (filled < buffer.length) {
+      const rest = filled === 0 ? buffer : buffer.subarray(filled)
+      const count = handle.readSync(rest, builder.position + filled)
+      if (count === 0) break
+      filled += count
+    }
+    const result = builder.accept(filled === buffer.length ? buffer : buffer.subarray(0, filled))
+    if (result !== undefined) return result
+  }
+}
+
+export async function readSlice(builder: SliceBuilder, handle: FileHandle): Promise<SliceResult> {
+  for (;;) {
+    if (builder.done) return builder.empty(true)
+    const result = builder.accept(await readRange(handle, builder.position, builder.length))
+    if (result !== undefined) return result
+  }
+}

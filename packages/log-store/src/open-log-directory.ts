@@ -1,0 +1,340 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { atomicWriteFile } from './checkpoint-file.js'
+import { systemClock } from './clock.js'
+import { ioError, StoreError } from './errors.js'
+import { FileCache } from './file-cache.js'
+import {
+  deletedDirectoryName,
+  fileNames,
+  isDeletedDirectoryName,
+  parseLogName,
+  requireLogName,
+} from './file-names.js'
+import { SyncScheduler, WriteScheduler } from './flush-scheduler.js'
+import { frameFormat } from './frame-format.js'
+import type { FileSystem } from './fs/file-system.js'
+import { nodeFileSystem } from './fs/node-file-system.js'
+import { TailBudget } from './hot-tail.js'
+import { LogCheckpoints } from './log-checkpoints.js'
+import type { LogDirectory, LogDirectoryOptions, RetentionReport } from './log-directory.js'
+import type { LogHost } from './log-host.js'
+import { loadLog } from './log-loader.js'
+import type { Log } from './log.js'
+import { defaultLogOptions, resolveLogOptions, type LogOptions } from './options.js'
+import type { StoreReport } from './report.js'
+import { ClockJumpGuard } from './retention.js'
+import { SegmentedLog } from './segmented-log.js'
+
+const defaults = {
+  maxOpenFiles: 512,
+  hotTailBytes: 16 * 1024 ** 2,
+  maxConcurrentSyncs: 3,
+  checkpointMs: 60_000,
+}
+/** Recoveries that run at once: they are bound by the disk. */
+const concurrentRecoveries = 3
+/** A wall clock this far ahead of the monotonic one is not believed at once. */
+const clockJumpMs = 3_600_000
+
+/**
+ * Takes the directory for this process (it is created when missing), reads the checkpoints and, after
+ * an unclean stop, recovers every log. A log that cannot be recovered does not keep the others from
+ * opening: `open` of it rejects. Throws KFK_STORE_LOCKED naming directory and holder, KFK_STORE_IO.
+ */
+export async function openLogDirectory(
+  path: string,
+  options: LogDirectoryOptions = {},
+): Promise<LogDirectory> {
+  const fileSystem = options.fileSystem ?? nodeFileSystem
+  try {
+    await fileSystem.makeDirectory(path)
+  } catch (error) {
+    throw ioError(error, { action: 'create', path })
+  }
+  const lock = await fileSystem.lock(path)
+  try {
+    return await OpenLogDirectory.start(path, { ...options, fileSystem }, lock)
+  } catch (error) {
+    await lock.release()
+    throw ioError(error, { action: 'open', path })
+  }
+}
+
+class OpenLogDirectory implements LogDirectory, LogHost {
+  readonly path: string
+  cleanStart = false
+  poisoned: StoreError | undefined
+  readonly fileSystem: FileSystem
+  readonly format
+  readonly clock
+  readonly files: FileCache
+  readonly tails: TailBudget
+  readonly writes = new WriteScheduler()
+  readonly syncs: SyncScheduler
+  readonly offsetGaps: boolean
+  readonly #options: LogDirectoryOptions
+  readonly #defaults: LogOptions
+  readonly #lock: { release(): Promise<void> }
+  readonly #checkpoints: LogCheckpoints
+  readonly #names = new Set<string>()
+  readonly #logs = new Map<string, SegmentedLog>()
+  readonly #opening = new Map<string, Promise<SegmentedLog>>()
+  readonly #removals = new Set<Promise<void>>()
+  readonly #clockGuard = new ClockJumpGuard(clockJumpMs)
+  /** Logs that recovery gave up on: the directory cannot be called clean. */
+  readonly #unrecovered = new Set<string>()
+  #timer: { cancel(): void } | undefined
+  #closing: Promise<void> | undefined
+
+  private constructor(
+    path: string,
+    options: LogDirectoryOptions & { fileSystem: FileSystem },
+    lock: { release(): Promise<void> },
+  ) {
+    this.path = path
+    this.#options = options
+    this.#lock = lock
+    this.#defaults = resolveLogOptions(defaultLogOptions, options.defaults)
+    this.fileSystem = options.fileSystem
+    this.format = options.format ?? frameFormat
+    this.clock = options.clock ?? systemClock
+    this.files = new FileCache(this.fileSystem, options.maxOpenFiles ?? defaults.maxOpenFiles)
+    this.tails = new TailBudget(options.hotTailBytes ?? defaults.hotTailBytes)
+    this.syncs = new SyncScheduler(options.maxConcurrentSyncs ?? defaults.maxConcurrentSyncs)
+    this.offsetGaps = options.offsetGaps ?? false
+    this.#checkpoints = new LogCheckpoints(this.fileSystem, path)
+  }
+
+  static async start(
+    path: string,
+    options: LogDirectoryOptions & { fileSystem: FileSystem },
+    lock: { release(): Promise<void> },
+  ): Promise<LogDirectory> {
+    const directory = new OpenLogDirectory(path, options, lock)
+    await directory.#start()
+    return directory
+  }
+
+  names(): string[] {
+    return [...this.#names].sort()
+  }
+
+  get(name: string): Log | undefined {
+    return this.#logs.get(name)
+  }
+
+  async open(name: string, options?: Partial<LogOptions>): Promise<Log> {
+    requireLogName(name)
+    this.#requireOpen()
+    const log = await this.#openOnce(name, options)
+    if (options !== undefined) log.configure(options)
+    return log
+  }
+
+  async delete(name: string): Promise<void> {
+    this.#requireOpen()
+    requireLogName(name)
+    if (!this.#names.has(name)) {
+      throw new StoreError('KFK_STORE_NOT_FOUND', `there is no log ${name} in ${this.path}`)
+    }
+    const log = await this.#opening.get(name)?.catch(() => undefined)
+    const from = join(this.path, name)
+    const to = join(this.path, deletedDirectoryName(name, randomUUID()))
+    await log?.abandon()
+    this.#logs.delete(name)
+    this.#opening.delete(name)
+    this.#names.delete(name)
+    this.#unrecovered.delete(name)
+    this.#checkpoints.forget(name)
+    try {
+      await this.fileSystem.rename(from, to)
+      await this.fileSystem.syncDirectory(this.path)
+    } catch (error) {
+      throw ioError(error, { action: 'delete', path: from })
+    }
+    await this.checkpoint()
+    this.#removeDirectory(to, log)
+  }
+
+  async applyRetention(nowMs = this.clock.now()): Promise<RetentionReport> {
+    this.#requireOpen()
+    const clockJumped = this.#clockGuard.check(nowMs, this.clock.monotonicMs())
+    const logs: { name: string; deletedSegments: number; logStartOffset: number }[] = []
+    let deletedSegments = 0
+    let deletedBytes = 0
+    for (const log of [...this.#logs.values()]) {
+      const gone = await log.applyRetention(clockJumped ? undefined : nowMs)
+      if (gone.segments === 0) continue
+      deletedSegments += gone.segments
+      deletedBytes += gone.bytes
+      logs.push({
+        name: log.name,
+        deletedSegments: gone.segments,
+        logStartOffset: log.logStartOffset,
+      })
+    }
+    if (deletedSegments > 0) await this.checkpoint()
+    return { deletedSegments, deletedBytes, clockJumped, logs }
+  }
+
+  async checkpoint(): Promise<void> {
+    if (this.poisoned !== undefined) throw this.poisoned
+    try {
+      await this.#checkpoints.write(() => this.#logs.values())
+    } catch (error) {
+      throw ioError(error, { action: 'write the checkpoints of', path: this.path })
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  report(report: StoreReport): void {
+    this.#options.onReport?.(report)
+  }
+
+  poison(error: StoreError): void {
+    if (this.poisoned !== undefined) return
+    const failure = new StoreError(
+      'KFK_STORE_IO',
+      `${this.path} takes no more appends: ${error.message}`,
+      { details: error.details, cause: error },
+    )
+    this.poisoned = failure
+    this.report({ kind: 'poisoned', message: failure.message, details: { path: this.path, error } })
+    for (const log of this.#logs.values()) log.poison(failure)
+  }
+
+  async #start(): Promise<void> {
+    const entries = await this.fileSystem.list(this.path)
+    for (const entry of entries) {
+      if (entry.name === fileNames.cleanShutdown) this.cleanStart = true
+      if (!entry.isDirectory) continue
+      if (isDeletedDirectoryName(entry.name)) this.#removeDirectory(join(this.path, entry.name))
+      else if (parseLogName(entry.name) !== undefined) this.#names.add(entry.name)
+    }
+    await this.#checkpoints.load((report) => this.report(report))
+    // From here on a crash is an unclean stop.
+    await this.fileSystem.remove(join(this.path, fileNames.cleanShutdown))
+    await this.fileSystem.syncDirectory(this.path)
+    if (!this.cleanStart) await this.#recoverAll()
+    this.#scheduleCheckpoint()
+  }
+
+  async #recoverAll(): Promise<void> {
+    const names = this.names()
+    if (names.length === 0) return
+    this.report({
+      kind: 'unclean-start',
+      message: `${this.path} was not closed cleanly: recovering ${names.length} logs`,
+      details: { path: this.path, logs: names.length },
+    })
+    const queue = names.values()
+    const worker = async () => {
+      for (const name of queue) await this.#openOnce(name).catch(() => undefined)
+    }
+    await Promise.all(Array.from({ length: concurrentRecoveries }, worker))
+    await this.checkpoint()
+  }
+
+  #openOnce(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
+    const known = this.#opening.get(name)
+    if (known !== undefined) return known
+    const opening = this.#load(name, options)
+    this.#opening.set(name, opening)
+    // A failed opening is not remembered: the cause may pass.
+    opening.catch(() => this.#opening.delete(name))
+    return opening
+  }
+
+  async #load(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
+    const path = join(this.path, name)
+    try {
+      const perLog = { ...this.#options.optionsFor?.(name), ...options }
+      const state = await loadLog(this, {
+        name,
+        path,
+        options: resolveLogOptions(this.#defaults, perLog),
+        clean: this.cleanStart,
+        recoveryPoint: this.#checkpoints.recoveryPoint(name),
+        logStartOffset: this.#checkpoints.logStartOffset(name),
+      })
+      const log = new SegmentedLog(this, state)
+      if (this.poisoned !== undefined) log.poison(this.poisoned)
+      this.#unrecovered.delete(name)
+      this.#names.add(name)
+      this.#logs.set(name, log)
+      return log
+    } catch (error) {
+      const failure = ioError(error, { action: 'open', path })
+      this.#unrecovered.add(name)
+      this.report({
+        kind: 'background-failure',
+        message: failure.message,
+        details: { name, error },
+      })
+      throw failure
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#timer?.cancel()
+    try {
+      await Promise.allSettled(this.#opening.values())
+      const results = await Promise.allSettled([...this.#logs.values()].map((log) => log.close()))
+      const failed = results.find((result) => result.status === 'rejected')
+      if (failed !== undefined) throw failed.reason as StoreError
+      if (this.poisoned !== undefined) return
+      await this.checkpoint()
+      if (this.#unrecovered.size === 0) await this.#markClean()
+      await Promise.allSettled(this.#removals)
+    } finally {
+      await this.#lock.release()
+    }
+  }
+
+  async #markClean(): Promise<void> {
+    const path = join(this.path, fileNames.cleanShutdown)
+    // Kafka's content: the epoch is that of its broker registration, -1 when unknown.
+    await atomicWriteFile(this.fileSystem, path, Buffer.from('{"version":0,"brokerEpoch":-1}'))
+  }
+
+  #removeDirectory(path: string, log?: SegmentedLog): void {
+    const removal = (async () => {
+      await log?.whenReadersAreGone()
+      await this.fileSystem.removeDirectory(path)
+    })()
+      .catch((error: unknown) => {
+        const message = `cannot remove ${path}; the next start tries again`
+        this.report({ kind: 'background-failure', message, details: { path, error } })
+      })
+      .finally(() => this.#removals.delete(removal))
+    this.#removals.add(removal)
+  }
+
+  #scheduleCheckpoint(): void {
+    const intervalMs = this.#options.checkpointMs ?? defaults.checkpointMs
+    if (intervalMs === 0) return
+    this.#timer = this.clock.setTimer(intervalMs, () => {
+      if (this.#closing !== undefined || this.poisoned !== undefined) return
+      this.checkpoint()
+        .catch((error: unknown) => {
+          const message = 'cannot write checkpoints; recovery after a crash would take longer'
+          this.report({ kind: 'background-failure', message, details: { error } })
+        })
+        .finally(() => this.#scheduleCheckpoint())
+    })
+  }
+
+  #requireOpen(): void {
+    if (this.#closing === undefined) return
+    throw new StoreError('KFK_STORE_CLOSED', `log directory ${this.path} is closed`)
+  }
+}

@@ -1,0 +1,15 @@
+/** What opening had to do, or what went wrong in the background. */
+export interface StoreReport {
+  readonly kind:
+    | 'unclean-start'
+    | 'recovered'
+    | 'tail-cut'
+    | 'quarantined'
+    | 'index-rebuilt'
+    | 'checkpoint-unreadable'
+    | 'leftover-removed'
+    | 'poisoned'
+    | 'background-failure'
+  readonly message: string
+  readonly details: Readonly<Record<string, unknown>>
+}

@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import type { LogHost } from './log-host.js'
+import { deletedSuffix, segmentFileName, segmentSuffixes } from './file-names.js'
+import type { Segment } from './segment.js'
+
+/** Takes segments off a log's directory without disturbing whoever still reads them. */
+export class SegmentRemover {
+  readonly #host: LogHost
+  readonly #directory: string
+  /** Removals that wait for their delay, by the function that runs them early. */
+  readonly #pending = new Set<() => Promise<void>>()
+
+  constructor(host: LogHost, directory: string) {
+    this.#host = host
+    this.#directory = directory
+  }
+
+  /**
+   * Renames the files to `.deleted`, durably, and removes them after `delayMs` or when the last reader
+   * has let go, whichever is later. A crash in between leaves `.deleted` files or indexes without
+   * data, both of which the next start removes.
+   */
+  async discard(segments: readonly Segment[], delayMs: number): Promise<void> {
+    const { fileSystem } = this.#host
+    for (const segment of segments) {
+      const paths: string[] = []
+      for (const suffix of Object.values(segmentSuffixes)) {
+        const path = join(this.#directory, segmentFileName(segment.baseOffset, suffix))
+        if (suffix !== segmentSuffixes.log && (await fileSystem.stat(path)) === undefined) continue
+        await fileSystem.rename(path, path + deletedSuffix)
+        if (suffix === segmentSuffixes.log) segment.data.path = path + deletedSuffix
+        paths.push(path + deletedSuffix)
+      }
+      this.#removeLater(segment, { paths, delayMs })
+    }
+    await fileSystem.syncDirectory(this.#directory)
+  }
+
+  /** Runs all pending removals now; waits for readers. */
+  async finish(): Promise<void> {
+    for (const remove of [...this.#pending]) await remove()
+  }
+
+  #removeLater(segment: Segment, plan: { paths: readonly string[]; delayMs: number }): void {
+    let removal: Promise<void> | undefined
+    const remove = () => {
+      timer.cancel()
+      removal ??= this.#remove(segment, plan.paths).finally(() => this.#pending.delete(remove))
+      return removal
+    }
+    const timer = this.#host.clock.setTimer(plan.delayMs, () => void remove())
+    this.#pending.add(remove)
+  }
+
+  async #remove(segment: Segment, paths: readonly string[]): Promise<void> {
+    const { files, fileSystem } = this.#host
+    await new Promise<void>((resolve) => files.whenUnpinned(segment.data, resolve))
+    try {
+      files.close(segment.data)
+      for (const path of paths) await fileSystem.remove(path)
+    } catch (error) {
+      // The next start removes what is left.
+      this.#host.report({
+        kind: 'background-failure',
+        message: `cannot remove a deleted segment of ${this.#directory}`,
+        details: { paths, error },
+      })
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { StoreError } from './errors.js'
+import type { LogHost } from './log-host.js'
+import type { LargestTimestamp, Segment } from './segment.js'
+import { IndexBuilder, scanBatches } from './segment-scan.js'
+
+/** Loads both indexes, or rebuilds them from the data when they cannot be right. */
+export async function ensureIndexes(
+  host: LogHost,
+  segment: Segment,
+  indexIntervalBytes: number,
+): Promise<void> {
+  if (segment.loadIndexes()) return
+  await rebuildIndexes(host, segment, { indexIntervalBytes, reason: 'missing or impossible' })
+}
+
+/**
+ * Builds the indexes of a sound segment anew. Appends may go on meanwhile: the swap happens only when
+ * the scan has caught up. Throws KFK_STORE_CORRUPT when the data cannot be walked.
+ */
+export async function rebuildIndexes(
+  host: LogHost,
+  segment: Segment,
+  options: { indexIntervalBytes: number; reason: string },
+): Promise<void> {
+  const builder = new IndexBuilder(segment.baseOffset, options.indexIntervalBytes)
+  const handle = host.files.pin(segment.data)
+  try {
+    let position = 0
+    let expectedOffset = segment.baseOffset
+    while (position < segment.sizeBytes) {
+      const scanned = await scanBatches({
+        format: host.format,
+        handle,
+        from: position,
+        to: segment.sizeBytes,
+        expectedOffset,
+        offsetGaps: host.offsetGaps,
+        verify: false,
+        onBatch: (batch, at) => builder.add(batch, at),
+      })
+      if (scanned.problem !== undefined) throw corruptSegment(segment, scanned)
+      position = scanned.position
+      expectedOffset = scanned.nextOffset
+    }
+  } finally {
+    host.files.unpin(segment.data)
+  }
+  builder.install(segment, segment.sealed)
+  host.report({
+    kind: 'index-rebuilt',
+    message: `rebuilt the indexes of ${segment.path}: ${options.reason}`,
+    details: { path: segment.path, reason: options.reason },
+  })
+  if (segment.sealed) await segment.persistIndexes()
+}
+
+/**
+ * Largest timestamp of a segment. The last time index entry is only where to start: the batches after
+ * it are looked at too, so a shortened index cannot hide records. Normally that is one batch.
+ */
+export async function findLargestTimestamp(
+  host: LogHost,
+  segment: Segment,
+  indexIntervalBytes: number,
+): Promise<LargestTimestamp> {
+  if (segment.largest !== undefined) return segment.largest
+  await ensureIndexes(host, segment, indexIntervalBytes)
+  const found = segment.lastIndexedTimestamp()
+  const { position } = segment.floorPosition(found.offset)
+  let largest = found
+  await walk(host, segment, position, (batch) => {
+    if (batch.maxTimestamp > largest.timestamp) {
+      largest = { timestamp: batch.maxTimestamp, offset: batch.lastOffset }
+    }
+    return true
+  })
+  // An append may have set it meanwhile, having seen more.
+  if (segment.largest === undefined) segment.setLargest(largest)
+  return segment.largest ?? largest
+}
+
+/** The batch that holds `offset`: where it starts in the file, and its first offset. */
+export async function locateOffset(
+  host: LogHost,
+  segment: Segment,
+  wanted: { offset: number; reads: { indexed(segment: Segment): Promise<void> } },
+): Promise<{ position: number; offset: number }> {
+  await wanted.reads.indexed(segment)
+  const state = { position: segment.sizeBytes, offset: wanted.offset }
+  await walk(host, segment, segment.floorPosition(wanted.offset).position, (batch, position) => {
+    if (batch.lastOffset < wanted.offset) return true
+    state.position = position
+    state.offset = batch.baseOffset
+    return false
+  })
+  return state
+}
+
+/** Walks the headers of a sound segment from a batch boundary on. Throws KFK_STORE_CORRUPT. */
+export async function walk(
+  host: LogHost,
+  segment: Segment,
+  position: number,
+  onBatch: NonNullable<Parameters<typeof scanBatches>[0]['onBatch']>,
+): Promise<void> {
+  const handle = host.files.pin(segment.data)
+  try {
+    const scanned = await scanBatches({
+      format: host.format,
+      handle,
+      from: position,
+      to: segment.sizeBytes,
+      expectedOffset: segment.baseOffset,
+      // The first batch of the walk need not be the segment's first.
+      offsetGaps: true,
+      verify: false,
+      onBatch,
+    })
+    if (scanned.problem !== undefined) throw corruptSegment(segment, scanned)
+  } finally {
+    host.files.unpin(segment.data)
+  }
+}
+
+export function corruptSegment(
+  segment: Segment,
+  found: { position: number; problem?: string },
+): StoreError {
+  const { path } = segment
+  return new StoreError(
+    'KFK_STORE_CORRUPT',
+    `${path} at byte ${found.position}: ${found.problem ?? 'cannot be read'}`,
+    { details: { path, position: found.position, reason: found.problem } },
+  )
+}

@@ -1,0 +1,151 @@
+import type { BatchFormat, BatchSummary } from './batch-format.js'
+import { readRange, type FileHandle } from './fs/file-system.js'
+import { OffsetIndex } from './offset-index.js'
+import type { LargestTimestamp, Segment, SegmentIndexes } from './segment.js'
+import { TimeIndex } from './time-index.js'
+
+/** Read in pieces of this size: large enough that the disk, not the call, sets the pace. */
+const pieceBytes = 1024 ** 2
+
+export interface ScanRequest {
+  readonly format: BatchFormat
+  readonly handle: FileHandle
+  /** A batch boundary. */
+  readonly from: number
+  /** Exclusive end, normally the size of the file. */
+  readonly to: number
+  /** Batches must not begin below this offset. */
+  readonly expectedOffset: number
+  /** Offsets may be missing between batches (compaction); else a gap is a problem. */
+  readonly offsetGaps: boolean
+  /** Verify checksums as well; else only headers and order. */
+  readonly verify: boolean
+  /** Sees each good batch; false ends the scan before it. */
+  readonly onBatch?: (batch: BatchSummary, position: number) => boolean
+}
+
+export interface ScanResult {
+  /** End of the last good batch. */
+  readonly position: number
+  /** Offset after the last good batch; `expectedOffset` when there was none. */
+  readonly nextOffset: number
+  /** Why the scan ended before `to`; absent when `onBatch` ended it. */
+  readonly problem?: string
+  readonly stopped?: boolean
+}
+
+/** Walks batches in file order until the end or the first one that cannot be right. */
+export async function scanBatches(request: ScanRequest): Promise<ScanResult> {
+  const { format, to } = request
+  let position = request.from
+  let wantedBytes = pieceBytes
+  const walk = new BatchWalk(request)
+  while (position < to) {
+    const length = Math.min(Math.max(wantedBytes, format.headerBytes), to - position)
+    const bytes = await readRange(request.handle, position, length)
+    const walked = walk.over(bytes, position)
+    position += walked.bytes
+    let { problem } = walked
+    if (walked.stopped === true) return { position, nextOffset: walk.nextOffset, stopped: true }
+    if (walked.bytes === 0 && problem === undefined) {
+      // Not one whole batch: the piece was too small for it, or the file ends here.
+      const tooShort = bytes.length < length || bytes.length < format.headerBytes
+      if (tooShort) problem = 'batch is cut short'
+      else wantedBytes = format.sizeOf(bytes, 0)
+    } else wantedBytes = pieceBytes
+    if (problem !== undefined) return { position, nextOffset: walk.nextOffset, problem }
+  }
+  return { position, nextOffset: walk.nextOffset }
+}
+
+/** Judges consecutive batches piece by piece. */
+class BatchWalk {
+  nextOffset: number
+  #latestEpoch = -1
+  readonly #request: ScanRequest
+
+  constructor(request: ScanRequest) {
+    this.#request = request
+    this.nextOffset = request.expectedOffset
+  }
+
+  /** Takes the whole batches of a piece that begins at file position `position`. */
+  over(
+    bytes: Uint8Array,
+    position: number,
+  ): { bytes: number; problem?: string; stopped?: boolean } {
+    const { format, to, verify, onBatch } = this.#request
+    let at = 0
+    while (bytes.length - at >= format.headerBytes) {
+      const size = format.sizeOf(bytes, at)
+      if (size === 0) return { bytes: at, problem: 'zero-filled space' }
+      if (size < 0) return { bytes: at, problem: 'no batch header' }
+      if (position + at + size > to) return { bytes: at, problem: 'batch is cut short' }
+      if (bytes.length - at < size) break
+      const batch = format.describe(bytes, at)
+      const problem = this.#judge(batch) ?? (verify ? format.check(bytes, at) : undefined)
+      if (problem !== undefined) return { bytes: at, problem }
+      if (onBatch?.(batch, position + at) === false) return { bytes: at, stopped: true }
+      this.nextOffset = batch.lastOffset + 1
+      this.#latestEpoch = batch.leaderEpoch
+      at += size
+    }
+    return { bytes: at }
+  }
+
+  #judge(batch: BatchSummary): string | undefined {
+    const due = this.nextOffset
+    const { baseOffset, lastOffset, leaderEpoch } = batch
+    if (baseOffset < due || (baseOffset > due && !this.#request.offsetGaps)) {
+      return `offset ${baseOffset} where ${due} was due`
+    }
+    if (lastOffset < baseOffset) return 'last offset below the first'
+    if (!Number.isSafeInteger(lastOffset)) return 'offset beyond 2^53'
+    if (leaderEpoch < this.#latestEpoch) {
+      return `leader epoch ${leaderEpoch} after ${this.#latestEpoch}`
+    }
+    return undefined
+  }
+}
+
+/** Builds both indexes from batches as an append would, by Kafka's rule. */
+export class IndexBuilder {
+  readonly indexes: SegmentIndexes = { offsets: new OffsetIndex(), times: new TimeIndex() }
+  largest: LargestTimestamp | undefined
+  firstTimestamp: number | undefined
+  bytesSinceEntry = 0
+  readonly #baseOffset: number
+  readonly #indexIntervalBytes: number
+
+  constructor(baseOffset: number, indexIntervalBytes: number) {
+    this.#baseOffset = baseOffset
+    this.#indexIntervalBytes = indexIntervalBytes
+  }
+
+  add(batch: BatchSummary, position: number): true {
+    this.firstTimestamp ??= batch.maxTimestamp
+    if (batch.maxTimestamp > (this.largest?.timestamp ?? -1)) {
+      this.largest = { timestamp: batch.maxTimestamp, offset: batch.lastOffset }
+    }
+    if (this.bytesSinceEntry > this.#indexIntervalBytes) {
+      this.indexes.offsets.append(batch.lastOffset - this.#baseOffset, position)
+      this.#addTimeEntry()
+      this.bytesSinceEntry = 0
+    }
+    this.bytesSinceEntry += batch.sizeInBytes
+    return true
+  }
+
+  /** Hands the result to the segment. `sealed` adds the closing time entry. */
+  install(segment: Segment, sealed: boolean): void {
+    if (sealed) this.#addTimeEntry()
+    segment.setIndexes(this.indexes, this.bytesSinceEntry)
+    segment.setLargest(this.largest ?? { timestamp: -1, offset: segment.baseOffset })
+    if (this.firstTimestamp !== undefined) segment.setFirstTimestamp(this.firstTimestamp)
+  }
+
+  #addTimeEntry(): void {
+    if (this.largest === undefined) return
+    this.indexes.times.maybeAppend(this.largest.timestamp, this.largest.offset - this.#baseOffset)
+  }
+}

@@ -1,0 +1,311 @@
+import { join } from 'node:path'
+import type { BatchSummary } from './batch-format.js'
+import { ioError } from './errors.js'
+import type { CachedFile, FileCache } from './file-cache.js'
+import { segmentFileName, segmentSuffixes } from './file-names.js'
+import { readRangeSync, syncFile, writeFully } from './fs/file-system.js'
+import {
+  decodeOffsetIndex,
+  OffsetIndex,
+  offsetIndexEntryBytes,
+  offsetIndexName,
+} from './offset-index.js'
+import { decodeTimeIndex, TimeIndex, timeIndexEntryBytes, timeIndexName } from './time-index.js'
+
+/** Both indexes of a segment, in memory. */
+export interface SegmentIndexes {
+  readonly offsets: OffsetIndex
+  readonly times: TimeIndex
+}
+
+/** Largest timestamp of a segment and the last offset of the first batch that has it. */
+export interface LargestTimestamp {
+  readonly timestamp: number
+  readonly offset: number
+}
+
+/** int32: what index entries can express. */
+const maxRelativeOffset = 2 ** 31 - 1
+
+/**
+ * One base offset: the data file and its indexes. Knows bytes and index entries, nothing of
+ * durability, order between segments or repair. Files are opened when they are needed.
+ */
+export class Segment {
+  readonly directory: string
+  readonly baseOffset: number
+  readonly data: CachedFile
+  readonly #files: FileCache
+  #sizeBytes: number | undefined
+  #indexes: SegmentIndexes | undefined
+  /** The index files differ from memory. */
+  indexesDirty = false
+  #bytesSinceIndexEntry = 0
+  #largest: LargestTimestamp | undefined
+  /** Timestamp of the first batch, which rolling by time counts from. */
+  #firstTimestamp: number | undefined
+  /** Wall clock at creation, for rolling by time while there is no timestamp. */
+  readonly createdMs: number
+  /** No more appends: the next segment has begun. */
+  #sealed = false
+  /** Part of the file that is likely in the page cache because this process touched it. */
+  warmFrom = Number.MAX_SAFE_INTEGER
+  warmTo = 0
+  /** Monotonic ms of the last write or cold read. */
+  touchedMs = 0
+
+  constructor(
+    files: FileCache,
+    place: { directory: string; baseOffset: number; createdMs: number; sizeBytes?: number },
+  ) {
+    this.#files = files
+    this.directory = place.directory
+    this.baseOffset = place.baseOffset
+    this.createdMs = place.createdMs
+    this.#sizeBytes = place.sizeBytes
+    this.data = files.define(
+      join(place.directory, segmentFileName(place.baseOffset, segmentSuffixes.log)),
+      'write',
+    )
+    this.data.onEvicted = () => {
+      if (this.#sealed && !this.indexesDirty) this.#indexes = undefined
+    }
+  }
+
+  get sealed(): boolean {
+    return this.#sealed
+  }
+
+  /** Told at opening, for a segment that is not the last. */
+  markSealed(): void {
+    this.#sealed = true
+  }
+
+  /** Truncation made it the last one again. */
+  unseal(): void {
+    this.#sealed = false
+  }
+
+  get path(): string {
+    return this.data.path
+  }
+
+  /** Bytes of batches in the data file. */
+  get sizeBytes(): number {
+    this.#sizeBytes ??= this.#files.use(this.data).size()
+    return this.#sizeBytes
+  }
+
+  get indexesLoaded(): boolean {
+    return this.#indexes !== undefined
+  }
+
+  /** Undefined until `loadIndexes` or `setIndexes`. */
+  get indexes(): SegmentIndexes | undefined {
+    return this.#indexes
+  }
+
+  get firstTimestamp(): number | undefined {
+    return this.#firstTimestamp
+  }
+
+  setFirstTimestamp(timestampMs: number): void {
+    this.#firstTimestamp = timestampMs
+  }
+
+  /** Creates the data file, empty. Throws the system's error; the name is not durable yet. */
+  create(): void {
+    const handle = this.#files.use(this.data)
+    if (handle.size() > 0) handle.truncateSync(0)
+    this.#sizeBytes = 0
+    this.#indexes = { offsets: new OffsetIndex(), times: new TimeIndex() }
+    this.indexesDirty = true
+    this.warmFrom = 0
+  }
+
+  /** Writes whole batches at the end of the data file; nothing is known of them until `noteBatches`. */
+  write(chunks: readonly Uint8Array[]): number {
+    const position = this.sizeBytes
+    const written = writeFully(this.#files.use(this.data), chunks, position)
+    this.#sizeBytes = position + written
+    if (position < this.warmFrom) this.warmFrom = position
+    this.warmTo = this.#sizeBytes
+    return written
+  }
+
+  /** Takes back a write that failed half way. */
+  cutBack(sizeBytes: number): void {
+    this.#files.use(this.data).truncateSync(sizeBytes)
+    this.#sizeBytes = sizeBytes
+  }
+
+  /** Index entries for batches that lie from `position` on, by Kafka's rule (LogSegment.append). */
+  noteBatches(
+    batches: readonly BatchSummary[],
+    position: number,
+    indexIntervalBytes: number,
+  ): void {
+    const { offsets, times } = this.#indexes!
+    let at = position
+    for (const batch of batches) {
+      this.#noteTimestamp(batch)
+      if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
+        offsets.append(batch.lastOffset - this.baseOffset, at)
+        this.#appendTimeEntry(times)
+        this.#bytesSinceIndexEntry = 0
+        this.indexesDirty = true
+      }
+      this.#bytesSinceIndexEntry += batch.sizeInBytes
+      at += batch.sizeInBytes
+    }
+  }
+
+  /** No batch up to `lastOffset` fits: the indexes are full, or its offset is too far from the base. */
+  isFullFor(lastOffset: number, segmentIndexBytes: number): boolean {
+    if (lastOffset - this.baseOffset > maxRelativeOffset) return true
+    const indexes = this.#indexes
+    if (indexes === undefined) return false
+    // One time slot stays free for the entry that sealing adds.
+    return (
+      (indexes.times.count + 1) * timeIndexEntryBytes >= segmentIndexBytes ||
+      indexes.offsets.count * offsetIndexEntryBytes >= segmentIndexBytes
+    )
+  }
+
+  /** Largest timestamp of all batches; undefined until found or noted. */
+  get largest(): LargestTimestamp | undefined {
+    return this.#largest
+  }
+
+  setLargest(largest: LargestTimestamp): void {
+    this.#largest = largest
+  }
+
+  /** What the last time index entry says; the indexes must be loaded. */
+  lastIndexedTimestamp(): LargestTimestamp {
+    const { times } = this.#indexes!
+    if (times.count === 0) return { timestamp: -1, offset: this.baseOffset }
+    return { timestamp: times.lastTimestamp, offset: this.baseOffset + times.lastRelativeOffset }
+  }
+
+  /** Adds the closing time entry, so that the file ends with the segment's largest timestamp. */
+  seal(): void {
+    this.#sealed = true
+    if (this.#indexes === undefined || this.#largest === undefined) return
+    const before = this.#indexes.times.count
+    this.#appendTimeEntry(this.#indexes.times)
+    if (this.#indexes.times.count !== before) this.indexesDirty = true
+  }
+
+  /** Position to scan from for `offset`: that of the index entry at or below it, else 0. */
+  floorPosition(offset: number): { position: number; lastOffset: number | undefined } {
+    const offsets = this.#indexes!.offsets
+    const entry = offsets.floor(offset - this.baseOffset)
+    if (entry === -1) return { position: 0, lastOffset: undefined }
+    return {
+      position: offsets.positionAt(entry),
+      lastOffset: this.baseOffset + offsets.relativeOffsetAt(entry),
+    }
+  }
+
+  /**
+   * Reads both index files. False: missing, shortened or impossible; then they must be rebuilt. What
+   * they point at is compared with the data at every lookup.
+   */
+  loadIndexes(): boolean {
+    if (this.#indexes !== undefined) return true
+    const offsetBytes = this.#readSide(offsetIndexName(this.baseOffset))
+    const timeBytes = this.#readSide(timeIndexName(this.baseOffset))
+    if (offsetBytes === undefined || timeBytes === undefined) return false
+    const offsets = decodeOffsetIndex(offsetBytes, this.sizeBytes)
+    const times = decodeTimeIndex(timeBytes)
+    if (offsets === undefined || times === undefined) return false
+    this.#indexes = { offsets, times }
+    return true
+  }
+
+  setIndexes(indexes: SegmentIndexes, bytesSinceIndexEntry: number): void {
+    this.#indexes = indexes
+    this.#bytesSinceIndexEntry = bytesSinceIndexEntry
+    this.indexesDirty = true
+  }
+
+  /** Writes and syncs the index files if memory is ahead of them. Durable after a sync of the directory. */
+  async persistIndexes(): Promise<void> {
+    const indexes = this.#indexes
+    if (!this.indexesDirty || indexes === undefined) return
+    this.indexesDirty = false
+    try {
+      await this.#writeSide(offsetIndexName(this.baseOffset), indexes.offsets.encode())
+      await this.#writeSide(timeIndexName(this.baseOffset), indexes.times.encode())
+    } catch (error) {
+      this.indexesDirty = true
+      throw error
+    }
+  }
+
+  /** They will be rebuilt when needed. */
+  async removeIndexFiles(): Promise<void> {
+    for (const name of [offsetIndexName(this.baseOffset), timeIndexName(this.baseOffset)]) {
+      await this.#files.fileSystem.remove(join(this.directory, name))
+    }
+  }
+
+  /** Recovery cut the file; the indexes cover the rest already. */
+  noteCut(sizeBytes: number): void {
+    this.#sizeBytes = sizeBytes
+  }
+
+  /** Cuts data and indexes at a batch boundary. Not durable. The indexes must be loaded. */
+  truncate(position: number, endOffset: number): void {
+    this.#files.use(this.data).truncateSync(position)
+    this.#sizeBytes = position
+    this.warmTo = Math.min(this.warmTo, position)
+    this.#indexes!.offsets.truncateToPosition(position)
+    this.#indexes!.times.truncateToOffset(endOffset - this.baseOffset)
+    this.#largest = undefined
+    this.#bytesSinceIndexEntry = 0
+    this.indexesDirty = true
+    if (position === 0) this.#firstTimestamp = undefined
+  }
+
+  #noteTimestamp(batch: BatchSummary): void {
+    this.#firstTimestamp ??= batch.maxTimestamp
+    if (batch.maxTimestamp > (this.#largest?.timestamp ?? -1)) {
+      this.#largest = { timestamp: batch.maxTimestamp, offset: batch.lastOffset }
+    }
+  }
+
+  #appendTimeEntry(times: TimeIndex): void {
+    if (this.#largest === undefined) return
+    times.maybeAppend(this.#largest.timestamp, this.#largest.offset - this.baseOffset)
+  }
+
+  #readSide(name: string): Uint8Array | undefined {
+    const path = join(this.directory, name)
+    let handle
+    try {
+      handle = this.#files.fileSystem.open(path, 'read')
+    } catch (error) {
+      if ((error as { code?: unknown }).code === 'ENOENT') return undefined
+      throw ioError(error, { action: 'open', path })
+    }
+    try {
+      return readRangeSync(handle, 0, handle.size())
+    } finally {
+      handle.close()
+    }
+  }
+
+  async #writeSide(name: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.directory, name)
+    const handle = this.#files.fileSystem.open(path, 'write')
+    try {
+      writeFully(handle, [bytes], 0)
+      handle.truncateSync(bytes.length)
+      await syncFile(handle)
+    } finally {
+      handle.close()
+    }
+  }
+}

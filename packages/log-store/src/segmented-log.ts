@@ -1,0 +1,563 @@
+import { join } from 'node:path'
+import { Acknowledgements } from './acknowledgements.js'
+import { admitBatches, AppendQueue } from './append-queue.js'
+import { writeCheckedFile } from './checkpoint-file.js'
+import { encodeEpochs, type EpochIndex } from './epoch-index.js'
+import { ioError, isOutOfHandles, isOutOfSpace, StoreError } from './errors.js'
+import { fileNames } from './file-names.js'
+import type { Syncable, Writable } from './flush-scheduler.js'
+import { HotTail } from './hot-tail.js'
+import { LogFlush } from './log-flush.js'
+import type { LogHost } from './log-host.js'
+import { LogReadPath, type LogView } from './log-read-path.js'
+import type {
+  AppendInfo,
+  Log,
+  LogSlice,
+  LogStats,
+  ReadRequest,
+  Rollback,
+  TimestampOffset,
+} from './log.js'
+import { resolveLogOptions, type LogOptions } from './options.js'
+import { countExpired, type SegmentFacts } from './retention.js'
+import { SegmentRemover } from './segment-files.js'
+import { findLargestTimestamp, locateOffset } from './segment-repair.js'
+import { SegmentList } from './segment-list.js'
+import { Segment } from './segment.js'
+import { TimestampSearch } from './timestamp-search.js'
+
+/** What opening found, or made. The active segment's indexes are loaded. */
+export interface LogState {
+  readonly name: string
+  readonly path: string
+  readonly options: LogOptions
+  readonly segments: SegmentList
+  readonly logStartOffset: number
+  readonly logEndOffset: number
+  readonly recoveryPoint: number
+  readonly epochs: EpochIndex
+}
+
+/** The log over segments: order, offsets, roll, truncation. Durability is in `LogFlush`. */
+export class SegmentedLog implements Log, LogView, Writable, Syncable {
+  readonly name: string
+  readonly path: string
+  options: LogOptions
+  segments: SegmentList
+  logStartOffset: number
+  logEndOffset: number
+  writtenOffset: number
+  truncations = 0
+  readonly epochs: EpochIndex
+  readonly #host: LogHost
+  readonly #queue = new AppendQueue()
+  readonly #acknowledgements: Acknowledgements
+  readonly #flush: LogFlush
+  readonly #tail: HotTail
+  readonly #reads: LogReadPath
+  readonly #search: TimestampSearch
+  readonly #remover: SegmentRemover
+  #rollbackListeners: ((rollback: Rollback) => void)[] = []
+  #poisonListeners: ((error: StoreError) => void)[] = []
+  /** Why appends are refused: closed, poisoned, or being truncated. */
+  #refusal: StoreError | undefined
+  #closed = false
+  #epochChangesSaved: number
+  #writes = 0
+  #writtenBytes = 0
+
+  constructor(host: LogHost, state: LogState) {
+    this.#host = host
+    this.name = state.name
+    this.path = state.path
+    this.options = state.options
+    this.segments = state.segments
+    this.logStartOffset = state.logStartOffset
+    this.logEndOffset = state.logEndOffset
+    this.writtenOffset = state.logEndOffset
+    this.epochs = state.epochs
+    // What opening found is not in a file yet when it differs; the first checkpoint settles it.
+    this.#epochChangesSaved = -1
+    this.#flush = new LogFlush(host, this, state.recoveryPoint)
+    this.#acknowledgements = new Acknowledgements(this.#acknowledgeable())
+    this.#tail = new HotTail(host.tails)
+    this.#reads = new LogReadPath(host, this, this.#tail)
+    this.#search = new TimestampSearch(host, this, this.#reads)
+    this.#remover = new SegmentRemover(host, state.path)
+  }
+
+  get recoveryPoint(): number {
+    return this.#flush.recoveryPoint
+  }
+
+  get acknowledgedOffset(): number {
+    return this.#acknowledgements.offset
+  }
+
+  get latestEpoch(): number | undefined {
+    return this.epochs.latestEpoch
+  }
+
+  /** Base offset of the first segment. */
+  get firstOffset(): number {
+    return this.segments.first.baseOffset
+  }
+
+  get indexIntervalBytes(): number {
+    return this.options.indexIntervalBytes
+  }
+
+  get needsSync(): boolean {
+    return this.#flush.needsSync
+  }
+
+  append(batches: Uint8Array, options: { readonly leaderEpoch: number }): AppendInfo {
+    return this.#enqueue(batches, options.leaderEpoch)
+  }
+
+  appendReplicated(batches: Uint8Array): AppendInfo {
+    return this.#enqueue(batches, undefined)
+  }
+
+  flushNow(): void {
+    const queue = this.#queue
+    if (queue.isEmpty) return
+    const segment = this.segments.active
+    const { chunks, batches, records } = queue
+    let position = -1
+    try {
+      position = segment.sizeBytes
+      this.#writtenBytes += segment.write(chunks)
+    } catch (error) {
+      this.#writeFailed(error, { segment, position })
+      return
+    }
+    this.#writes++
+    segment.touchedMs = this.#host.clock.monotonicMs()
+    const startOffset = this.writtenOffset
+    queue.clear()
+    segment.noteBatches(batches, position, this.options.indexIntervalBytes)
+    this.#tail.append(chunks, batches, startOffset)
+    this.writtenOffset = batches[batches.length - 1]!.lastOffset + 1
+    this.#flush.noteWritten(records)
+    this.#acknowledge()
+  }
+
+  whenAcknowledged(offset: number, signal?: AbortSignal): Promise<void> {
+    return this.#acknowledgements.wait(offset, signal)
+  }
+
+  onAcknowledged(listener: (acknowledgedOffset: number) => void): () => void {
+    return this.#acknowledgements.listen(listener)
+  }
+
+  onRollback(listener: (rollback: Rollback) => void): () => void {
+    this.#rollbackListeners = [...this.#rollbackListeners, listener]
+    return () => {
+      this.#rollbackListeners = this.#rollbackListeners.filter((other) => other !== listener)
+    }
+  }
+
+  onPoisoned(listener: (error: StoreError) => void): () => void {
+    this.#poisonListeners = [...this.#poisonListeners, listener]
+    return () => {
+      this.#poisonListeners = this.#poisonListeners.filter((other) => other !== listener)
+    }
+  }
+
+  readNow(request: ReadRequest): LogSlice | undefined {
+    this.#requireOpen()
+    return this.#reads.readNow(request)
+  }
+
+  async read(request: ReadRequest): Promise<LogSlice> {
+    this.#requireOpen()
+    return this.#reads.read(request)
+  }
+
+  async offsetForTimestamp(
+    timestampMs: number,
+    maxOffset?: number,
+  ): Promise<TimestampOffset | undefined> {
+    this.#requireOpen()
+    const limit = Math.min(maxOffset ?? this.writtenOffset, this.writtenOffset)
+    return this.#search.first(timestampMs, limit)
+  }
+
+  async maxTimestampOffset(): Promise<TimestampOffset | undefined> {
+    this.#requireOpen()
+    return this.#search.largest()
+  }
+
+  epochEnd(epoch: number): { leaderEpoch: number; endOffset: number } {
+    return this.epochs.endOf(epoch, this.logEndOffset)
+  }
+
+  assignEpoch(leaderEpoch: number): void {
+    this.#requireWritable()
+    this.epochs.assign(leaderEpoch, this.logEndOffset)
+  }
+
+  async advanceLogStart(offset: number): Promise<void> {
+    this.#requireOpen()
+    if (!(offset <= this.writtenOffset)) {
+      throw new StoreError(
+        'KFK_STORE_OFFSET_OUT_OF_RANGE',
+        `log start cannot move to ${offset}, beyond ${this.writtenOffset}`,
+        { details: { offset, writtenOffset: this.writtenOffset } },
+      )
+    }
+    if (offset <= this.logStartOffset) return
+    this.logStartOffset = offset
+    this.epochs.truncateFromStart(offset)
+    await this.#host.checkpoint()
+    await this.deleteSegments(this.#countBelow(offset))
+  }
+
+  roll(): void {
+    this.#requireWritable()
+    this.flushNow()
+    if (this.segments.active.sizeBytes > 0) this.#roll()
+  }
+
+  configure(options: Partial<LogOptions>): void {
+    this.options = resolveLogOptions(this.options, options)
+    this.#flush.wake()
+    this.#acknowledge()
+  }
+
+  async flush(): Promise<void> {
+    this.#requireOpen()
+    this.flushNow()
+    await this.#flush.through(this.writtenOffset)
+  }
+
+  stats(): LogStats {
+    let sizeInBytes = 0
+    for (const segment of this.segments.all) sizeInBytes += segment.sizeBytes
+    return {
+      segments: this.segments.all.length,
+      sizeInBytes,
+      queuedBytes: this.#queue.bytes,
+      writes: this.#writes,
+      writtenBytes: this.#writtenBytes,
+      syncs: this.#flush.syncs,
+      hotReads: this.#reads.hotReads,
+      fileReads: this.#reads.fileReads,
+      coldReads: this.#reads.coldReads,
+    }
+  }
+
+  startSync(done: () => void): void {
+    this.#flush.startSync(() => {
+      this.#acknowledge()
+      done()
+    })
+  }
+
+  /** Deletes the oldest `count` segments; never the active one. Returns the bytes that will be freed. */
+  async deleteSegments(count: number): Promise<number> {
+    const gone = this.segments.all.slice(0, Math.min(count, this.segments.all.length - 1))
+    if (gone.length === 0) return 0
+    let bytes = 0
+    for (const segment of gone) bytes += segment.sizeBytes
+    this.segments = this.segments.dropFirst(gone.length)
+    this.logStartOffset = Math.max(this.logStartOffset, this.segments.first.baseOffset)
+    this.epochs.truncateFromStart(this.logStartOffset)
+    await this.#remover.discard(gone, this.options.fileDeleteDelayMs)
+    return bytes
+  }
+
+  /** Deletes what is too old or too much. `nowMs` undefined: leave age out. Called by the directory. */
+  async applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
+    if (this.#refusal !== undefined || this.#closed) return { segments: 0, bytes: 0 }
+    const facts = await this.#retentionFacts(nowMs)
+    const count = countExpired(facts, this.stats().sizeInBytes, {
+      options: this.options,
+      logStartOffset: this.logStartOffset,
+      nowMs,
+      limitOffset: this.acknowledgedOffset,
+    })
+    // Kafka does the same when everything has expired: a fresh segment takes over, so that the active
+    // one is never deleted.
+    if (count === this.segments.all.length && this.segments.active.sizeBytes > 0) this.roll()
+    const segments = Math.min(count, this.segments.all.length - 1)
+    return { segments, bytes: await this.deleteSegments(segments) }
+  }
+
+  async #retentionFacts(nowMs: number | undefined): Promise<SegmentFacts[]> {
+    const facts: SegmentFacts[] = []
+    const { segments } = this
+    for (const [at, segment] of segments.all.entries()) {
+      const { timestamp } = await findLargestTimestamp(
+        this.#host,
+        segment,
+        this.options.indexIntervalBytes,
+      )
+      const endOffset = segments.endOffset(at, this.writtenOffset)
+      facts.push({ sizeBytes: segment.sizeBytes, largestTimestamp: timestamp, endOffset })
+      // Age decides nothing from the first young segment on, and size needs no timestamps.
+      const { retentionMs } = this.options
+      if (nowMs === undefined || retentionMs < 0 || nowMs - timestamp > retentionMs) continue
+      break
+    }
+    for (let at = facts.length; at < segments.all.length; at++) {
+      const endOffset = segments.endOffset(at, this.writtenOffset)
+      facts.push({ sizeBytes: segments.all[at]!.sizeBytes, largestTimestamp: -1, endOffset })
+    }
+    return facts
+  }
+
+  async truncateTo(offset: number): Promise<void> {
+    this.#requireWritable()
+    if (!Number.isSafeInteger(offset) || offset < 0) {
+      throw new StoreError('KFK_STORE_INVALID_ARGUMENT', `cannot truncate to ${offset}`)
+    }
+    if (offset >= this.logEndOffset) return
+    this.flushNow()
+    this.#refusal = new StoreError('KFK_STORE_IO', `log ${this.name} is being truncated`, {
+      retriable: true,
+    })
+    try {
+      await this.#flush.through(this.writtenOffset)
+      await this.#truncate(offset)
+    } finally {
+      if (this.#refusal.retriable) this.#refusal = undefined
+    }
+    await this.flush()
+    await this.#host.checkpoint()
+  }
+
+  /** The epoch checkpoint, if it changed since it was last written. Durable when it resolves. */
+  async saveEpochs(): Promise<void> {
+    const { changes } = this.epochs
+    if (changes === this.#epochChangesSaved) return
+    const path = join(this.path, fileNames.epochs)
+    await writeCheckedFile(this.#host.fileSystem, path, encodeEpochs(this.epochs.entries))
+    this.#epochChangesSaved = changes
+  }
+
+  /** The disk failed. Reads go on; appends and acknowledgements do not. */
+  poison(error: StoreError): void {
+    if (this.#refusal?.retriable === false) return
+    this.#refusal = error
+    this.#queue.clear()
+    this.logEndOffset = this.writtenOffset
+    this.#flush.fail(error)
+    this.#acknowledgements.fail(error)
+    for (const listener of this.#poisonListeners) listener(error)
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.flushNow()
+    const poisoned = this.#refusal?.retriable === false
+    this.#closed = true
+    const closed = new StoreError('KFK_STORE_CLOSED', `log ${this.name} is closed`)
+    try {
+      if (!poisoned) await this.#persistAll()
+    } finally {
+      this.#refusal ??= closed
+      this.#flush.fail(closed)
+      this.#acknowledgements.fail(closed)
+      this.#tail.clear()
+      await this.#remover.finish()
+      for (const segment of this.segments.all) this.#closeFile(segment)
+    }
+  }
+
+  /** Closes without caring for what is not on the medium: the log is about to be deleted. */
+  async abandon(): Promise<void> {
+    const error = new StoreError('KFK_STORE_CLOSED', `log ${this.name} was deleted`)
+    this.#closed = true
+    this.#refusal ??= error
+    this.#queue.clear()
+    this.#flush.fail(error)
+    this.#acknowledgements.fail(error)
+    this.#tail.clear()
+    await this.#remover.finish()
+    for (const segment of this.segments.all) this.#closeFile(segment)
+  }
+
+  /** Resolves when no read or sync holds a file of this log any more. */
+  async whenReadersAreGone(): Promise<void> {
+    for (const { data } of this.segments.all) {
+      await new Promise<void>((resolve) => this.#host.files.whenUnpinned(data, resolve))
+    }
+  }
+
+  async #persistAll(): Promise<void> {
+    this.#flush.request()
+    await this.#flush.through(this.writtenOffset)
+    const { active } = this.segments
+    // As Kafka does at close: the index then ends with the segment's largest timestamp.
+    active.seal()
+    for (const segment of this.segments.all) await segment.persistIndexes()
+    await this.saveEpochs()
+    await this.#host.fileSystem.syncDirectory(this.path)
+  }
+
+  #closeFile(segment: Segment): void {
+    this.#host.files.whenUnpinned(segment.data, () => this.#host.files.close(segment.data))
+  }
+
+  #enqueue(bytes: Uint8Array, leaderEpoch: number | undefined): AppendInfo {
+    this.#requireWritable()
+    if (bytes.length > this.options.segmentBytes) {
+      throw new StoreError(
+        'KFK_STORE_TOO_LARGE',
+        `an append of ${bytes.length} bytes exceeds a segment of ${this.options.segmentBytes}`,
+        { details: { sizeInBytes: bytes.length, segmentBytes: this.options.segmentBytes } },
+      )
+    }
+    const batches = admitBatches(this.#host.format, bytes, {
+      nextOffset: this.logEndOffset,
+      maxBatchBytes: this.options.maxBatchBytes,
+      leaderEpoch,
+    })
+    const { lastOffset } = batches[batches.length - 1]!
+    let maxTimestamp = -1
+    for (const batch of batches) maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
+    this.#makeRoom({ sizeInBytes: bytes.length, lastOffset, maxTimestamp })
+    for (const batch of batches) this.epochs.assign(batch.leaderEpoch, batch.baseOffset)
+    if (this.#queue.isEmpty) this.#host.writes.request(this)
+    this.#queue.add(bytes, batches)
+    this.logEndOffset = lastOffset + 1
+    return {
+      baseOffset: batches[0]!.baseOffset,
+      lastOffset,
+      maxTimestamp,
+      sizeInBytes: bytes.length,
+    }
+  }
+
+  /** Rolls by size, time or full index, by Kafka's rule (LogSegment.shouldRoll). */
+  #makeRoom(next: { sizeInBytes: number; lastOffset: number; maxTimestamp: number }): void {
+    const queue = this.#queue
+    if (queue.bytes + next.sizeInBytes > this.options.maxQueuedBytes) this.#drain()
+    const segment = this.segments.active
+    const occupied = segment.sizeBytes + queue.bytes
+    if (occupied === 0) return
+    const { segmentBytes, segmentMs, segmentIndexBytes } = this.options
+    const firstTimestamp = segment.firstTimestamp ?? queue.batches[0]?.maxTimestamp ?? -1
+    const ageMs =
+      firstTimestamp >= 0 && next.maxTimestamp >= 0
+        ? next.maxTimestamp - firstTimestamp
+        : this.#host.clock.now() - segment.createdMs
+    const full =
+      occupied > segmentBytes - next.sizeInBytes ||
+      ageMs > segmentMs ||
+      segment.isFullFor(next.lastOffset, segmentIndexBytes)
+    if (!full) return
+    this.#drain()
+    this.#roll()
+  }
+
+  /** Writes the queue now; throws if that cannot be done, for what comes next has no offsets then. */
+  #drain(): void {
+    const expected = this.logEndOffset
+    this.flushNow()
+    if (this.#refusal !== undefined) throw this.#refusal
+    if (this.writtenOffset === expected) return
+    throw new StoreError('KFK_STORE_NO_SPACE', `earlier appends to ${this.name} were not written`, {
+      retriable: true,
+    })
+  }
+
+  #roll(): void {
+    const old = this.segments.active
+    const segment = this.#createAt(this.logEndOffset)
+    old.seal()
+    this.segments = this.segments.with(segment)
+    this.#flush.noteRolled(old)
+  }
+
+  #writeFailed(error: unknown, at: { segment: Segment; position: number }): void {
+    const failure = ioError(error, { action: 'append to', path: at.segment.path })
+    const passing = isOutOfSpace(error) || isOutOfHandles(error)
+    if (!passing) {
+      this.#host.poison(failure)
+      return
+    }
+    try {
+      // Without a position the file could not even be opened, and nothing was written.
+      if (at.position >= 0 && isOutOfSpace(error)) at.segment.cutBack(at.position)
+    } catch (cutError) {
+      this.#host.poison(ioError(cutError, { action: 'cut', path: at.segment.path }))
+      return
+    }
+    this.#queue.clear()
+    this.logEndOffset = this.writtenOffset
+    this.epochs.truncateFromEnd(this.writtenOffset)
+    this.#acknowledgements.rollBack(this.writtenOffset, failure)
+    const rollback = { endOffset: this.writtenOffset, error: failure }
+    for (const listener of this.#rollbackListeners) listener(rollback)
+  }
+
+  async #truncate(offset: number): Promise<void> {
+    const { segments } = this
+    const keep = segments.floor(offset) + 1
+    const target = segments.all[keep - 1]
+    const gone = segments.all.slice(keep)
+    const cut =
+      target === undefined
+        ? { offset, position: 0 }
+        : await locateOffset(this.#host, target, { offset, reads: this.#reads })
+    // Before the cut, so that a crash cannot leave a recovery point beyond the end.
+    this.#flush.moveBack(cut.offset, gone)
+    await this.#host.checkpoint()
+    this.truncations++
+    this.writtenOffset = cut.offset
+    this.logEndOffset = cut.offset
+    this.logStartOffset = Math.min(this.logStartOffset, cut.offset)
+    this.#acknowledgements.reset(this.#acknowledgeable())
+    this.#tail.clear()
+    this.#reads.forgetPlaces()
+    this.epochs.truncateFromEnd(cut.offset)
+    const active = target ?? this.#createAt(offset)
+    this.segments = new SegmentList([...segments.all.slice(0, keep), ...(target ? [] : [active])])
+    active.unseal()
+    if (target !== undefined) target.truncate(cut.position, cut.offset)
+    // Newest first: a crash in between leaves no gap.
+    await this.#remover.discard([...gone].reverse(), this.options.fileDeleteDelayMs)
+    await findLargestTimestamp(this.#host, active, this.options.indexIntervalBytes)
+  }
+
+  #createAt(baseOffset: number): Segment {
+    const segment = new Segment(this.#host.files, {
+      directory: this.path,
+      baseOffset,
+      createdMs: this.#host.clock.now(),
+    })
+    try {
+      segment.create()
+      return segment
+    } catch (error) {
+      const failure = ioError(error, { action: 'create', path: segment.path })
+      if (!failure.retriable) this.#host.poison(failure)
+      throw failure
+    }
+  }
+
+  #acknowledgeable(): number {
+    return this.options.flushMessages === 1 ? this.recoveryPoint : this.writtenOffset
+  }
+
+  #acknowledge(): void {
+    this.#acknowledgements.advance(this.#acknowledgeable())
+  }
+
+  #countBelow(offset: number): number {
+    return Math.max(0, this.segments.floor(offset))
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new StoreError('KFK_STORE_CLOSED', `log ${this.name} is closed`)
+  }
+
+  #requireWritable(): void {
+    this.#requireOpen()
+    if (this.#refusal !== undefined) throw this.#refusal
+  }
+}

@@ -1,0 +1,140 @@
+import type { BatchSummary } from './batch-format.js'
+import { StoreError } from './errors.js'
+import { readRange } from './fs/file-system.js'
+import type { LogHost } from './log-host.js'
+import type { LogReadPath, LogView } from './log-read-path.js'
+import type { TimestampOffset } from './log.js'
+import type { Segment } from './segment.js'
+import { findLargestTimestamp, walk } from './segment-repair.js'
+
+interface Wanted {
+  readonly timestampMs: number
+  readonly startOffset: number
+}
+
+interface Hit {
+  readonly batch: BatchSummary
+  readonly position: number
+}
+
+/** Search by timestamp: a floor search in the time index, then at most one index interval of batches. */
+export class TimestampSearch {
+  readonly #host: LogHost
+  readonly #view: LogView
+  readonly #reads: LogReadPath
+
+  constructor(host: LogHost, view: LogView, reads: LogReadPath) {
+    this.#host = host
+    this.#view = view
+    this.#reads = reads
+  }
+
+  /** First record with a timestamp >= `timestampMs`, below `maxOffset`. */
+  async first(timestampMs: number, maxOffset: number): Promise<TimestampOffset | undefined> {
+    const { segments, logStartOffset } = this.#view
+    for (let at = Math.max(0, segments.floor(logStartOffset)); at < segments.all.length; at++) {
+      const segment = segments.all[at]!
+      if (segment.baseOffset >= maxOffset) return undefined
+      if ((await this.#largest(segment)).timestamp < timestampMs) continue
+      const found = await this.#within(segment, { timestampMs, startOffset: logStartOffset })
+      if (found !== undefined) return found.offset < maxOffset ? found : undefined
+    }
+    return undefined
+  }
+
+  /** First record that has the largest timestamp of all. */
+  async largest(): Promise<TimestampOffset | undefined> {
+    let best: { segment: Segment; timestamp: number } | undefined
+    for (const segment of this.#view.segments.all) {
+      const { timestamp } = await this.#largest(segment)
+      if (timestamp > (best?.timestamp ?? -1)) best = { segment, timestamp }
+    }
+    if (best === undefined) return undefined
+    const startOffset = this.#view.logStartOffset
+    return this.#within(best.segment, { timestampMs: best.timestamp, startOffset })
+  }
+
+  async #largest(segment: Segment): Promise<{ timestamp: number }> {
+    return findLargestTimestamp(this.#host, segment, this.#view.indexIntervalBytes)
+  }
+
+  async #within(segment: Segment, wanted: Wanted): Promise<TimestampOffset | undefined> {
+    await this.#reads.indexed(segment)
+    const start = await this.#startPosition(segment, wanted)
+    let hit = await this.#batch(segment, start, wanted)
+    while (hit !== undefined) {
+      const found = await this.#record(segment, hit, wanted)
+      if (found !== undefined) return found
+      // The batch has its late timestamp in records below the start: the next one is due.
+      hit = await this.#batch(segment, hit.position + hit.batch.sizeInBytes, wanted)
+    }
+    return undefined
+  }
+
+  async #batch(segment: Segment, position: number, wanted: Wanted): Promise<Hit | undefined> {
+    const state: { hit: Hit | undefined } = { hit: undefined }
+    await walk(this.#host, segment, position, (batch, at) => {
+      const matches =
+        batch.maxTimestamp >= wanted.timestampMs && batch.lastOffset >= wanted.startOffset
+      if (matches) state.hit = { batch, position: at }
+      return !matches
+    })
+    return state.hit
+  }
+
+  /** Position to walk from; the time index entry is compared with the batch that it names. */
+  async #startPosition(segment: Segment, wanted: Wanted): Promise<number> {
+    const { times } = segment.indexes!
+    const entry = times.floor(wanted.timestampMs)
+    if (entry === -1) return segment.floorPosition(wanted.startOffset).position
+    const offset = segment.baseOffset + times.relativeOffsetAt(entry)
+    const floor = segment.floorPosition(offset)
+    const state = { sound: false, first: true }
+    try {
+      await walk(this.#host, segment, floor.position, (batch) => {
+        const { lastOffset } = floor
+        const pointed = !state.first || lastOffset === undefined || batch.lastOffset === lastOffset
+        state.first = false
+        if (pointed && batch.lastOffset < offset) return true
+        state.sound =
+          pointed && batch.lastOffset === offset && batch.maxTimestamp === times.timestampAt(entry)
+        return false
+      })
+    } catch (error) {
+      // The walk may have begun in the middle of a batch.
+      if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) throw error
+    }
+    if (!state.sound) {
+      await this.#reads.reindex(segment)
+      return segment.floorPosition(wanted.startOffset).position
+    }
+    return segment.floorPosition(Math.max(offset, wanted.startOffset)).position
+  }
+
+  async #record(segment: Segment, hit: Hit, wanted: Wanted): Promise<TimestampOffset | undefined> {
+    const { batch, position } = hit
+    const { format } = this.#host
+    const { leaderEpoch } = batch
+    if (format.records === undefined) {
+      return { offset: batch.baseOffset, timestamp: batch.maxTimestamp, leaderEpoch }
+    }
+    const handle = this.#host.files.pin(segment.data)
+    try {
+      const bytes = await readRange(handle, position, batch.sizeInBytes)
+      for (const { offset, timestamp } of format.records.iterate(bytes)) {
+        if (timestamp >= wanted.timestampMs && offset >= wanted.startOffset) {
+          return { offset, timestamp, leaderEpoch }
+        }
+      }
+      return undefined
+    } catch (cause) {
+      const { path } = segment
+      throw new StoreError('KFK_STORE_CORRUPT', `${path} at byte ${position}: records unreadable`, {
+        details: { path, position },
+        cause,
+      })
+    } finally {
+      this.#host.files.unpin(segment.data)
+    }
+  }
+}
