@@ -69,7 +69,7 @@ export function sessionSuite(options: ComplianceOptions): void {
     const a = await fixture.connect()
     const b = await fixture.connect()
     const losses: CoordinationError[] = []
-    const longMs = ttlMs * 10
+    const longMs = ttlMs * 4
     const onLost = (reason: CoordinationError) => losses.push(reason)
     const session = await a.openSession({ key: 's', value: '', ttlMs: longMs, onLost })
     const heal = await fixture.cutOff(a)
