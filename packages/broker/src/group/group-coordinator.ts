@@ -1,0 +1,342 @@
+import { randomUUID } from 'node:crypto'
+import type { Coordination } from '@kfk/coordination'
+import { errorCodes } from '@kfk/protocol'
+import type {
+  BrokerConfig,
+  ClusterChange,
+  ClusterView,
+  ControllerGateway,
+  GroupCoordinators,
+  Partition,
+  PartitionRegistry,
+} from '../context.js'
+import type { Clock, TimerHandle } from '../runtime/clock.js'
+import type { Logger } from '../runtime/logger.js'
+import { DeadlineQueue } from './deadline-queue.js'
+import type {
+  CommitInput,
+  CoordinatorAddress,
+  FetchedOffset,
+  GroupDescription,
+  GroupListing,
+  HeartbeatInput,
+  JoinInput,
+  JoinResult,
+  LeaveInput,
+  LeaveResult,
+  SyncInput,
+  SyncResult,
+  TopicPartitions,
+} from './group-api.js'
+import { joinRefusal, syncRefusal } from './group-effects.js'
+import { isGroupId, OFFSETS_TOPIC, partitionOfGroup } from './group-partition.js'
+import { GroupPublisher } from './group-publisher.js'
+import { GroupShard, type LiveGroup } from './group-shard.js'
+import { describeGroup, listGroups, unknownGroup } from './shard-listing.js'
+import { loadShard } from './shard-loader.js'
+import {
+  commitOffsets,
+  deleteGroup,
+  deleteOffsets,
+  expireOffsets,
+  fetchOffsets,
+  forgetTopics,
+  isKnown,
+} from './shard-offsets.js'
+import { ShardTable } from './shard-table.js'
+
+/**
+ * How long a request waits for a partition that is being loaded before it is answered COORDINATOR_LOAD_IN_PROGRESS, ms. Most loads take
+ * less, and then no client has to back off.
+ */
+const LOAD_GRACE_MS = 250
+/** Kafka's `offsets.commit.timeout.ms`. */
+const COMMIT_TIMEOUT_MS = 5000
+/** How long a stopping broker tries to hand members and assignments to coordination, ms. */
+const STOP_TIMEOUT_MS = 2000
+/** Requests that may wait for rebalances at a time, in one partition of the topic; each holds some hundred bytes. */
+const MAX_PARKED = 100_000
+
+export interface GroupCoordinatorOptions {
+  readonly nodeId: number
+  readonly config: BrokerConfig
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly cluster: ClusterView
+  readonly controller: Pick<ControllerGateway, 'ensureTopic'>
+  readonly partitions: PartitionRegistry
+  readonly coordination: Coordination
+}
+
+/** Coordinates the groups whose partition of `__consumer_offsets` this broker leads. */
+export class GroupCoordinator implements GroupCoordinators {
+  readonly #options: GroupCoordinatorOptions
+  readonly #deadlines: DeadlineQueue<LiveGroup>
+  readonly #publisher: GroupPublisher
+  readonly #shards: ShardTable
+  #unsubscribe: () => void = () => undefined
+  #expiryTimer: TimerHandle | undefined
+  #stopped = false
+
+  constructor(options: GroupCoordinatorOptions) {
+    const { clock, coordination, logger, partitions } = options
+    this.#options = options
+    this.#deadlines = new DeadlineQueue(clock, (live) => {
+      live.shard.step(live, (machine, now) => machine.tick(now))
+    })
+    this.#publisher = new GroupPublisher({
+      coordination,
+      clock,
+      logger,
+      membership: (groupId) => this.#loadedShard(groupId)?.membership(groupId),
+    })
+    this.#shards = new ShardTable({
+      partitions,
+      logger,
+      create: (partition) => this.#createShard(partition),
+      load: (shard, signal) =>
+        loadShard(shard, { read: (groupId) => this.#publisher.read(groupId), logger, signal }),
+    })
+  }
+
+  start(): Promise<void> {
+    this.#publisher.start()
+    this.#unsubscribe = this.#options.cluster.onChange((change) => this.#clusterChanged(change))
+    this.#scheduleExpiry()
+    return Promise.resolve()
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#unsubscribe()
+    this.#expiryTimer?.cancel()
+    await this.#publisher.stop(STOP_TIMEOUT_MS)
+    this.#deadlines.close()
+    this.#shards.close()
+  }
+
+  onPartitionHosted(partition: Partition): void {
+    if (partition.topic === OFFSETS_TOPIC) void this.#shards.open(partition.index)
+  }
+
+  async coordinatorFor(groupId: string): Promise<CoordinatorAddress | number> {
+    if (!isGroupId(groupId, { allowEmpty: true })) return errorCodes.INVALID_GROUP_ID
+    const { cluster, controller, nodeId } = this.#options
+    if (cluster.topic(OFFSETS_TOPIC) === undefined) {
+      const code = await controller.ensureTopic(OFFSETS_TOPIC)
+      if (code !== errorCodes.NONE) return errorCodes.COORDINATOR_NOT_AVAILABLE
+    }
+    const index = this.#partitionOf(groupId)
+    const leader = index === undefined ? undefined : cluster.leaderOf(OFFSETS_TOPIC, index)
+    const broker = cluster.brokers().find((candidate) => candidate.nodeId === leader?.leaderId)
+    if (broker === undefined) return errorCodes.COORDINATOR_NOT_AVAILABLE
+    // The client comes right back with a request for the group.
+    if (broker.nodeId === nodeId) void this.#shards.open(index!)
+    return { nodeId: broker.nodeId, host: broker.host, port: broker.port }
+  }
+
+  async joinGroup(input: JoinInput): Promise<JoinResult> {
+    const { config } = this.#options
+    const refuse = (code: number) => joinRefusal(code, input.memberId)
+    if (!isGroupId(input.groupId)) return refuse(errorCodes.INVALID_GROUP_ID)
+    if (
+      input.sessionTimeoutMs < config.number('group.min.session.timeout.ms') ||
+      input.sessionTimeoutMs > config.number('group.max.session.timeout.ms')
+    ) {
+      return refuse(errorCodes.INVALID_SESSION_TIMEOUT)
+    }
+    const shard = this.#now(input.groupId) ?? (await this.#soon(input.groupId))
+    if (typeof shard === 'number') return refuse(shard)
+    if (shard.parked >= MAX_PARKED) return refuse(errorCodes.COORDINATOR_NOT_AVAILABLE)
+    if (input.memberId !== '' && shard.live(input.groupId) === undefined) {
+      return refuse(errorCodes.UNKNOWN_MEMBER_ID)
+    }
+    const newMemberId = `${input.groupInstanceId ?? input.clientId}-${randomUUID()}`
+    return shard.join(shard.liveOrNew(input.groupId), (machine, ticket, now) =>
+      machine.join({ ...input, ticket, newMemberId }, now),
+    )
+  }
+
+  async syncGroup(input: SyncInput): Promise<SyncResult> {
+    if (!isGroupId(input.groupId)) return syncRefusal(errorCodes.INVALID_GROUP_ID)
+    const shard = this.#now(input.groupId) ?? (await this.#soon(input.groupId))
+    if (typeof shard === 'number') return syncRefusal(shard)
+    if (shard.parked >= MAX_PARKED) return syncRefusal(errorCodes.COORDINATOR_NOT_AVAILABLE)
+    const live = shard.live(input.groupId)
+    if (live === undefined) return syncRefusal(errorCodes.UNKNOWN_MEMBER_ID)
+    return shard.sync(live, (machine, ticket, now) => machine.sync(input, ticket, now))
+  }
+
+  heartbeat(input: HeartbeatInput): number | Promise<number> {
+    if (!isGroupId(input.groupId)) return errorCodes.INVALID_GROUP_ID
+    const shard = this.#now(input.groupId)
+    if (shard !== undefined) return heartbeat(shard, input)
+    return this.#soon(input.groupId).then((opened) =>
+      // Kafka's exception: a member of a group that is being loaded need not rejoin for it.
+      opened === errorCodes.COORDINATOR_LOAD_IN_PROGRESS
+        ? errorCodes.NONE
+        : heartbeat(opened, input),
+    )
+  }
+
+  async leaveGroup(input: LeaveInput): Promise<LeaveResult> {
+    const refuse = (errorCode: number): LeaveResult => ({ errorCode, members: [] })
+    if (!isGroupId(input.groupId)) return refuse(errorCodes.INVALID_GROUP_ID)
+    const shard = this.#now(input.groupId) ?? (await this.#soon(input.groupId))
+    if (typeof shard === 'number') return refuse(shard)
+    if (!isKnown(shard, input.groupId)) return refuse(errorCodes.UNKNOWN_MEMBER_ID)
+    const live = shard.liveOrNew(input.groupId)
+    const result = shard.step(live, (machine, now) => machine.leave(input.members, now))
+    return new Promise((resolve) => {
+      // The members are gone either way; what may fail is only the record that says so.
+      shard.whenDurable(live, () => resolve(result))
+    })
+  }
+
+  async describeGroup(groupId: string): Promise<GroupDescription> {
+    if (!isGroupId(groupId, { allowEmpty: true })) {
+      return unknownGroup(groupId, errorCodes.INVALID_GROUP_ID)
+    }
+    const shard = this.#now(groupId) ?? (await this.#soon(groupId))
+    return typeof shard === 'number' ? unknownGroup(groupId, shard) : describeGroup(shard, groupId)
+  }
+
+  async listGroups(): Promise<{ errorCode: number; groups: readonly GroupListing[] }> {
+    const { cluster, nodeId } = this.#options
+    const own = (cluster.topic(OFFSETS_TOPIC)?.partitions ?? []).filter(
+      ({ index }) => cluster.leaderOf(OFFSETS_TOPIC, index)?.leaderId === nodeId,
+    )
+    const shards = await Promise.all(own.map(({ index }) => this.#withGrace(index)))
+    const groups: GroupListing[] = []
+    for (const shard of shards) {
+      if (typeof shard === 'number') {
+        if (shard !== errorCodes.NOT_COORDINATOR) return { errorCode: shard, groups: [] }
+      } else {
+        groups.push(...listGroups(shard))
+      }
+    }
+    return { errorCode: errorCodes.NONE, groups }
+  }
+
+  async deleteGroup(groupId: string): Promise<number> {
+    if (!isGroupId(groupId)) return errorCodes.INVALID_GROUP_ID
+    const shard = this.#now(groupId) ?? (await this.#soon(groupId))
+    if (typeof shard === 'number') return shard
+    const code = await deleteGroup(shard, groupId)
+    if (code === errorCodes.NONE) this.#publisher.changed(groupId)
+    return code
+  }
+
+  async commitOffsets(input: CommitInput): Promise<readonly number[]> {
+    const refuse = (code: number) => input.partitions.map(() => code)
+    if (!isGroupId(input.groupId, { allowEmpty: true })) return refuse(errorCodes.INVALID_GROUP_ID)
+    const shard = this.#now(input.groupId) ?? (await this.#soon(input.groupId))
+    if (typeof shard === 'number') return refuse(shard)
+    const maxMetadataBytes = this.#options.config.number('offset.metadata.max.bytes')
+    return commitOffsets(shard, input, { maxMetadataBytes })
+  }
+
+  async fetchOffsets(
+    groupId: string,
+    topics: readonly TopicPartitions[] | null,
+  ): Promise<{ errorCode: number; offsets: readonly FetchedOffset[] }> {
+    const refuse = (errorCode: number) => ({ errorCode, offsets: [] })
+    if (!isGroupId(groupId, { allowEmpty: true })) return refuse(errorCodes.INVALID_GROUP_ID)
+    const shard = this.#now(groupId) ?? (await this.#soon(groupId))
+    if (typeof shard === 'number') return refuse(shard)
+    const topicId = (topic: string) => this.#options.cluster.topic(topic)?.id
+    return {
+      errorCode: errorCodes.NONE,
+      offsets: fetchOffsets(shard, groupId, { topics, topicId }),
+    }
+  }
+
+  async deleteOffsets(
+    groupId: string,
+    topics: readonly TopicPartitions[],
+  ): Promise<{ errorCode: number; partitions: readonly number[] }> {
+    const refuse = (errorCode: number) => ({ errorCode, partitions: [] })
+    if (!isGroupId(groupId)) return refuse(errorCodes.INVALID_GROUP_ID)
+    const shard = this.#now(groupId) ?? (await this.#soon(groupId))
+    return typeof shard === 'number' ? refuse(shard) : deleteOffsets(shard, groupId, topics)
+  }
+
+  #createShard(partition: Partition): GroupShard {
+    const { clock, config } = this.#options
+    return new GroupShard({
+      partition,
+      clock,
+      limits: () => ({
+        maxSize: config.number('group.max.size'),
+        initialRebalanceDelayMs: config.number('group.initial.rebalance.delay.ms'),
+      }),
+      onMembership: (groupId) => this.#publisher.changed(groupId),
+      deadlines: this.#deadlines,
+      commitTimeoutMs: COMMIT_TIMEOUT_MS,
+    })
+  }
+
+  #partitionOf(groupId: string): number | undefined {
+    const topic = this.#options.cluster.topic(OFFSETS_TOPIC)
+    return topic === undefined ? undefined : partitionOfGroup(groupId, topic.partitions.length)
+  }
+
+  #loadedShard(groupId: string): GroupShard | undefined {
+    const index = this.#partitionOf(groupId)
+    return index === undefined ? undefined : this.#shards.get(index)
+  }
+
+  /** The group's shard if it is served here right now: the usual case, and it costs no promise. */
+  #now(groupId: string): GroupShard | undefined {
+    return this.#stopped ? undefined : this.#loadedShard(groupId)
+  }
+
+  /** The group's shard, loaded if it is to be served here; otherwise the error code that says what to do. */
+  async #soon(groupId: string): Promise<GroupShard | number> {
+    const { cluster, nodeId } = this.#options
+    const index = this.#partitionOf(groupId)
+    const leader = index === undefined ? undefined : cluster.leaderOf(OFFSETS_TOPIC, index)
+    if (this.#stopped || leader?.leaderId !== nodeId) return errorCodes.NOT_COORDINATOR
+    return this.#withGrace(index!)
+  }
+
+  /** An offset must never be told from a half-loaded partition: whoever cannot wait gets an error. */
+  async #withGrace(index: number): Promise<GroupShard | number> {
+    let timer: TimerHandle | undefined
+    const late = new Promise<number>((resolve) => {
+      const expire = () => resolve(errorCodes.COORDINATOR_LOAD_IN_PROGRESS)
+      timer = this.#options.clock.setTimer(LOAD_GRACE_MS, expire)
+    })
+    try {
+      return await Promise.race([this.#shards.open(index), late])
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  #clusterChanged(change: ClusterChange): void {
+    this.#shards.refresh()
+    if (change.removed.length === 0) return
+    const names = new Set(change.removed.map(({ name }) => name))
+    for (const shard of this.#shards.loaded()) void forgetTopics(shard, names)
+  }
+
+  #scheduleExpiry(): void {
+    const { clock, config } = this.#options
+    const intervalMs = config.long('offsets.retention.check.interval.ms')
+    this.#expiryTimer = clock.setTimer(Math.min(intervalMs, 2 ** 31 - 1), () => {
+      const retentionMs = config.number('offsets.retention.minutes') * 60_000
+      for (const shard of this.#shards.loaded()) void expireOffsets(shard, { retentionMs })
+      this.#scheduleExpiry()
+    })
+  }
+}
+
+function heartbeat(shard: GroupShard | number, input: HeartbeatInput): number | Promise<number> {
+  if (typeof shard === 'number') return shard
+  const live = shard.live(input.groupId)
+  if (live === undefined) return errorCodes.UNKNOWN_MEMBER_ID
+  // No effects, and the only deadline that changes moves later: nothing to carry out or to schedule.
+  return live.machine.heartbeat(input, shard.clock.monotonicMs())
+}

@@ -1,0 +1,197 @@
+import { errorCodes, ZERO_UUID } from '@kfk/protocol'
+import { expiredOffsets, offsetsOf, type OffsetKey, offsetTombstones } from './committed-offsets.js'
+import type { CommitInput, FetchedOffset, TopicPartitions } from './group-api.js'
+import type { CommittedOffset, OffsetsRecord } from './group-records.js'
+import type { GroupShard } from './group-shard.js'
+import { subscribedTopics } from './subscriptions.js'
+
+/** OffsetCommit version from which an unknown group has an error of its own (KIP-848). */
+const GROUP_ID_NOT_FOUND_SINCE = 9
+
+/** Writes offsets and answers, per partition, once they are committed. */
+export function commitOffsets(
+  shard: GroupShard,
+  input: CommitInput,
+  options: { maxMetadataBytes: number },
+): Promise<readonly number[]> {
+  const { partitions } = input
+  const refusal = commitRefusal(shard, input)
+  if (refusal !== errorCodes.NONE) return Promise.resolve(partitions.map(() => refusal))
+  const commitTimestamp = shard.clock.now()
+  const codes: number[] = partitions.map(({ metadata }) =>
+    // Kafka counts UTF-16 units here, whatever the config is called.
+    metadata.length > options.maxMetadataBytes
+      ? errorCodes.OFFSET_METADATA_TOO_LARGE
+      : errorCodes.NONE,
+  )
+  const records: OffsetsRecord[] = partitions
+    .filter((_, index) => codes[index] === errorCodes.NONE)
+    .map(({ topic, partition, offset, leaderEpoch, metadata, topicId }) => ({
+      kind: 'offset',
+      groupId: input.groupId,
+      topic,
+      partition,
+      committed: { offset, leaderEpoch, metadata, topicId, commitTimestamp, expireTimestamp: -1 },
+    }))
+  if (records.length === 0) return Promise.resolve(codes)
+  return append(shard, records).then((outcome) =>
+    codes.map((code) => (code === errorCodes.NONE ? outcome : code)),
+  )
+}
+
+function commitRefusal(shard: GroupShard, input: CommitInput): number {
+  const live = shard.live(input.groupId)
+  if (live !== undefined) {
+    // Only the deadline of a session changes, and that one moves later.
+    return live.machine.checkCommit(input, shard.clock.monotonicMs())
+  }
+  if (input.generation < 0) return errorCodes.NONE
+  if (shard.durable.group(input.groupId) !== undefined) return errorCodes.UNKNOWN_MEMBER_ID
+  return input.apiVersion >= GROUP_ID_NOT_FOUND_SINCE
+    ? errorCodes.GROUP_ID_NOT_FOUND
+    : errorCodes.ILLEGAL_GENERATION
+}
+
+/** What the group has committed; -1 where it has nothing, or only for a deleted topic of the same name. */
+export function fetchOffsets(
+  shard: GroupShard,
+  groupId: string,
+  options: {
+    topics: readonly TopicPartitions[] | null
+    topicId: (topic: string) => string | undefined
+  },
+): FetchedOffset[] {
+  const { topics, topicId } = options
+  const isCurrent = (topic: string, committed: CommittedOffset) =>
+    committed.topicId === ZERO_UUID || committed.topicId === (topicId(topic) ?? committed.topicId)
+  const group = shard.durable.group(groupId)
+  if (topics === null) {
+    const entries = group === undefined ? [] : [...offsetsOf(group)]
+    return entries
+      .filter(({ topic, committed }) => isCurrent(topic, committed))
+      .map(({ topic, partition, committed }) => fetched(topic, partition, committed))
+  }
+  return topics.flatMap(({ topic, partitions }) =>
+    partitions.map((partition) => {
+      const committed = group?.offsets.get(topic)?.get(partition)
+      const current = committed !== undefined && isCurrent(topic, committed)
+      return fetched(topic, partition, current ? committed : undefined)
+    }),
+  )
+}
+
+function fetched(
+  topic: string,
+  partition: number,
+  committed: CommittedOffset | undefined,
+): FetchedOffset {
+  return {
+    topic,
+    partition,
+    offset: committed?.offset ?? -1,
+    leaderEpoch: committed?.leaderEpoch ?? -1,
+    metadata: committed?.metadata ?? '',
+  }
+}
+
+/** Forgets offsets of topics that the group does not read (KIP-496). */
+export async function deleteOffsets(
+  shard: GroupShard,
+  groupId: string,
+  topics: readonly TopicPartitions[],
+): Promise<{ errorCode: number; partitions: readonly number[] }> {
+  const failed = (errorCode: number) => ({ errorCode, partitions: [] })
+  const machine = shard.live(groupId)?.machine
+  if (!isKnown(shard, groupId) || machine?.state === 'Dead') {
+    return failed(errorCodes.GROUP_ID_NOT_FOUND)
+  }
+  const inUse = machine !== undefined && machine.roster.size > 0
+  if (inUse && machine.protocolType !== 'consumer') return failed(errorCodes.NON_EMPTY_GROUP)
+  const subscribed = inUse ? subscribedTopics(machine) : new Set<string>()
+  const inUseOf = (topic: string) => subscribed === 'unknown' || subscribed.has(topic)
+  const codes = topics.flatMap(({ topic, partitions }) =>
+    partitions.map(() => (inUseOf(topic) ? errorCodes.GROUP_SUBSCRIBED_TO_TOPIC : errorCodes.NONE)),
+  )
+  const asked = new Map(topics.map(({ topic, partitions }) => [topic, new Set(partitions)]))
+  const doomed = writtenOffsets(shard, groupId).filter(
+    ({ topic, partition }) => !inUseOf(topic) && asked.get(topic)?.has(partition) === true,
+  )
+  const outcome = await append(shard, offsetTombstones(groupId, doomed))
+  return outcome === errorCodes.NONE ? { errorCode: outcome, partitions: codes } : failed(outcome)
+}
+
+/** Removes a group without members, and its offsets; the error code tells. */
+export async function deleteGroup(shard: GroupShard, groupId: string): Promise<number> {
+  if (!isKnown(shard, groupId)) return errorCodes.GROUP_ID_NOT_FOUND
+  const live = shard.liveOrNew(groupId)
+  const refusal = live.machine.delete()
+  if (refusal !== errorCodes.NONE) return refusal
+  const records = offsetTombstones(groupId, writtenOffsets(shard, groupId))
+  if (live.floor !== undefined) records.push({ kind: 'group', groupId, floor: null })
+  const outcome = await append(shard, records)
+  if (outcome === errorCodes.NONE) shard.remove(live)
+  else shard.step(live, (machine) => machine.revive())
+  return outcome
+}
+
+/** Removes what nobody will ask for any more: expired offsets, and groups that have neither offsets nor members. */
+export async function expireOffsets(
+  shard: GroupShard,
+  options: { retentionMs: number },
+): Promise<number> {
+  const nowMs = shard.clock.now()
+  const records: OffsetsRecord[] = []
+  const busy = new Set(Array.from(shard.log.pending(), ({ groupId }) => groupId))
+  let expired = 0
+  for (const [groupId, group] of shard.durable.groups()) {
+    if (busy.has(groupId) || shard.live(groupId) !== undefined) continue
+    const entries = expiredOffsets(group, { nowMs, retentionMs: options.retentionMs })
+    expired += entries.length
+    records.push(...offsetTombstones(groupId, entries))
+    let kept = -entries.length
+    for (const partitions of group.offsets.values()) kept += partitions.size
+    if (kept === 0 && group.floor !== undefined) {
+      records.push({ kind: 'group', groupId, floor: null })
+    }
+  }
+  const outcome = await append(shard, records)
+  return outcome === errorCodes.NONE ? expired : 0
+}
+
+/** Removes the offsets of deleted topics. */
+export async function forgetTopics(shard: GroupShard, names: ReadonlySet<string>): Promise<void> {
+  const groupIds = new Set(Array.from(shard.log.pending(), ({ groupId }) => groupId))
+  for (const [groupId] of shard.durable.groups()) groupIds.add(groupId)
+  const records = [...groupIds].flatMap((groupId) =>
+    offsetTombstones(
+      groupId,
+      writtenOffsets(shard, groupId).filter(({ topic }) => names.has(topic)),
+    ),
+  )
+  await append(shard, records)
+}
+
+/** Whether anything of the group is in the log, on its way there, or in memory. */
+export function isKnown(shard: GroupShard, groupId: string): boolean {
+  if (shard.live(groupId) !== undefined || shard.durable.group(groupId) !== undefined) return true
+  for (const record of shard.log.pending()) if (record.groupId === groupId) return true
+  return false
+}
+
+/** Partitions for which something is committed or on its way: what a deletion has to cover. */
+function writtenOffsets(shard: GroupShard, groupId: string): OffsetKey[] {
+  const group = shard.durable.group(groupId)
+  const keys: OffsetKey[] = group === undefined ? [] : [...offsetsOf(group)]
+  for (const record of shard.log.pending()) {
+    if (record.kind === 'offset' && record.groupId === groupId) keys.push(record)
+  }
+  return keys
+}
+
+function append(shard: GroupShard, records: readonly OffsetsRecord[]): Promise<number> {
+  if (records.length === 0) return Promise.resolve(errorCodes.NONE)
+  return new Promise((resolve) => {
+    const refusal = shard.log.append(records, resolve)
+    if (refusal !== errorCodes.NONE) resolve(refusal)
+  })
+}

@@ -1,0 +1,109 @@
+import { errorCodes } from '@kfk/protocol'
+import type { Partition, PartitionRegistry } from '../context.js'
+import type { Logger } from '../runtime/logger.js'
+import { OFFSETS_TOPIC } from './group-partition.js'
+import type { GroupShard } from './group-shard.js'
+
+interface Slot {
+  /** Undefined while it loads. */
+  shard: GroupShard | undefined
+  readonly partition: Partition | undefined
+  readonly ready: Promise<GroupShard | number>
+  readonly abort: AbortController
+}
+
+export interface ShardTableOptions {
+  readonly partitions: PartitionRegistry
+  readonly logger: Logger
+  /** Makes an empty shard of a partition. */
+  readonly create: (partition: Partition) => GroupShard
+  /** Fills it; rejects when it must not be served. */
+  readonly load: (shard: GroupShard, signal: AbortSignal) => Promise<void>
+}
+
+/** The shards of this broker, by partition of `__consumer_offsets`: loaded at first use, and let go with their partition. */
+export class ShardTable {
+  readonly #options: ShardTableOptions
+  readonly #slots = new Map<number, Slot>()
+  #closed = false
+
+  constructor(options: ShardTableOptions) {
+    this.#options = options
+  }
+
+  /** Those that are served now. */
+  *loaded(): IterableIterator<GroupShard> {
+    for (const { shard } of this.#slots.values()) if (shard !== undefined) yield shard
+  }
+
+  /** A shard that is served now; undefined when it is still to be loaded: call `open`. */
+  get(index: number): GroupShard | undefined {
+    const shard = this.#slots.get(index)?.shard
+    if (shard === undefined) return undefined
+    // The topic may have been deleted, or this broker fenced, since it was loaded.
+    if (this.#options.partitions.local(OFFSETS_TOPIC, index) === shard.partition) return shard
+    this.#letGo(index)
+    return undefined
+  }
+
+  /** Loads a shard if need be; an error code when that is impossible. Concurrent calls share one load. */
+  open(index: number): Promise<GroupShard | number> {
+    if (this.#closed) return Promise.resolve(errorCodes.NOT_COORDINATOR)
+    const shard = this.get(index)
+    if (shard !== undefined) return Promise.resolve(shard)
+    let slot = this.#slots.get(index)
+    if (slot === undefined) {
+      const abort = new AbortController()
+      slot = {
+        shard: undefined,
+        partition: undefined,
+        ready: this.#load(index, abort.signal),
+        abort,
+      }
+      this.#slots.set(index, slot)
+    }
+    return slot.ready
+  }
+
+  /** Lets go of all shards whose partitions are no longer served here. */
+  refresh(): void {
+    for (const [index, { shard }] of [...this.#slots]) if (shard !== undefined) this.get(index)
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const index of [...this.#slots.keys()]) this.#letGo(index)
+  }
+
+  #letGo(index: number): void {
+    const slot = this.#slots.get(index)
+    this.#slots.delete(index)
+    slot?.abort.abort(new Error('the partition is not coordinated here any more'))
+    slot?.shard?.close()
+  }
+
+  async #load(index: number, signal: AbortSignal): Promise<GroupShard | number> {
+    const partition = await this.#options.partitions.open(OFFSETS_TOPIC, index)
+    if (typeof partition === 'number') {
+      this.#slots.delete(index)
+      return errorCodes.NOT_COORDINATOR
+    }
+    const shard = this.#options.create(partition)
+    try {
+      await this.#options.load(shard, signal)
+      signal.throwIfAborted()
+    } catch (error) {
+      shard.close()
+      if (!signal.aborted) {
+        this.#slots.delete(index)
+        this.#options.logger.error('the groups of a partition cannot be loaded', {
+          partition: `${OFFSETS_TOPIC}-${index}`,
+          error: String(error),
+        })
+      }
+      return errorCodes.NOT_COORDINATOR
+    }
+    this.#slots.get(index)!.shard = shard
+    return shard
+  }
+}
