@@ -1,13 +1,17 @@
 import type { Handler } from '../context.js'
+import { describeConfigs, incrementalAlterConfigs } from './configs.js'
 import { offsetForLeaderEpoch } from './epochs.js'
 import { fetch } from './fetch.js'
-import { deleteGroups, describeGroups, listGroups } from './group-admin.js'
-import { offsetCommit, offsetDelete, offsetFetch } from './group-offsets.js'
-import { findCoordinator, heartbeat, joinGroup, leaveGroup, syncGroup } from './groups.js'
+import { groupAdminHandlers } from './group-admin.js'
+import { groupOffsetHandlers } from './group-offsets.js'
+import { groupHandlers } from './groups.js'
 import { listOffsets } from './list-offsets.js'
 import { apiVersions, describeCluster, metadata } from './metadata.js'
+import { allocateProducerIds } from './producer-id-blocks.js'
 import { initProducerId } from './producer-ids.js'
 import { produce } from './produce.js'
+import { describeTopicPartitions } from './topic-partitions.js'
+import { createPartitions, createTopics, deleteTopics } from './topics.js'
 
 /** Every API that this broker serves. What is here is what ApiVersions advertises. */
 export const handlers: readonly Handler[] = [
@@ -15,19 +19,18 @@ export const handlers: readonly Handler[] = [
   fetch,
   listOffsets,
   metadata,
-  offsetCommit,
-  offsetFetch,
-  findCoordinator,
-  joinGroup,
-  heartbeat,
-  leaveGroup,
-  syncGroup,
-  describeGroups,
-  listGroups,
+  ...groupHandlers,
+  ...groupOffsetHandlers,
+  ...groupAdminHandlers,
   apiVersions,
+  createTopics,
+  deleteTopics,
+  createPartitions,
   initProducerId,
+  allocateProducerIds,
   offsetForLeaderEpoch,
-  deleteGroups,
-  offsetDelete,
+  describeConfigs,
+  incrementalAlterConfigs,
   describeCluster,
+  describeTopicPartitions,
 ]

@@ -1,0 +1,293 @@
+import { totalmem } from 'node:os'
+import { createClient } from '@kfk/client'
+import type { BrokerAddress, Transport } from '@kfk/client'
+import { fileCoordination, memoryCoordination } from '@kfk/coordination'
+import type { Coordination } from '@kfk/coordination'
+import { nodeFileSystem, openLogDirectory, StoreError } from '@kfk/log-store'
+import type { FileSystem, LogDirectory } from '@kfk/log-store'
+import { kafkaCodec, recordBatchFormat } from '@kfk/protocol'
+import type { WireCodec } from '@kfk/protocol'
+import type { BrokerServices, Clock, Logger } from './context.js'
+import { ClusterMember } from './controller/cluster-member.js'
+import { BrokerError } from './errors.js'
+import { GroupCoordinator } from './group/group-coordinator.js'
+import { handlers } from './handlers/index.js'
+import { ConnectionSet } from './network/connection-set.js'
+import { inProcessTransport, offerInProcess } from './network/in-process-transport.js'
+import { Listener } from './network/listener.js'
+import { KeyedPurgatory } from './network/purgatory.js'
+import { type BrokerOptions, type ResolvedBrokerOptions, resolveOptions } from './options.js'
+import { promiseEpoch } from './partition/epoch-promise.js'
+import { PartitionMaintenance } from './partition/maintenance.js'
+import { LogPartitionRegistry } from './partition/partition-registry.js'
+import { silentLogger } from './runtime/logger.js'
+import { readMetaProperties } from './runtime/meta-properties.js'
+import { SystemClock } from './runtime/system-clock.js'
+
+/** How long a stopping broker waits for requests that run. */
+const closeTimeoutMs = 5000
+/** Bound of the requests in memory unless `queued.max.request.bytes` says otherwise: a small part of the machine's. */
+const requestMemoryShare = 8
+const requestMemoryMaxBytes = 256 * 1024 * 1024
+
+/** A running broker. */
+export interface Broker extends AsyncDisposable {
+  readonly nodeId: number
+  readonly clusterId: string
+  /** The address that clients are told. */
+  readonly host: string
+  readonly port: number
+  /** The same as `host:port`, for the clients' `brokers` option. */
+  readonly brokers: readonly string[]
+  /** Reaches this broker and others of the process without a socket: `createClient({ broker })`. */
+  readonly transport: Transport
+  /**
+   * Stops: takes no more requests, answers those that run (for at most `timeoutMs`, 5000 by default), leaves the cluster, and closes
+   * the logs with everything on disk. Idempotent.
+   */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>
+}
+
+/**
+ * Starts a broker; when it resolves, clients are served.
+ *
+ * @throws {BrokerError} KFK_BROKER_PORT_IN_USE, _LISTEN, _INSECURE, _DATA_DIR, _INVALID_CONFIG, _CLUSTER, _UNAVAILABLE: see there.
+ *   Nothing is left running or locked then.
+ */
+export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
+  const resolved = resolveOptions(options)
+  const edges: Edges = {
+    clock: options.clock ?? new SystemClock(),
+    logger: options.logger ?? silentLogger,
+    codec: options.codec ?? kafkaCodec,
+    fileSystem: options.fileSystem ?? nodeFileSystem,
+  }
+  const cleanUp: CleanUp = []
+  try {
+    return await start(resolved, { ...edges, given: options.coordination, cleanUp })
+  } catch (error) {
+    for (const step of cleanUp.reverse()) await step()
+    throw error
+  }
+}
+
+/** Everything outside of the broker. */
+interface Edges {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly codec: WireCodec
+  readonly fileSystem: FileSystem
+}
+
+/** What has to be undone when a start fails halfway, first things first. */
+type CleanUp = (() => Promise<void> | void)[]
+
+async function start(
+  options: ResolvedBrokerOptions,
+  edges: Edges & { given: Coordination | undefined; cleanUp: CleanUp },
+): Promise<Broker> {
+  const { nodeId, dataDir, config, rack } = options
+  const { clock, logger, fileSystem, cleanUp } = edges
+  const listener = options.listen ? await Listener.open(options.host, options.port) : undefined
+  cleanUp.push(() => listener?.close())
+  const directory = await openDirectory(dataDir, edges)
+  cleanUp.push(() => directory.close())
+  await readMetaProperties(fileSystem, dataDir, nodeId)
+  const promise = await promiseEpoch(fileSystem, dataDir, nodeId)
+  const coordination = edges.given ?? (await ownCoordination(dataDir, fileSystem))
+  if (edges.given === undefined) cleanUp.push(() => coordination.close())
+
+  const purgatory = new KeyedPurgatory(clock)
+  const registry = new LogPartitionRegistry({
+    ...{ nodeId, leaderEpoch: promise.leaderEpoch, directory, fileSystem, config, clock, logger },
+    onAdvance: (key) => purgatory.notify(key),
+  })
+  const transport = inProcessTransport()
+  const member = await ClusterMember.open({
+    ...{ nodeId, rack, config, coordination, partitions: registry, fileSystem, dataDir, promise },
+    ...{ clock, logger },
+    createPeerClient: (address) => peerClient(address, { nodeId, transport, codec: edges.codec }),
+  })
+  cleanUp.push(() => member.leave())
+  const cluster = member.view
+  const groups = new GroupCoordinator({
+    ...{ nodeId, config, clock, logger, cluster, coordination },
+    ...{ controller: member.controller, partitions: registry },
+  })
+  registry.useCluster(cluster, (partition) => groups.onPartitionHosted(partition))
+  const services: BrokerServices = {
+    ...{ nodeId, clusterId: member.clusterId, config, clock, logger, cluster, purgatory, groups },
+    controller: member.controller,
+    partitions: registry,
+    producerIds: member.producerIds,
+    advertised: advertise(),
+  }
+  const connections = new ConnectionSet({
+    ...{ codec: edges.codec, handlers, services },
+    memoryLimitBytes: requestMemory(config.long('queued.max.request.bytes')),
+  })
+  const maintenance = new PartitionMaintenance({
+    ...{ registry, directory, fileSystem, config, clock, logger, cluster },
+  })
+  const broker = new RunningBroker({
+    ...{ nodeId, clusterId: member.clusterId, transport, listener, connections, purgatory },
+    ...{ groups, member, maintenance, registry, directory, logger },
+    address: addressOf(options, listener),
+    ownCoordination: edges.given === undefined ? coordination : undefined,
+  })
+  cleanUp.push(() => broker.close())
+  await broker.serve()
+  return broker
+}
+
+interface Parts {
+  readonly nodeId: number
+  readonly clusterId: string
+  readonly address: BrokerAddress
+  readonly transport: Transport
+  readonly listener: Listener | undefined
+  readonly connections: ConnectionSet
+  readonly purgatory: KeyedPurgatory
+  readonly groups: GroupCoordinator
+  readonly member: ClusterMember
+  readonly maintenance: PartitionMaintenance
+  readonly registry: LogPartitionRegistry
+  readonly directory: LogDirectory
+  readonly ownCoordination: Coordination | undefined
+  readonly logger: Logger
+}
+
+class RunningBroker implements Broker {
+  readonly nodeId: number
+  readonly clusterId: string
+  readonly host: string
+  readonly port: number
+  readonly brokers: readonly string[]
+  readonly transport: Transport
+  readonly #parts: Parts
+  #withdraw: () => void = () => undefined
+  #closing: Promise<void> | undefined
+
+  constructor(parts: Parts) {
+    const { host, port } = parts.address
+    this.nodeId = parts.nodeId
+    this.clusterId = parts.clusterId
+    this.host = host
+    this.port = port
+    this.brokers = [`${host}:${port}`]
+    this.transport = parts.transport
+    this.#parts = parts
+  }
+
+  /** Joins the cluster and lets clients in. */
+  async serve(): Promise<void> {
+    const { address, connections, groups, listener, logger, maintenance, member, registry } =
+      this.#parts
+    member.view.onChange((change) => {
+      registry
+        .apply(change)
+        .catch((error: unknown) =>
+          logger.error(`cannot apply a change: ${String(error)}`, { error }),
+        )
+    })
+    this.#withdraw = offerInProcess(address, (stream) => connections.add(stream))
+    await member.join(address)
+    await groups.start()
+    maintenance.start()
+    listener?.serve((stream) => connections.add(stream))
+    logger.info(`node ${this.nodeId} of cluster ${this.clusterId} serves ${this.brokers[0]}`)
+  }
+
+  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.timeoutMs ?? closeTimeoutMs)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const { connections, directory, groups, listener, logger, maintenance, member, registry } =
+      this.#parts
+    this.#withdraw()
+    listener?.close()
+    const drained = connections.close(timeoutMs)
+    this.#parts.purgatory.expireAll()
+    await groups.stop()
+    await drained
+    await member.leave()
+    await maintenance.stop()
+    registry.close()
+    await directory.close()
+    await this.#parts.ownCoordination?.close()
+    logger.info(`node ${this.nodeId} stopped`)
+  }
+}
+
+async function openDirectory(dataDir: string, edges: Edges): Promise<LogDirectory> {
+  const { clock, fileSystem, logger } = edges
+  try {
+    return await openLogDirectory(dataDir, {
+      fileSystem,
+      format: recordBatchFormat,
+      clock,
+      // Ours is the tick: it also writes the producer snapshots.
+      checkpointMs: 0,
+      onReport: ({ kind, message, details }) => {
+        const grave = kind === 'poisoned' || kind === 'quarantined'
+        logger[grave ? 'error' : 'warn'](message, { kind, ...details })
+      },
+    })
+  } catch (error) {
+    const reason = error instanceof StoreError ? (error as StoreError).message : String(error)
+    throw new BrokerError('KFK_BROKER_DATA_DIR', `Cannot open the data directory: ${reason}`, {
+      details: { dataDir },
+      cause: error,
+    })
+  }
+}
+
+/** One broker on its own needs nobody to coordinate with but its own past. */
+function ownCoordination(dataDir: string, fileSystem: FileSystem): Promise<Coordination> {
+  return fileSystem === nodeFileSystem
+    ? fileCoordination(dataDir)
+    : Promise.resolve(memoryCoordination())
+}
+
+function peerClient(
+  address: BrokerAddress,
+  options: { nodeId: number; transport: Transport; codec: WireCodec },
+) {
+  return createClient({
+    brokers: [`${address.host}:${address.port}`],
+    clientId: `kfk-broker-${options.nodeId}`,
+    transport: options.transport,
+    codec: options.codec,
+    autoCreateTopics: false,
+  })
+}
+
+function addressOf(options: ResolvedBrokerOptions, listener: Listener | undefined): BrokerAddress {
+  const host = options.advertisedHost
+  if (listener !== undefined) return { host, port: options.advertisedPort ?? listener.port }
+  // No socket: a name that no other broker of this process has, and that nobody can connect to from outside.
+  return { host: `in-process-${++unlistened}`, port: options.advertisedPort ?? 9092 }
+}
+
+let unlistened = 0
+
+function requestMemory(configured: number): number {
+  if (configured > 0) return configured
+  return Math.min(requestMemoryMaxBytes, Math.floor(totalmem() / requestMemoryShare))
+}
+
+function advertise(): BrokerServices['advertised'] {
+  return handlers
+    .map(({ api, versions }) => ({
+      apiKey: api.key,
+      minVersion: versions[0],
+      maxVersion: versions[1],
+    }))
+    .sort((a, b) => a.apiKey - b.apiKey)
+}

@@ -1,0 +1,6 @@
+export { createBroker, type Broker } from './broker.js'
+export type { BrokerOptions } from './options.js'
+export { BrokerError, type BrokerErrorCode } from './errors.js'
+export type { Clock, TimerHandle } from './runtime/clock.js'
+export type { Logger } from './runtime/logger.js'
+export { SystemClock } from './runtime/system-clock.js'
