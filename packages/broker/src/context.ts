@@ -84,6 +84,10 @@ export interface ConfigValues {
 export interface BrokerConfig extends ConfigValues {
   /** By topic config names (`max.message.bytes`): the topic's own, else the broker's (`message.max.bytes`), else Kafka's default. */
   topicConfig(topic: string): ConfigValues
+  /** What was set when the broker started, by name. */
+  readonly explicit: ReadonlyMap<string, string>
+  /** The value of a topic config where the topic has none of its own, in Kafka's text form; null: unset. */
+  topicDefault(name: string): string | null
 }
 
 /** A topic as the metadata log describes it. Immutable: a change makes a new image. */

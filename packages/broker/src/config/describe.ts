@@ -1,4 +1,4 @@
-import type { StaticBrokerConfig } from './broker-config.js'
+import type { BrokerConfig } from '../context.js'
 import { brokerConfigs, topicConfigSynonyms } from './broker-configs.js'
 import type { ConfigDefinition, ConfigType } from './config-definition.js'
 import { topicConfigs } from './topic-configs.js'
@@ -40,7 +40,7 @@ export interface ConfigRow {
 
 /** Every config of a topic, sorted by name. They can all be altered. */
 export function describeTopicConfigs(
-  config: StaticBrokerConfig,
+  config: BrokerConfig,
   overrides: ReadonlyMap<string, string>,
 ): ConfigRow[] {
   return [...topicConfigs.values()].map((definition) => {
@@ -61,7 +61,7 @@ export function describeTopicConfigs(
 }
 
 /** Every config of this broker, sorted by name. They are fixed when it starts. */
-export function describeBrokerConfigs(config: StaticBrokerConfig): ConfigRow[] {
+export function describeBrokerConfigs(config: BrokerConfig): ConfigRow[] {
   return [...brokerConfigs.values()].map((definition) => {
     const synonyms = [...staticSynonym(config, definition.name), ...defaultSynonym(definition)]
     const value = synonyms[0]?.value ?? null
@@ -69,7 +69,7 @@ export function describeBrokerConfigs(config: StaticBrokerConfig): ConfigRow[] {
   })
 }
 
-function staticSynonym(config: StaticBrokerConfig, name: string): ConfigSynonym[] {
+function staticSynonym(config: BrokerConfig, name: string): ConfigSynonym[] {
   const value = config.explicit.get(name)
   return value === undefined ? [] : [{ name, value, source: configSources.staticBroker }]
 }
