@@ -1,17 +1,17 @@
 import type { StoreError } from './errors.js'
+import { Listeners } from './listeners.js'
 
 interface Waiter {
   readonly offset: number
   readonly resolve: () => void
-  readonly reject: (reason: unknown) => void
-  settled: boolean
+  readonly reject: (reason: StoreError) => void
 }
 
 /** Who waits for which offset to be acknowledged, and who listens to every advance. */
 export class Acknowledgements {
   // Ascending by offset; appends ask in order, so insertion is at the end as a rule.
   #waiters: Waiter[] = []
-  #listeners: ((acknowledgedOffset: number) => void)[] = []
+  readonly #advances = new Listeners<number>()
   #offset: number
   #failure: StoreError | undefined
 
@@ -30,7 +30,7 @@ export class Acknowledgements {
     let done = 0
     while (done < this.#waiters.length && this.#waiters[done]!.offset <= offset) done++
     if (done > 0) for (const waiter of this.#waiters.splice(0, done)) waiter.resolve()
-    for (const listener of this.#listeners) listener(offset)
+    this.#advances.tell(offset)
   }
 
   /** After truncation. */
@@ -43,33 +43,33 @@ export class Acknowledgements {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
+      if (signal === undefined) {
+        this.#insert({ offset, resolve, reject })
+        return
+      }
       const abort = () => {
         const at = this.#waiters.indexOf(waiter)
         if (at !== -1) this.#waiters.splice(at, 1)
-        reject(signal!.reason as Error)
+        reject(signal.reason as Error)
       }
       const waiter: Waiter = {
         offset,
-        resolve:
-          signal === undefined
-            ? resolve
-            : () => (signal.removeEventListener('abort', abort), resolve()),
-        reject:
-          signal === undefined
-            ? reject
-            : (reason) => (signal.removeEventListener('abort', abort), reject(reason as Error)),
-        settled: false,
+        resolve() {
+          signal.removeEventListener('abort', abort)
+          resolve()
+        },
+        reject(reason) {
+          signal.removeEventListener('abort', abort)
+          reject(reason)
+        },
       }
-      signal?.addEventListener('abort', abort)
+      signal.addEventListener('abort', abort)
       this.#insert(waiter)
     })
   }
 
   listen(listener: (acknowledgedOffset: number) => void): () => void {
-    this.#listeners = [...this.#listeners, listener]
-    return () => {
-      this.#listeners = this.#listeners.filter((other) => other !== listener)
-    }
+    return this.#advances.add(listener)
   }
 
   /** Rejects those who wait for more than `endOffset`: these records are gone. */

@@ -60,7 +60,7 @@ export function isOutOfHandles(error: unknown): boolean {
 
 /** Wraps a failed system call, naming the file and what was tried. A StoreError passes unchanged. */
 export function ioError(error: unknown, attempt: { action: string; path: string }): StoreError {
-  if (error instanceof StoreError) return error as StoreError
+  if (error instanceof StoreError) return error
   const errno = errnoOf(error)
   const space = isOutOfSpace(error)
   const reason = error instanceof Error ? error.message : String(error)

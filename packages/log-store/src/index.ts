@@ -7,6 +7,13 @@ export {
   type FileStat,
   type FileSystem,
 } from './fs/file-system.js'
+export {
+  type CrashOutcome,
+  type Fault,
+  faultyFileSystem,
+  type FaultyFileSystem,
+  type FileOperation,
+} from './fs/faulty-file-system.js'
 export { memoryFileSystem } from './fs/memory-file-system.js'
 export { nodeFileSystem } from './fs/node-file-system.js'
 export {

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { readCheckedFile } from './checkpoint-file.js'
 import { decodeEpochs, EpochIndex, type EpochEntry } from './epoch-index.js'
 import {
@@ -76,7 +76,6 @@ async function createLog(host: LogHost, request: LoadRequest): Promise<LogState>
   const segment = new Segment(host.files, place)
   segment.create()
   await host.fileSystem.syncDirectory(path)
-  await host.fileSystem.syncDirectory(dirname(path))
   return {
     name,
     path,

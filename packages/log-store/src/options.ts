@@ -65,7 +65,7 @@ const highestSegmentBytes = 2 ** 31 - 1
 
 /** Merges over `base` and checks every value. Throws KFK_STORE_INVALID_ARGUMENT. */
 export function resolveLogOptions(base: LogOptions, changes: Partial<LogOptions> = {}): LogOptions {
-  const merged = { ...base }
+  const merged: { -readonly [name in keyof LogOptions]: number } = { ...base }
   for (const name of Object.keys(lowest) as (keyof LogOptions)[]) {
     const value = changes[name] ?? base[name]
     if (!Number.isSafeInteger(value) || value < lowest[name]) {
@@ -73,7 +73,7 @@ export function resolveLogOptions(base: LogOptions, changes: Partial<LogOptions>
         details: { option: name, value, lowest: lowest[name] },
       })
     }
-    merged[name] = value as never
+    merged[name] = value
   }
   if (merged.segmentBytes > highestSegmentBytes) {
     throw new StoreError('KFK_STORE_INVALID_ARGUMENT', 'segmentBytes must be below 2 GiB')

@@ -75,8 +75,7 @@ export async function findLargestTimestamp(
     return true
   })
   // An append may have set it meanwhile, having seen more.
-  if (segment.largest === undefined) segment.setLargest(largest)
-  return segment.largest ?? largest
+  return segment.settleLargest(largest)
 }
 
 /** The batch that holds `offset`: where it starts in the file, and its first offset. */

@@ -181,6 +181,12 @@ export class Segment {
     this.#largest = largest
   }
 
+  /** Takes it unless an append has noted one meanwhile; answers which holds. */
+  settleLargest(largest: LargestTimestamp): LargestTimestamp {
+    this.#largest ??= largest
+    return this.#largest
+  }
+
   /** What the last time index entry says; the indexes must be loaded. */
   lastIndexedTimestamp(): LargestTimestamp {
     const { times } = this.#indexes!

@@ -8,8 +8,10 @@ import { fileNames } from './file-names.js'
 import type { Syncable, Writable } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
+import { Listeners } from './listeners.js'
 import type { LogHost } from './log-host.js'
 import { LogReadPath, type LogView } from './log-read-path.js'
+import { countDeletable } from './log-retention.js'
 import type {
   AppendInfo,
   Log,
@@ -20,7 +22,6 @@ import type {
   TimestampOffset,
 } from './log.js'
 import { resolveLogOptions, type LogOptions } from './options.js'
-import { countExpired, type SegmentFacts } from './retention.js'
 import { SegmentRemover } from './segment-files.js'
 import { findLargestTimestamp, locateOffset } from './segment-repair.js'
 import { SegmentList } from './segment-list.js'
@@ -58,8 +59,8 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   readonly #reads: LogReadPath
   readonly #search: TimestampSearch
   readonly #remover: SegmentRemover
-  #rollbackListeners: ((rollback: Rollback) => void)[] = []
-  #poisonListeners: ((error: StoreError) => void)[] = []
+  readonly #rollbacks = new Listeners<Rollback>()
+  readonly #poisonings = new Listeners<StoreError>()
   /** Why appends are refused: closed, poisoned, or being truncated. */
   #refusal: StoreError | undefined
   #closed = false
@@ -153,17 +154,11 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   }
 
   onRollback(listener: (rollback: Rollback) => void): () => void {
-    this.#rollbackListeners = [...this.#rollbackListeners, listener]
-    return () => {
-      this.#rollbackListeners = this.#rollbackListeners.filter((other) => other !== listener)
-    }
+    return this.#rollbacks.add(listener)
   }
 
   onPoisoned(listener: (error: StoreError) => void): () => void {
-    this.#poisonListeners = [...this.#poisonListeners, listener]
-    return () => {
-      this.#poisonListeners = this.#poisonListeners.filter((other) => other !== listener)
-    }
+    return this.#poisonings.add(listener)
   }
 
   readNow(request: ReadRequest): LogSlice | undefined {
@@ -272,41 +267,12 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   /** Deletes what is too old or too much. `nowMs` undefined: leave age out. Called by the directory. */
   async applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
     if (this.#refusal !== undefined || this.#closed) return { segments: 0, bytes: 0 }
-    const facts = await this.#retentionFacts(nowMs)
-    const count = countExpired(facts, this.stats().sizeInBytes, {
-      options: this.options,
-      logStartOffset: this.logStartOffset,
-      nowMs,
-      limitOffset: this.acknowledgedOffset,
-    })
+    const count = await countDeletable(this.#host, this, nowMs)
     // Kafka does the same when everything has expired: a fresh segment takes over, so that the active
     // one is never deleted.
     if (count === this.segments.all.length && this.segments.active.sizeBytes > 0) this.roll()
     const segments = Math.min(count, this.segments.all.length - 1)
     return { segments, bytes: await this.deleteSegments(segments) }
-  }
-
-  async #retentionFacts(nowMs: number | undefined): Promise<SegmentFacts[]> {
-    const facts: SegmentFacts[] = []
-    const { segments } = this
-    for (const [at, segment] of segments.all.entries()) {
-      const { timestamp } = await findLargestTimestamp(
-        this.#host,
-        segment,
-        this.options.indexIntervalBytes,
-      )
-      const endOffset = segments.endOffset(at, this.writtenOffset)
-      facts.push({ sizeBytes: segment.sizeBytes, largestTimestamp: timestamp, endOffset })
-      // Age decides nothing from the first young segment on, and size needs no timestamps.
-      const { retentionMs } = this.options
-      if (nowMs === undefined || retentionMs < 0 || nowMs - timestamp > retentionMs) continue
-      break
-    }
-    for (let at = facts.length; at < segments.all.length; at++) {
-      const endOffset = segments.endOffset(at, this.writtenOffset)
-      facts.push({ sizeBytes: segments.all[at]!.sizeBytes, largestTimestamp: -1, endOffset })
-    }
-    return facts
   }
 
   async truncateTo(offset: number): Promise<void> {
@@ -346,7 +312,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.logEndOffset = this.writtenOffset
     this.#flush.fail(error)
     this.#acknowledgements.fail(error)
-    for (const listener of this.#poisonListeners) listener(error)
+    this.#poisonings.tell(error)
   }
 
   async close(): Promise<void> {
@@ -491,8 +457,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.logEndOffset = this.writtenOffset
     this.epochs.truncateFromEnd(this.writtenOffset)
     this.#acknowledgements.rollBack(this.writtenOffset, failure)
-    const rollback = { endOffset: this.writtenOffset, error: failure }
-    for (const listener of this.#rollbackListeners) listener(rollback)
+    this.#rollbacks.tell({ endOffset: this.writtenOffset, error: failure })
   }
 
   async #truncate(offset: number): Promise<void> {

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { frameFormat, memoryFileSystem, nodeFileSystem, openLogDirectory } from '../src/index'
 import type { FileSystem, Log } from '../src/index'
 
-const payload = (n: number) => frameFormat.encode(Buffer.from(`record ${n}`), { timestamp: 1000 + n })
+const payload = (n: number) =>
+  frameFormat.encode(Buffer.from(`record ${n}`), { timestamp: 1000 + n })
 
 async function readAll(log: Log): Promise<string[]> {
   const values: string[] = []
-  for (let from = log.logStartOffset; from < log.writtenOffset; ) {
+  for (let from = log.logStartOffset; from < log.writtenOffset;) {
     const slice = await log.read({ from, maxBytes: 1000 })
     for (const frame of frameFormat.decode(slice.bytes)) {
       values.push(Buffer.from(frame.value).toString())

@@ -16,7 +16,7 @@ export interface FileSystem {
   list(path: string): Promise<DirectoryEntry[]>
   /** Undefined when there is no such file. */
   stat(path: string): Promise<FileStat | undefined>
-  /** Creates the directory and its parents; an existing one is fine. Durable after syncing the parent. */
+  /** Creates the directory and its parents; an existing one is fine. Durable when it resolves. */
   makeDirectory(path: string): Promise<void>
   /** Atomic, replaces a file at `to`. Durable after `syncDirectory`. Open handles stay valid. */
   rename(from: string, to: string): Promise<void>

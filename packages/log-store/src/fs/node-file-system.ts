@@ -1,5 +1,5 @@
 import * as fs from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { ioError } from '../errors.js'
 import { lockDirectory } from './directory-lock.js'
 import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from './file-system.js'
@@ -82,8 +82,11 @@ export const nodeFileSystem: FileSystem = {
 
   async makeDirectory(path) {
     const first = await fs.promises.mkdir(path, { recursive: true })
-    // mkdir reports the topmost directory it made: its entry must survive a power cut as well.
-    if (first !== undefined) await this.syncDirectory(dirname(first))
+    if (first === undefined) return
+    // mkdir reports the topmost directory it made; every entry on the way must survive a power cut.
+    for (let at = resolve(path); at.length >= resolve(first).length; at = dirname(at)) {
+      await this.syncDirectory(dirname(at))
+    }
   },
 
   rename: (from, to) => fs.promises.rename(from, to),

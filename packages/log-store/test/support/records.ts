@@ -1,0 +1,27 @@
+import { frameFormat } from '../../src/index'
+import type { Log } from '../../src/index'
+
+/** A frame that says which record it is. */
+export function record(text: string, timestamp = 1000): Uint8Array {
+  return frameFormat.encode(Buffer.from(text), { timestamp })
+}
+
+/** All records that can be read, by offset, walking from the log start in small reads. */
+export async function readAll(log: Log, maxBytes = 300): Promise<Map<number, string>> {
+  const found = new Map<number, string>()
+  let from = log.logStartOffset
+  while (from < log.writtenOffset) {
+    const slice = await log.read({ from, maxBytes })
+    if (slice.bytes.length === 0) throw new Error(`nothing to read at ${from}`)
+    for (const frame of frameFormat.decode(slice.bytes)) {
+      if (frame.offset >= from) found.set(frame.offset, Buffer.from(frame.value).toString())
+    }
+    from = slice.nextOffset
+  }
+  return found
+}
+
+/** Lets everything that is ready run, timers apart. */
+export async function settle(turns = 5): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
