@@ -1,7 +1,8 @@
 import type { CompressionCodec, CompressionType } from './compression.js'
 import { gzipCodec } from './compression-gzip.js'
-import { lz4Codec } from './compression-lz4.js'
-import { snappyCodec } from './compression-snappy.js'
+import { Lz4Codec } from './compression-lz4.js'
+import { nativeLz4, nativeSnappy } from './compression-native.js'
+import { SnappyCodec } from './compression-snappy.js'
 import { zstdCodec, zstdEngine } from './compression-zstd.js'
 import { ProtocolError } from './errors.js'
 
@@ -23,8 +24,8 @@ const noneCodec: CompressionCodec = {
 const codecs: Readonly<Record<CompressionType, CompressionCodec>> = {
   none: noneCodec,
   gzip: gzipCodec,
-  snappy: snappyCodec,
-  lz4: lz4Codec,
+  snappy: new SnappyCodec(nativeSnappy),
+  lz4: new Lz4Codec(nativeLz4),
   zstd: zstdCodec,
 }
 

@@ -1,4 +1,10 @@
-import { copyLiterals, copyMatch, MatchFinder, MIN_MATCH } from './compression-matches.js'
+import {
+  copyLiterals,
+  copyMatch,
+  LONG_COPY,
+  MatchFinder,
+  MIN_MATCH,
+} from './compression-matches.js'
 import { ProtocolError } from './errors.js'
 
 /**
@@ -117,9 +123,13 @@ export function decompressBlock(
     if (literals > 0) {
       if (literals > end - position) throw malformed()
       if (literals > limit - to) return -1
-      copyLiterals(source, { from: position, length: literals }, bytes, to)
-      position += literals
-      to += literals
+      if (literals >= LONG_COPY) {
+        bytes.set(source.subarray(position, position + literals), to)
+        position += literals
+        to += literals
+      } else {
+        for (const stop = to + literals; to < stop;) bytes[to++] = source[position++]!
+      }
     }
     // A block ends after literals, with no match.
     if (position === end) return to

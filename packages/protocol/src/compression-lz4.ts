@@ -1,7 +1,14 @@
 import type { CompressionCodec } from './compression.js'
-import { compressBlock, decompressBlock, maxCompressedBlockBytes } from './compression-lz4-block.js'
+import {
+  compressBlock,
+  decompressBlock,
+  maxCompressedBlockBytes,
+  type BlockOutput,
+} from './compression-lz4-block.js'
+import type { NativeBlockCodecSource } from './compression-native.js'
 import { readInt32LE, writeInt32LE, xxh32 } from './compression-xxhash.js'
 import { ProtocolError } from './errors.js'
+import { plainView, uninitialized } from './records/plain-view.js'
 
 /**
  * LZ4 frames, as Kafka writes them: independent blocks of 64 KB, no block checksums, no content size, no
@@ -92,50 +99,6 @@ function measureFrame(bytes: Uint8Array, header: FrameHeader): { end: number; mo
   return { end: at, mostBytes }
 }
 
-/** Decompresses the frame's blocks into `output` from `start` on; returns where the output ends. */
-function decompressFrame(
-  bytes: Uint8Array,
-  header: FrameHeader,
-  output: Uint8Array,
-  start: number,
-): number {
-  const { flags, maxBlockBytes } = header
-  const independent = (flags & FLG_INDEPENDENT) !== 0
-  let at = header.firstBlockAt
-  let to = start
-  for (;;) {
-    const word = readInt32LE(bytes, at) >>> 0
-    at += 4
-    if (word === 0) break
-    const size = word >= STORED_BIT ? word - STORED_BIT : word
-    const end = at + size
-    if (word >= STORED_BIT) {
-      if (size > output.length - to) throw tooLarge(output.length)
-      output.set(bytes.subarray(at, end), to)
-      to += size
-    } else {
-      const limit = Math.min(output.length, to + maxBlockBytes)
-      const historyStart = independent ? to : start
-      const range = { start: at, end }
-      const blockEnd = decompressBlock(bytes, range, { bytes: output, at: to, limit, historyStart })
-      if (blockEnd < 0) {
-        throw limit === output.length
-          ? tooLarge(limit)
-          : malformed('a block above the largest size')
-      }
-      to = blockEnd
-    }
-    at = end
-    if ((flags & FLG_BLOCK_CHECKSUM) !== 0) {
-      if (readInt32LE(bytes, at) >>> 0 !== xxh32(bytes, end - size, end))
-        throw malformed('block checksum')
-      at += 4
-    }
-  }
-  checkContent(bytes, header, { checksumAt: at, content: output.subarray(start, to) })
-  return to
-}
-
 function checkContent(
   bytes: Uint8Array,
   header: FrameHeader,
@@ -182,12 +145,20 @@ function framesOf(bytes: Uint8Array): { frames: FrameHeader[]; mostBytes: number
   return { frames, mostBytes }
 }
 
-/** LZ4 frames over the block codec in TypeScript. */
-export const lz4Codec: CompressionCodec = {
-  compress(bytes) {
+/** LZ4 frames over the block codec in TypeScript, or a native one where there is one. */
+export class Lz4Codec implements CompressionCodec {
+  private readonly native: NativeBlockCodecSource
+
+  constructor(native: NativeBlockCodecSource) {
+    this.native = native
+  }
+
+  compress(input: Uint8Array): Uint8Array {
+    const bytes = plainView(input)
     const blocks = Math.ceil(bytes.length / BLOCK_BYTES)
-    const most = HEADER_BYTES + blocks * 4 + maxCompressedBlockBytes(bytes.length) + blocks * 16 + 4
-    const output = Buffer.allocUnsafeSlow(most)
+    const output = uninitialized(
+      HEADER_BYTES + blocks * (4 + maxCompressedBlockBytes(BLOCK_BYTES)) + 4,
+    )
     writeInt32LE(output, 0, MAGIC)
     output[4] = FLG_VERSION | FLG_INDEPENDENT
     output[5] = BLOCK_64K << 4
@@ -195,35 +166,110 @@ export const lz4Codec: CompressionCodec = {
     let at = HEADER_BYTES
     for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
       const end = Math.min(start + BLOCK_BYTES, bytes.length)
-      at = writeBlock(bytes, { start, end }, output, at)
+      at = this.writeBlock(bytes, { start, end }, output, at)
     }
     writeInt32LE(output, at, 0)
     return output.subarray(0, at + 4)
-  },
+  }
 
-  decompress(bytes, { maxOutputBytes }) {
+  decompress(input: Uint8Array, limit: { maxOutputBytes: number }): Uint8Array {
+    const bytes = plainView(input)
     const { frames, mostBytes } = framesOf(bytes)
-    const output = Buffer.allocUnsafeSlow(Math.min(mostBytes, maxOutputBytes))
+    const output = uninitialized(Math.min(mostBytes, limit.maxOutputBytes))
     let to = 0
-    for (const frame of frames) to = decompressFrame(bytes, frame, output, to)
+    for (const frame of frames) to = this.decompressFrame(bytes, frame, output, to)
     return output.subarray(0, to)
-  },
+  }
+
+  /** Writes one block, stored as it is when compression does not make it smaller. */
+  private writeBlock(
+    bytes: Uint8Array,
+    range: { start: number; end: number },
+    output: Uint8Array,
+    at: number,
+  ): number {
+    const input = bytes.subarray(range.start, range.end)
+    const native = this.native()?.compress(input)
+    let end = at + 4
+    if (native === undefined) {
+      end = compressBlock(bytes, range, output, end)
+    } else if (native.length < input.length) {
+      output.set(native, end)
+      end += native.length
+    }
+    const length = end - at - 4
+    if (length > 0 && length < input.length) {
+      writeInt32LE(output, at, length)
+      return end
+    }
+    writeInt32LE(output, at, input.length | STORED_BIT)
+    output.set(input, at + 4)
+    return at + 4 + input.length
+  }
+
+  /** Decompresses the frame's blocks into `output` from `start` on; returns where the output ends. */
+  private decompressFrame(
+    bytes: Uint8Array,
+    header: FrameHeader,
+    output: Uint8Array,
+    start: number,
+  ): number {
+    const { flags, maxBlockBytes } = header
+    const independent = (flags & FLG_INDEPENDENT) !== 0
+    let at = header.firstBlockAt
+    let to = start
+    for (;;) {
+      const word = readInt32LE(bytes, at) >>> 0
+      at += 4
+      if (word === 0) break
+      const stored = word >= STORED_BIT
+      const range = { start: at, end: at + (stored ? word - STORED_BIT : word) }
+      const limit = Math.min(output.length, to + maxBlockBytes)
+      const target = { bytes: output, at: to, limit, historyStart: independent ? to : start }
+      const blockEnd = stored
+        ? copyStored(bytes, range, target)
+        : this.decompressBlock(bytes, range, target)
+      if (blockEnd < 0) {
+        throw limit === output.length ? tooLarge(limit) : malformed('a block above its size')
+      }
+      to = blockEnd
+      at = range.end
+      if ((flags & FLG_BLOCK_CHECKSUM) !== 0) {
+        const checksum = xxh32(bytes, range.start, range.end)
+        if (readInt32LE(bytes, at) >>> 0 !== checksum) throw malformed('block checksum')
+        at += 4
+      }
+    }
+    checkContent(bytes, header, { checksumAt: at, content: output.subarray(start, to) })
+    return to
+  }
+
+  /** Natively when the block stands alone; the portable code has the last word on what is wrong. */
+  private decompressBlock(
+    bytes: Uint8Array,
+    range: { start: number; end: number },
+    target: BlockOutput,
+  ): number {
+    if (target.historyStart === target.at) {
+      const block = bytes.subarray(range.start, range.end)
+      const native = this.native()?.decompress(block, target.limit - target.at)
+      if (native !== undefined && native.length <= target.limit - target.at) {
+        target.bytes.set(native, target.at)
+        return target.at + native.length
+      }
+    }
+    return decompressBlock(bytes, range, target)
+  }
 }
 
-/** Writes one block, stored as it is when compression does not make it smaller. */
-function writeBlock(
+/** Copies a block that is stored as it is; -1 when it goes beyond the limit. */
+function copyStored(
   bytes: Uint8Array,
   range: { start: number; end: number },
-  output: Uint8Array,
-  at: number,
+  target: BlockOutput,
 ): number {
   const length = range.end - range.start
-  const end = compressBlock(bytes, range, output, at + 4)
-  if (end - at - 4 < length) {
-    writeInt32LE(output, at, end - at - 4)
-    return end
-  }
-  writeInt32LE(output, at, length | STORED_BIT)
-  output.set(bytes.subarray(range.start, range.end), at + 4)
-  return at + 4 + length
+  if (length > target.limit - target.at) return -1
+  target.bytes.set(bytes.subarray(range.start, range.end), target.at)
+  return target.at + length
 }

@@ -1,4 +1,4 @@
-import { copyLiterals, copyMatch, MatchFinder } from './compression-matches.js'
+import { copyLiterals, copyMatch, LONG_COPY, MatchFinder } from './compression-matches.js'
 import { ProtocolError } from './errors.js'
 
 /**
@@ -91,7 +91,9 @@ export function compressBlock(
 
 /** A raw snappy block: where its elements lie, and the length it claims to expand to. */
 export interface SnappyBlock {
+  /** Where its length is stated. */
   readonly start: number
+  readonly elementsAt: number
   readonly end: number
   readonly outputBytes: number
 }
@@ -101,12 +103,14 @@ export function readBlock(bytes: Uint8Array, start: number, end: number): Snappy
   let outputBytes = 0
   for (let index = 0, at = start; index < 5 && at < end; index++, at++) {
     const byte = bytes[at]!
-    // Not by shifts: the length is an unsigned 32-bit integer.
-    outputBytes += (byte & 0x7f) * 2 ** (7 * index)
+    // Integers only: one double would make the decoding loop four times as slow. The format's
+    // unsigned 32 bits are not needed, a length of 2^31 is above every limit.
+    if (index === 4 && byte > 0x07) break
+    outputBytes |= (byte & 0x7f) << (7 * index)
     if (byte >= 0x80) continue
     // Refused before it is allocated: no input of this size expands to so much.
     if (outputBytes > (end - at - 1) * MAX_EXPANSION) break
-    return { start: at + 1, end, outputBytes }
+    return { start, elementsAt: at + 1, end, outputBytes }
   }
   throw malformed()
 }
@@ -118,7 +122,9 @@ function literalLength(bytes: Uint8Array, at: number, block: SnappyBlock, tag: n
   const extra = short - 59
   if (extra > block.end - at) throw malformed()
   let length = 0
-  for (let index = 0; index < extra; index++) length += bytes[at + index]! * 2 ** (8 * index)
+  for (let index = 0; index < extra; index++) length |= bytes[at + index]! << (8 * index)
+  // Above 2^30 the sign is near, and no block holds so much.
+  if (length < 0 || length > 0x4000_0000) throw malformed()
   return length + 1
 }
 
@@ -126,7 +132,8 @@ function copyOffset(bytes: Uint8Array, at: number, kind: number, tag: number): n
   if (kind === 1) return ((tag & 0xe0) << 3) | bytes[at]!
   const low = bytes[at]! | (bytes[at + 1]! << 8)
   if (kind === 2) return low
-  return low + (bytes[at + 2]! | (bytes[at + 3]! << 8)) * 0x1_0000
+  // Negative when above 2^31; the caller refuses it.
+  return low | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
 }
 
 /** Writes the block's output at `output[start]`; it must be exactly as long as the block claims. */
@@ -138,7 +145,7 @@ export function decompressBlock(
 ): void {
   const { end } = block
   const limit = start + block.outputBytes
-  let at = block.start
+  let at = block.elementsAt
   let to = start
   while (at < end) {
     const tag = bytes[at++]!
@@ -147,9 +154,13 @@ export function decompressBlock(
       const length = literalLength(bytes, at, block, tag)
       if (tag >= 240) at += (tag >>> 2) - 59
       if (length > end - at || length > limit - to) throw malformed()
-      copyLiterals(bytes, { from: at, length }, output, to)
-      at += length
-      to += length
+      if (length >= LONG_COPY) {
+        output.set(bytes.subarray(at, at + length), to)
+        at += length
+        to += length
+      } else {
+        for (const stop = to + length; to < stop;) output[to++] = bytes[at++]!
+      }
       continue
     }
     const offsetBytes = kind === 3 ? 4 : kind
@@ -157,7 +168,7 @@ export function decompressBlock(
     const length = kind === 1 ? ((tag >>> 2) & 7) + 4 : (tag >>> 2) + 1
     const offset = copyOffset(bytes, at, kind, tag)
     at += offsetBytes
-    if (offset === 0 || offset > to - start || length > limit - to) throw malformed()
+    if (offset <= 0 || offset > to - start || length > limit - to) throw malformed()
     copyMatch(output, to, offset, length)
     to += length
   }

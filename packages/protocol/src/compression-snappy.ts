@@ -6,7 +6,9 @@ import {
   readBlock,
   type SnappyBlock,
 } from './compression-snappy-block.js'
+import type { NativeBlockCodecSource } from './compression-native.js'
 import { ProtocolError } from './errors.js'
+import { plainView, uninitialized } from './records/plain-view.js'
 import { readInt32, writeInt32 } from './records/big-endian.js'
 
 /**
@@ -69,37 +71,72 @@ function blocksOf(bytes: Uint8Array): SnappyBlock[] {
   return blocks
 }
 
-/** Snappy in Xerial's framing over the raw codec in TypeScript. */
-export const snappyCodec: CompressionCodec = {
-  compress(bytes) {
+/** Snappy in Xerial's framing over the raw codec in TypeScript, or a native one where there is one. */
+export class SnappyCodec implements CompressionCodec {
+  private readonly native: NativeBlockCodecSource
+
+  constructor(native: NativeBlockCodecSource) {
+    this.native = native
+  }
+
+  compress(input: Uint8Array): Uint8Array {
+    const bytes = plainView(input)
     const blocks = Math.ceil(bytes.length / BLOCK_BYTES)
     const most = XERIAL_HEADER.length + blocks * (4 + maxCompressedBlockBytes(BLOCK_BYTES))
-    const output = Buffer.allocUnsafeSlow(most)
+    const output = uninitialized(most)
     output.set(XERIAL_HEADER)
     let at = XERIAL_HEADER.length
     for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {
       const end = Math.min(start + BLOCK_BYTES, bytes.length)
-      const blockEnd = compressBlock(bytes, { start, end }, output, at + 4)
+      const blockEnd = this.compressBlock(bytes, { start, end }, output, at + 4)
       writeInt32(output, at, blockEnd - at - 4)
       at = blockEnd
     }
     return output.subarray(0, at)
-  },
+  }
 
-  decompress(bytes, { maxOutputBytes }) {
+  decompress(input: Uint8Array, limit: { maxOutputBytes: number }): Uint8Array {
+    const bytes = plainView(input)
     const blocks = blocksOf(bytes)
     let total = 0
     for (const block of blocks) total += block.outputBytes
-    if (total > maxOutputBytes) {
-      const message = `snappy output is ${total} bytes, above ${maxOutputBytes}`
+    if (total > limit.maxOutputBytes) {
+      const message = `snappy output is ${total} bytes, above ${limit.maxOutputBytes}`
       throw new ProtocolError('KFK_PROTOCOL_TOO_LARGE', message)
     }
-    const output = Buffer.allocUnsafeSlow(total)
+    const output = uninitialized(total)
     let at = 0
     for (const block of blocks) {
-      decompressBlock(bytes, block, output, at)
+      this.decompressBlock(bytes, block, output, at)
       at += block.outputBytes
     }
     return output
-  },
+  }
+
+  private compressBlock(
+    bytes: Uint8Array,
+    range: { start: number; end: number },
+    output: Uint8Array,
+    at: number,
+  ): number {
+    const native = this.native()?.compress(bytes.subarray(range.start, range.end))
+    if (native === undefined || native.length > output.length - at) {
+      return compressBlock(bytes, range, output, at)
+    }
+    output.set(native, at)
+    return at + native.length
+  }
+
+  /** The portable code has the last word on what is wrong. */
+  private decompressBlock(
+    bytes: Uint8Array,
+    block: SnappyBlock,
+    output: Uint8Array,
+    at: number,
+  ): void {
+    const { outputBytes } = block
+    const native = this.native()?.decompress(bytes.subarray(block.start, block.end), outputBytes)
+    if (native?.length === outputBytes) output.set(native, at)
+    else decompressBlock(bytes, block, output, at)
+  }
 }

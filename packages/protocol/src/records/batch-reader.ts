@@ -10,6 +10,7 @@ import {
 import { readInt32 } from './big-endian.js'
 import { crc32c } from './crc32c.js'
 import { CRC_AT, CRC_START, RECORDS_AT } from './layout.js'
+import { plainView } from './plain-view.js'
 import { RecordCursor } from './record-cursor.js'
 import { LazyRecord, RecordSource, type DecodedRecord } from './decoded-record.js'
 
@@ -28,11 +29,11 @@ export function payloadOf(
 ): Payload {
   // A batch that compaction emptied has no payload to decompress.
   if (header.compression === 'none' || header.sizeInBytes === RECORDS_AT) {
-    return { bytes: batch, start: RECORDS_AT, end: header.sizeInBytes }
+    return { bytes: plainView(batch), start: RECORDS_AT, end: header.sizeInBytes }
   }
   const compressed = batch.subarray(RECORDS_AT, header.sizeInBytes)
   const limit = { maxOutputBytes: maxDecompressedBytes }
-  const bytes = compressionCodecs.decompress(header.compression, compressed, limit)
+  const bytes = plainView(compressionCodecs.decompress(header.compression, compressed, limit))
   checkCountFits(header.recordCount, bytes.length)
   return { bytes, start: 0, end: bytes.length }
 }

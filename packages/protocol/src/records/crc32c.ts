@@ -1,4 +1,5 @@
 import { optionalPeer } from './optional-peer.js'
+import { plainView } from './plain-view.js'
 
 /** CRC-32C (Castagnoli), reflected. */
 const POLYNOMIAL = 0x82f63b78 | 0
@@ -50,7 +51,7 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, initial
       )
     }
   }
-  return crc32cPortable(bytes, start, end, initial)
+  return crc32cPortable(plainView(bytes), start, end, initial)
 }
 
 /** {@link crc32c} without native code: what runs where @node-rs/crc32 is not installed. */
