@@ -58,6 +58,8 @@ export class RedisLink {
 
   private open(): RedisConnection {
     const connection = this.create()
+    // Every call that waits for the connection listens to it.
+    connection.setMaxListeners(0)
     // Without a listener ioredis writes to the console.
     connection.on('error', (error: Error) => {
       this.lastError = error

@@ -49,6 +49,9 @@ const keyNames = ['counters', 'entries', 'index', 'sessions', 'deadlines', 'owne
 /** Longest pause between two attempts to connect, ms. */
 const MAX_RECONNECT_DELAY_MS = 1000
 
+/** A server that does not end its side of a closed connection within this time is left without, ms. */
+const DISCONNECT_TIMEOUT_MS = 200
+
 /** Applies defaults; throws `KFK_COORDINATION_INVALID_VALUE`. */
 export function resolveOptions(options: RedisCoordinationOptions): ResolvedOptions {
   const clusterName = options.clusterName ?? 'default'
@@ -85,6 +88,7 @@ function createConnection(options: RedisCoordinationOptions, name: string): Redi
     connectionName: `kfk:${name}`,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     enableOfflineQueue: false,
     retryStrategy: retry,
   } as const
@@ -99,6 +103,7 @@ function createConnection(options: RedisCoordinationOptions, name: string): Redi
         ...given?.redisOptions,
         protocol: 2,
         connectTimeout,
+        disconnectTimeout: DISCONNECT_TIMEOUT_MS,
         connectionName: common.connectionName,
       },
     })
