@@ -1,10 +1,11 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { readJson, writeJson } from './atomic-json.js'
 import { PartitionCounts, type StoredCounts } from './partition-counts.js'
 
 /**
- * Counts by partition in one small file each, replaced as a whole: temporary file, fsync, rename. The counts and
- * the offset they reach are one value, so there is no moment at which one is newer than the other.
+ * Counts by partition in one small file each, replaced as a whole. The counts and the
+ * offset they reach are one value, so there is no moment at which one is newer than the other.
  */
 export class CountsStore {
   constructor(private readonly dir: string) {
@@ -22,16 +23,7 @@ export class CountsStore {
   save(topic: string, partition: number, counts: PartitionCounts): number {
     const there = this.read(topic, partition)
     if (there && there.nextOffset >= counts.nextOffset) return there.nextOffset
-    const file = this.file(topic, partition)
-    const temporary = `${file}.tmp`
-    const handle = fs.openSync(temporary, 'w')
-    try {
-      fs.writeSync(handle, JSON.stringify(counts.stored()))
-      fs.fdatasyncSync(handle)
-    } finally {
-      fs.closeSync(handle)
-    }
-    fs.renameSync(temporary, file)
+    writeJson(this.file(topic, partition), counts.stored())
     return counts.nextOffset
   }
 
@@ -50,8 +42,6 @@ export class CountsStore {
   }
 
   private read(topic: string, partition: number): StoredCounts | undefined {
-    const file = this.file(topic, partition)
-    if (!fs.existsSync(file)) return undefined
-    return JSON.parse(fs.readFileSync(file, 'utf8')) as StoredCounts
+    return readJson<StoredCounts>(this.file(topic, partition))
   }
 }

@@ -4,6 +4,7 @@ import type { ConsumerRecord, RecordBatch } from './consumer-record.js'
 import { Delivery } from './delivery.js'
 import { Fetcher } from './fetcher.js'
 import { GroupDriver } from './group-driver.js'
+import { releaseLane, takeLane } from './lane-numbers.js'
 import { commitOffsets, type OffsetToCommit } from './offset-commits.js'
 import { resolveSettings } from './options.js'
 import type { ConsumerOptions, RecordOf, ResolvedSettings, Subscription } from './options.js'
@@ -57,6 +58,7 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   readonly #fetcher: Fetcher
   readonly #decoder: RecordDecoder
   readonly #driver: GroupDriver | undefined
+  readonly #lane = takeLane()
   #commitTimer: { cancel(): void } | undefined
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -74,6 +76,7 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     this.#delivery = new Delivery(partitions, () => this.#fetcher.wake())
     this.#fetcher = new Fetcher({
       client: this.#client,
+      lane: this.#lane,
       settings,
       partitions,
       onRecords: () => this.#delivery.signal(),
@@ -248,6 +251,7 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     this.#stop()
     this.#driver?.destroy()
     this.#assignments.endAll('the consumer was destroyed')
+    releaseLane(this.#lane)
     if (this.#ownsClient) await this.#client.close({ timeoutMs: 0 })
   }
 
@@ -260,6 +264,7 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     if (group === undefined || assignment !== undefined) return undefined
     return new GroupDriver({
       client: this.#client,
+      lane: this.#lane,
       group,
       topics,
       settings: this.#settings,
@@ -444,6 +449,7 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     const partitions = this.assignment()
     this.#assignments.endAll('the consumer is closed')
     if (partitions.length > 0) await this.#settings.rebalance.revoked?.(partitions)
+    releaseLane(this.#lane)
     if (this.#ownsClient) await this.#client.close()
   }
 }
@@ -456,7 +462,7 @@ export type BatchOf<T> =
  * Makes a consumer. Nothing is contacted before the first read.
  * @throws ClientError KFK_CLIENT_INVALID_ARGUMENT
  */
-export function createConsumer<const T extends Subscription>(
+export function createConsumer<const T extends Subscription = string>(
   options: ConsumerOptions<T>,
 ): Consumer<T> {
   return new Consumer(options)

@@ -9,6 +9,8 @@ const offsetOutOfRange = 1
 
 export interface FetcherOptions {
   readonly client: Client
+  /** Of this consumer's connections, see `lane-numbers.ts`. */
+  readonly lane: number
   readonly settings: Pick<
     ResolvedSettings,
     'maxWaitMs' | 'minBytes' | 'maxBytes' | 'partitionMaxBytes' | 'prefetchBytes'
@@ -148,7 +150,11 @@ export class Fetcher {
         apis.fetch,
         (version) => this.#body(version, asked),
         { nodeId },
-        { signal: this.#abort.signal, lane: 'fetch', timeoutMs: settings.maxWaitMs + 30_000 },
+        {
+          signal: this.#abort.signal,
+          lane: `fetch:${this.#options.lane}`,
+          timeoutMs: settings.maxWaitMs + 30_000,
+        },
       )
       if (response.errorCode !== 0) throw kafkaError(response.errorCode)
       this.#failures = 0

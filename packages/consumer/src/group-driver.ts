@@ -24,6 +24,8 @@ export interface GroupHooks {
 
 export interface GroupDriverOptions {
   readonly client: Client
+  /** Of this consumer's connections, see `lane-numbers.ts`. */
+  readonly lane: number
   readonly group: string
   readonly topics: readonly string[]
   readonly settings: ResolvedSettings
@@ -32,7 +34,6 @@ export interface GroupDriverOptions {
 
 type JoinResponse = ResponseOf<typeof apis.joinGroup>
 
-const serial = { next: 1 }
 /** A member that cannot say goodbye in this time is left to its session timeout. */
 const leaveTimeoutMs = 3000
 /** JoinGroup waits for the slowest member; on top of that, for the network. */
@@ -58,7 +59,7 @@ export class GroupDriver {
     const { assignors, groupInstanceId } = options.settings
     this.#member = new GroupMember({ protocol: assignors[0]!.protocol, groupInstanceId })
     // A connection of its own: a JoinGroup that waits must not hold up another member on a shared client.
-    this.#lane = `group:${options.group}:${serial.next++}`
+    this.#lane = `group:${options.lane}`
   }
 
   get memberId(): string {
