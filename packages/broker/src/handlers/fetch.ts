@@ -179,6 +179,7 @@ class Fetching {
           resolve(this.#answer())
           return
         }
+        for (const target of this.#targets) target.partition = this.#stillServed(target)
         const reading = this.#readAll()
         if (reading === undefined) resolve(this.#answer())
         else void reading.then(() => resolve(this.#answer()))
@@ -197,14 +198,19 @@ class Fetching {
     })
   }
 
+  #stillServed({ partition, topicName, request }: Target): Partition | number {
+    const found = this.#context.services.partitions.local(topicName, request.partition)
+    if (typeof found === 'number') return found
+    return found === partition ? partition : errorCodes.NOT_LEADER_OR_FOLLOWER
+  }
+
   /** What was read, and what has been committed since; enough for sure when a partition is not served here any more. */
   #bytesToCome(): number {
-    const { partitions } = this.#context.services
     let bytes = this.#readBytes
-    for (const { partition, committedBefore, topicName, request } of this.#targets) {
-      const { committedBytes } = partition as Partition
-      if (partitions.local(topicName, request.partition) !== partition) return Infinity
-      bytes += committedBytes - committedBefore
+    for (const target of this.#targets) {
+      const { committedBytes } = target.partition as Partition
+      if (typeof this.#stillServed(target) === 'number') return Infinity
+      bytes += committedBytes - target.committedBefore
     }
     return bytes
   }

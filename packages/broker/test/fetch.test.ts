@@ -1,0 +1,157 @@
+import { apis, batches, errorCodes } from '@kfk/protocol'
+import { batchOf, Harness } from './harness.js'
+
+const harness = new Harness()
+afterEach(() => harness.close())
+
+/** Base offsets of the batches in a response. */
+const baseOffsets = (records: Uint8Array | null): number[] =>
+  [...batches(records ?? new Uint8Array())].map(({ header }) => header.baseOffset)
+
+async function withBatches(count: number, size = 1) {
+  const broker = await harness.broker()
+  const client = await harness.client(broker)
+  const topicId = await client.topic('events')
+  for (let index = 0; index < count; index++) {
+    await client.produce('events', batchOf(Array.from({ length: 3 }, () => 'x'.repeat(size))))
+  }
+  return { broker, client, topicId }
+}
+
+test('every version returns whole batches and the high watermark', async () => {
+  const { client, topicId } = await withBatches(3)
+  for (let version = 4; version <= 18; version++) {
+    const response = await client.request(apis.fetch, version, {
+      maxWaitMs: 0,
+      minBytes: 1,
+      maxBytes: 1_000_000,
+      topics: [
+        {
+          topic: 'events',
+          topicId,
+          partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1_000_000 }],
+        },
+      ],
+      forgottenTopicsData: [],
+    })
+    const [partition] = response.responses[0]!.partitions
+    expect(partition).toMatchObject({ errorCode: 0, highWatermark: 9, lastStableOffset: 9 })
+    expect(baseOffsets(partition!.records)).toEqual([0, 3, 6])
+    expect(response.sessionId).toBe(0)
+  }
+})
+
+test('an offset inside a batch returns the whole batch', async () => {
+  const { client } = await withBatches(3)
+  expect(baseOffsets((await client.fetch('events', 4)).records)).toEqual([3, 6])
+})
+
+test('limits cut between batches, but the first batch always comes', async () => {
+  const { client } = await withBatches(3, 1000)
+  expect(baseOffsets((await client.fetch('events', 0, { maxBytes: 7000 })).records)).toEqual([0, 3])
+  expect(baseOffsets((await client.fetch('events', 3, { maxBytes: 10 })).records)).toEqual([3])
+})
+
+test('the limit of a response holds over its partitions', async () => {
+  const broker = await harness.broker({ config: { 'num.partitions': '2' } })
+  const client = await harness.client(broker)
+  await client.topic('events')
+  for (const index of [0, 1]) await client.produce('events', batchOf(['x'.repeat(1000)]), { index })
+  const fetch = async (maxBytes: number): Promise<number[][]> => {
+    const response = await client.request(apis.fetch, 11, {
+      maxWaitMs: 0,
+      minBytes: 1,
+      maxBytes,
+      topics: [
+        {
+          topic: 'events',
+          partitions: [0, 1].map((partition) => ({
+            partition,
+            fetchOffset: 0,
+            partitionMaxBytes: 5000,
+          })),
+        },
+      ],
+      forgottenTopicsData: [],
+    })
+    return response.responses[0]!.partitions.map(({ records }) => baseOffsets(records))
+  }
+  expect(await fetch(5000)).toEqual([[0], [0]])
+  expect(await fetch(100)).toEqual([[0], []])
+})
+
+test('a waiting fetch is answered when a record comes', async () => {
+  const { broker, client } = await withBatches(1)
+  const other = await harness.client(broker)
+  const waiting = client.fetch('events', 3, { maxWaitMs: 20_000 })
+  await other.produce('events', batchOf(['next']))
+  expect(await waiting).toMatchObject({ errorCode: 0, highWatermark: 4 })
+})
+
+test('a waiting fetch is answered when its time is up, and waits for min.bytes', async () => {
+  const { broker, client } = await withBatches(1)
+  const empty = await client.fetch('events', 3, { maxWaitMs: 20 })
+  expect(empty).toMatchObject({ errorCode: 0, highWatermark: 3 })
+  expect(empty.records?.length).toBe(0)
+  const other = await harness.client(broker)
+  let answered = false
+  const waiting = client.fetch('events', 3, { maxWaitMs: 20_000, minBytes: 3000 })
+  void waiting.then(() => (answered = true))
+  await other.produce('events', batchOf(['x'.repeat(1000)]))
+  await other.produce('events', batchOf(['x'.repeat(1000)]))
+  expect(answered).toBe(false)
+  await other.produce('events', batchOf(['x'.repeat(1000)]))
+  expect(baseOffsets((await waiting).records)).toEqual([3, 4, 5])
+})
+
+test('a waiting fetch ends when its topic is deleted', async () => {
+  const { broker, client } = await withBatches(1)
+  const other = await harness.client(broker)
+  const waiting = client.fetch('events', 3, { maxWaitMs: 20_000 })
+  await other.fetch('events', 0)
+  await other.request(apis.deleteTopics, 5, { topicNames: ['events'], timeoutMs: 5000 })
+  expect((await waiting).errorCode).not.toBe(0)
+})
+
+test('what cannot be fetched has its error', async () => {
+  const { broker, client } = await withBatches(1)
+  expect(await client.fetch('events', 4)).toMatchObject({
+    errorCode: errorCodes.OFFSET_OUT_OF_RANGE,
+    logStartOffset: 0,
+  })
+  expect(await client.fetch('events', -1)).toMatchObject({
+    errorCode: errorCodes.OFFSET_OUT_OF_RANGE,
+  })
+  expect(await client.fetch('absent', 0)).toMatchObject({
+    errorCode: errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
+  })
+  const fetch = (version: number, changes: object, partition: object) =>
+    client.request(apis.fetch, version, {
+      maxWaitMs: 0,
+      minBytes: 1,
+      topics: [
+        {
+          topic: 'events',
+          topicId: 'QAAAAAAAAAAAAAAAAAAAAA',
+          partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1000, ...partition }],
+        },
+      ],
+      forgottenTopicsData: [],
+      ...changes,
+    })
+  const errorOf = async (version: number, partition: object): Promise<number> =>
+    (await fetch(version, {}, partition)).responses[0]!.partitions[0]!.errorCode
+  const leaderEpoch = 1024 + broker.nodeId
+  expect(await errorOf(13, {})).toBe(errorCodes.UNKNOWN_TOPIC_ID)
+  expect(await errorOf(12, { currentLeaderEpoch: leaderEpoch })).toBe(errorCodes.NONE)
+  expect(await errorOf(12, { currentLeaderEpoch: leaderEpoch - 1 })).toBe(
+    errorCodes.FENCED_LEADER_EPOCH,
+  )
+  expect(await errorOf(12, { currentLeaderEpoch: leaderEpoch + 1 })).toBe(
+    errorCodes.UNKNOWN_LEADER_EPOCH,
+  )
+  expect(await fetch(12, { sessionId: 7, sessionEpoch: 1 }, {})).toMatchObject({
+    errorCode: errorCodes.FETCH_SESSION_ID_NOT_FOUND,
+    responses: [],
+  })
+})
