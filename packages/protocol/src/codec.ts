@@ -14,8 +14,8 @@ export interface RequestHeader {
  * Encoding returns a whole frame, its length prefix included, as chunks to write in order. A chunk
  * may be a byte field of the message itself: leave it unchanged until it is written.
  *
- * Decoding takes a frame without its length prefix, as a {@link FrameDecoder} returns it. Byte fields
- * of the result are views of the frame.
+ * Decoding takes a frame without its length prefix, as a {@link FrameDecoder} returns it. Byte
+ * fields of the result are views of the frame.
  *
  * Encoding and decoding throw `ProtocolError` and nothing else.
  */
@@ -44,7 +44,9 @@ export interface WireCodec {
     correlationId: number,
     body: ResponseInput<A>,
   ): Uint8Array[]
-  /** The correlation id tells which request, hence which API and version, the response belongs to. */
+  /**
+   * The correlation id tells which request, hence which API and version, the response belongs to.
+   */
   peekCorrelationId(responseFrame: Uint8Array): number
   decodeResponse<A extends Api>(api: A, apiVersion: number, frame: Uint8Array): ResponseOf<A>
   createFrameDecoder(options: FrameDecoderOptions): FrameDecoder

@@ -24,7 +24,8 @@ export function compileMessage(schema: StructSchema, at: WireVersion): MessageCo
   source.line('encode(w, message) {')
   emitEncodeStruct(source, schema, { at, value: 'message', path: 'message' })
   source.line('} }')
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the source consists of schema names and numbers
+  // The source consists of the names and numbers of schemas.
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval
   const build = new Function(
     'CONSTANTS',
     'EMPTY_BYTES',
@@ -37,7 +38,10 @@ export function compileMessage(schema: StructSchema, at: WireVersion): MessageCo
 
 let mayCompile = true
 
-/** Compiles, or interprets once code generation turned out to be disallowed (`--disallow-code-generation-from-strings`, CSP). */
+/**
+ * Compiles, or interprets once code generation turned out to be disallowed
+ * (`--disallow-code-generation-from-strings`, CSP).
+ */
 export function buildMessage(schema: StructSchema, at: WireVersion): MessageCodec {
   if (mayCompile) {
     try {

@@ -18,8 +18,8 @@ export interface ComplianceOptions {
 const clientId = 'compliance'
 
 /**
- * Declares the tests that every `WireCodec` has to pass. They use nothing but `node:assert`, so jest,
- * vitest and node:test will do.
+ * Declares the tests that every `WireCodec` has to pass. They use nothing but `node:assert`, so
+ * jest, vitest and node:test will do.
  */
 export function wireCodecCompliance(options: ComplianceOptions): void {
   options.describe('messages', () => messageSuite(options))

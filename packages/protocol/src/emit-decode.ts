@@ -5,7 +5,10 @@ import { ZERO_UUID } from './schema.js'
 import type { Source } from './source.js'
 import { accessorNames } from './wire-accessors.js'
 
-/** The source of a default as {@link defaultValue} makes it; lists and structs are new ones each time. */
+/**
+ * The source of a default as {@link defaultValue} makes it; lists and structs are new ones each
+ * time.
+ */
 export function defaultSource(schema: Schema): string {
   const given = schema.options.default
   if (given === null) return 'null'

@@ -330,7 +330,10 @@ const table: ReadonlyMap<number, ErrorCode> = new Map(
   }),
 )
 
-/** The row of a code; a code that Kafka 4.2 does not have counts as UNKNOWN_SERVER_ERROR with that code. */
+/**
+ * The row of a code; a code that Kafka 4.2 does not have counts as UNKNOWN_SERVER_ERROR with that
+ * code.
+ */
 export function errorByCode(code: number): ErrorCode {
   return (
     table.get(code) ?? {

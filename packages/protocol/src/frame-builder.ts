@@ -2,19 +2,21 @@ import { ProtocolError } from './errors.js'
 
 const MAX_INT32 = 0x7fffffff
 
-/** Messages share slabs of this size: a Fetch or Metadata response without its records mostly fits. */
+/**
+ * Messages share slabs of this size: a Fetch or Metadata response without its records mostly fits.
+ */
 const SLAB_BYTES = 64 * 1024
 
 /**
  * Byte fields from this size on become chunks of their own instead of being copied. Measured over a
- * loopback socket: at 256 bytes the copy is twice as fast as one more entry of the vectored write, at
- * 1 KiB they are equal, at 4 KiB the entry is a quarter faster.
+ * loopback socket: at 256 bytes the copy is twice as fast as one more entry of the vectored write,
+ * at 1 KiB they are equal, at 4 KiB the entry is a quarter faster.
  */
 const REFERENCE_BYTES = 1024
 
 /**
- * Collects one frame at a time. `begin` starts it, `finish` returns it as chunks. Finished chunks are
- * never written again; an abandoned frame is simply overwritten.
+ * Collects one frame at a time. `begin` starts it, `finish` returns it as chunks. Finished chunks
+ * are never written again; an abandoned frame is simply overwritten.
  */
 export class FrameBuilder {
   /** Where bytes are written, between `start` of the current chunk and `position`. */
@@ -79,7 +81,9 @@ export class FrameBuilder {
     return this.position - this.#start
   }
 
-  /** Puts the size of the tagged field in front of it: one byte is reserved, rarely more are needed. */
+  /**
+   * Puts the size of the tagged field in front of it: one byte is reserved, rarely more are needed.
+   */
   endTag(mark: number): void {
     this.#openTags -= 1
     const size = this.position - this.#start - mark

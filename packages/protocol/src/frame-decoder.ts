@@ -7,15 +7,18 @@ const PREFIX_BYTES = 4
 /** The smallest message of either direction: a correlation id and an error code. */
 const MIN_FRAME_BYTES = 6
 
-/** The buffer for an incomplete frame grows by this factor: few copies, and never far beyond what arrived. */
+/**
+ * The buffer for an incomplete frame grows by this factor: few copies, and never far beyond what
+ * arrived.
+ */
 const GROWTH = 4
 
 const EMPTY = Buffer.alloc(0)
 
 /**
- * Cuts a stream into frames of an int32 size and that many bytes. A frame within one chunk is a view
- * of the chunk. Otherwise it is collected in a buffer that grows with the bytes that arrive: the
- * size that a peer claims reserves nothing (200 connections that claimed 100 MB each would).
+ * Cuts a stream into frames of an int32 size and that many bytes. A frame within one chunk is a
+ * view of the chunk. Otherwise it is collected in a buffer that grows with the bytes that arrive:
+ * the size that a peer claims reserves nothing (200 connections that claimed 100 MB each would).
  */
 export function createFrameDecoder(options: FrameDecoderOptions): FrameDecoder {
   return new LengthPrefixedFrames(options.maxFrameBytes)

@@ -19,7 +19,10 @@ export interface StructLayout {
   readonly absent: readonly FieldLayout[]
 }
 
-/** A version of an API, and whether it is flexible: lengths are compact, structs end with tagged fields. */
+/**
+ * A version of an API, and whether it is flexible: lengths are compact, structs end with tagged
+ * fields.
+ */
 export interface WireVersion {
   readonly version: number
   readonly flexible: boolean

@@ -16,7 +16,8 @@ const CRC_BYTES = 4
 /** Every field is a map entry here, and an element of a list has some five fields. */
 const ENTRIES_PER_ELEMENT = 5
 
-// Maps instead of msgpackr's record extension: any MessagePack library can read the messages.
+// Maps instead of the record extension of msgpackr, so that every MessagePack library can read
+// them.
 const packr = new Packr({ useRecords: false, mapsAsObjects: true })
 
 /**

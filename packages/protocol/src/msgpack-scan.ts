@@ -5,9 +5,10 @@ const MAX_DEPTH = 32
 
 /**
  * Walks one MessagePack value without building anything, and returns the position after it. Checks
- * what a decoder would otherwise trust: lengths and counts against the bytes left, all counts against
- * `maxElements`, the depth, that keys are strings, and that no extension type is used. A decoder that
- * allocates the claimed count (msgpackr does) is safe afterwards.
+ * what a decoder would otherwise trust: lengths and counts against the bytes left, all counts
+ * against
+ * `maxElements`, the depth, that keys are strings, and that no extension type is used. A decoder
+ * that allocates the claimed count (msgpackr does) is safe afterwards.
  */
 export function scanMsgpack(bytes: Uint8Array, start: number, maxElements: number): number {
   return new Scan(bytes, start, maxElements).value(0)

@@ -1,9 +1,9 @@
 import { ProtocolError } from './errors.js'
 
 /**
- * The schema language of the wire protocol. One object describes every version of a message: a field
- * says in which versions it exists, and a version decides only how the bytes look. Decoded values
- * have every field; a field that the version lacks holds its default.
+ * The schema language of the wire protocol. One object describes every version of a message: a
+ * field says in which versions it exists, and a version decides only how the bytes look. Decoded
+ * values have every field; a field that the version lacks holds its default.
  */
 export type Kind =
   | 'int8'
@@ -72,7 +72,10 @@ export type SchemaFields = Readonly<Record<string, Schema>>
 /** The value that decoding gives: every field is present. */
 export type Infer<S> = S extends { readonly inferred?: { readonly out: infer Out } } ? Out : never
 
-/** The value that encoding takes: a field with a default, a tag, a `since` or an `until` may be left out. */
+/**
+ * The value that encoding takes: a field with a default, a tag, a `since` or an `until` may be left
+ * out.
+ */
 export type Encodable<S> = S extends { readonly inferred?: { readonly in: infer In } } ? In : never
 
 type InferFields<Fields> = { -readonly [Name in keyof Fields]: Infer<Fields[Name]> }
@@ -103,10 +106,11 @@ type OptionalOf<Options> = Options extends
 
 type Scalar<T, Options> = Schema<T | NullOf<Options>, T | NullOf<Options>, OptionalOf<Options>>
 
-// The phantom `inferred` is never set, so the constructors have to assert the type they return.
+// The phantom `inferred` is never set: only the declared return type carries it.
 function scalar<T>(kind: Kind) {
-  return <const Options extends FieldOptions<T> = object>(options?: Options): Scalar<T, Options> =>
-    ({ kind, options: options ?? {} })
+  return <const Options extends FieldOptions<T> = object>(
+    options?: Options,
+  ): Scalar<T, Options> => ({ kind, options: options ?? {} })
 }
 
 /** Signed 8-bit integer. */
@@ -147,7 +151,10 @@ export function array<
   return { kind: 'array', of, options: options ?? {} }
 }
 
-/** Named fields in wire order. Names must be plain identifiers that `Object.prototype` does not have. */
+/**
+ * Named fields in wire order. Names must be plain identifiers that `Object.prototype` does not
+ * have.
+ */
 export function struct<
   Fields extends SchemaFields,
   const Options extends FieldOptions<never> = object,
@@ -164,5 +171,7 @@ export function struct<
 /** The UUID of 16 zero bytes: "no id". */
 export const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA'
 
-/** 2^63 - 1, Java's Long.MAX_VALUE, as an offset: exact on the wire although no double equals it. */
+/**
+ * 2^63 - 1, Java's Long.MAX_VALUE, as an offset: exact on the wire although no double equals it.
+ */
 export const INT64_MAX = 2 ** 63

@@ -1,4 +1,6 @@
-/** Source text under construction: lines, names that do not clash, and objects the text refers to. */
+/**
+ * Source text under construction: lines, names that do not clash, and objects the text refers to.
+ */
 export class Source {
   readonly #lines: string[] = []
   readonly #constants: unknown[] = []

@@ -11,8 +11,8 @@ const MAX_INT32 = 0x7fffffff
 const SHORT_STRING_LENGTH = 48
 
 /**
- * Writes the primitives of the wire. As in the reader, fixed-size primitives take `reserve` for a run
- * of fields and `...At` for each. `path` names the field for the error message.
+ * Writes the primitives of the wire. As in the reader, fixed-size primitives take `reserve` for a
+ * run of fields and `...At` for each. `path` names the field for the error message.
  */
 export class WireWriter extends FrameBuilder {
   int8At(position: number, value: number, path: string): void {

@@ -60,7 +60,7 @@ function typeName(schema: Schema): string {
 }
 
 function defaultText(schema: Schema): string {
-  const value = schema.options.default
+  const value = schema.options.default as number | bigint | string | boolean | null | undefined
   if (value === undefined) return '-'
   if (value === INT64_MAX) return '9223372036854775807'
   return value === '' ? '""' : String(value)

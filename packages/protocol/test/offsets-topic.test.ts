@@ -1,3 +1,9 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import {
+  decodeConsumerAssignment,
+  decodeConsumerSubscription,
+} from '../src/messages/consumer-protocol.js'
 import {
   groupMetadataKey,
   groupMetadataValue,
@@ -30,7 +36,10 @@ test('an offset commit survives versions 3 and 4', () => {
   expect(decodeVersioned(offsetCommitValue, bytes)).toEqual(decoded)
   const topicId = 'AAAAAAAAAAAAAAAAAAAAAQ'
   expect(
-    decodeVersioned(offsetCommitValue, encodeVersioned(offsetCommitValue, 4, { ...value, topicId })),
+    decodeVersioned(
+      offsetCommitValue,
+      encodeVersioned(offsetCommitValue, 4, { ...value, topicId }),
+    ),
   ).toEqual({ ...decoded, topicId })
 })
 
@@ -60,4 +69,31 @@ test('a group survives, and an unknown version is refused', () => {
   expect(() => decodeVersioned(groupMetadataValue, bytes)).toThrow(
     expect.objectContaining({ code: 'KFK_PROTOCOL_UNSUPPORTED_VERSION' }),
   )
+})
+
+test('what Kafka wrote is read, and written again byte for byte', () => {
+  const text = readFileSync(path.join(__dirname, 'golden', 'offsets-topic.txt'), 'utf8')
+  const assigned: string[] = []
+  for (const line of text.trim().split('\n').slice(1)) {
+    const [key, value] = line.split(' ').map((hex) => Buffer.from(hex, 'hex')) as [Buffer, Buffer]
+    const version = peekVersion(value)
+    if (peekVersion(key) === 1) {
+      const commit = decodeVersioned(offsetCommitValue, value)
+      expect(commit.metadata).toBe('')
+      expect(encodeVersioned(offsetCommitValue, version, commit)).toEqual(value)
+      expect(encodeVersioned(offsetCommitKey, 1, decodeVersioned(offsetCommitKey, key))).toEqual(
+        key,
+      )
+    } else {
+      const group = decodeVersioned(groupMetadataValue, value)
+      expect(encodeVersioned(groupMetadataValue, version, group)).toEqual(value)
+      expect(group.protocol === null).toBe(group.members.length === 0 && group.leader === null)
+      for (const { subscription, assignment, clientId } of group.members) {
+        const [topic] = decodeConsumerSubscription(subscription).topics
+        const { assignedPartitions } = decodeConsumerAssignment(assignment)
+        assigned.push(`${clientId} ${topic!} ${assignedPartitions[0]!.partitions.join()}`)
+      }
+    }
+  }
+  expect(assigned).toEqual(['rdkafka kcat-topic 0', 'java java-topic 0,1'])
 })

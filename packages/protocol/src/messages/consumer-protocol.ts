@@ -57,7 +57,10 @@ export function encodeConsumerAssignment(
   return encodeVersioned(consumerProtocolAssignment, version, value)
 }
 
-/** A version beyond 3 is read as 3. A member without partitions may get no bytes at all: check first. */
+/**
+ * A version beyond 3 is read as 3. A member without partitions may get no bytes at all: check
+ * first.
+ */
 export function decodeConsumerAssignment(data: Uint8Array): ConsumerAssignment {
   return decodeVersioned(consumerProtocolAssignment, data, { newer: 'as-latest' })
 }

@@ -13,7 +13,10 @@ import {
   uuid,
 } from '../schema.js'
 
-/** Reads record batches, for consumers and followers. `sessionId` and `sessionEpoch` are KIP-227: 0 and -1 mean no session. */
+/**
+ * Reads record batches, for consumers and followers. `sessionId` and `sessionEpoch` are KIP-227: 0
+ * and -1 mean no session.
+ */
 export const fetch = defineApi({
   key: 1,
   name: 'Fetch',

@@ -78,7 +78,9 @@ export const offsetFetch = defineApi({
       }),
       { since: 8 },
     ),
-    /** Fail with UNSTABLE_OFFSET_COMMIT while a transaction may still change the offsets (KIP-447). */
+    /**
+     * Fail with UNSTABLE_OFFSET_COMMIT while a transaction may still change the offsets (KIP-447).
+     */
     requireStable: bool({ since: 7, default: false }),
   }),
   response: struct({

@@ -1,7 +1,9 @@
 import { defineApi } from '../api.js'
 import { array, bool, bytes, int16, int32, int8, string, struct } from '../schema.js'
 
-/** Which broker coordinates a group (`keyType` 0) or a transaction (1). Batched from version 4 on. */
+/**
+ * Which broker coordinates a group (`keyType` 0) or a transaction (1). Batched from version 4 on.
+ */
 export const findCoordinator = defineApi({
   key: 10,
   name: 'FindCoordinator',

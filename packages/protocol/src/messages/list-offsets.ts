@@ -1,7 +1,11 @@
 import { defineApi } from '../api.js'
 import { array, int16, int32, int8, offset, string, struct, timestamp } from '../schema.js'
 
-/** Finds offsets by timestamp. Special timestamps: -1 the end, -2 the start, and from versions 7, 8, 9, 11 on -3 the largest timestamp, -4 the local start, -5 the last tiered, -6 the first not yet tiered. */
+/**
+ * Finds offsets by timestamp. Special timestamps: -1 the end, -2 the start, and from versions 7, 8,
+ * 9, 11 on -3 the largest timestamp, -4 the local start, -5 the last tiered, -6 the first not yet
+ * tiered.
+ */
 export const listOffsets = defineApi({
   key: 2,
   name: 'ListOffsets',
@@ -43,7 +47,9 @@ export const listOffsets = defineApi({
   }),
 })
 
-/** Tells where a leader epoch ended, so that replicas and consumers can truncate (KIP-101, KIP-320). */
+/**
+ * Tells where a leader epoch ended, so that replicas and consumers can truncate (KIP-101, KIP-320).
+ */
 export const offsetForLeaderEpoch = defineApi({
   key: 23,
   name: 'OffsetForLeaderEpoch',

@@ -1,7 +1,10 @@
 import { defineApi } from '../api.js'
 import { array, bool, int16, int32, int64, int8, string, struct, uuid } from '../schema.js'
 
-/** Which APIs and versions a broker speaks. Its response header is version 0 always: the client cannot know more yet. */
+/**
+ * Which APIs and versions a broker speaks. Its response header is version 0 always: the client
+ * cannot know more yet.
+ */
 export const apiVersions = defineApi({
   key: 18,
   name: 'ApiVersions',

@@ -3,8 +3,8 @@ import type { Versioned } from '../versioned.js'
 
 /**
  * Keys and values of `__consumer_offsets`, byte for byte Kafka's, so that its tools can read the
- * topic. The int16 in front of a key tells its kind: 0 and 1 an offset commit, 2 a group. In front of
- * a value it is the version of the value. A `null` value is a tombstone.
+ * topic. The int16 in front of a key tells its kind: 0 and 1 an offset commit, 2 a group. In front
+ * of a value it is the version of the value. A `null` value is a tombstone.
  */
 export const offsetCommitKey = {
   name: 'OffsetCommitKey',
@@ -12,7 +12,7 @@ export const offsetCommitKey = {
   schema: struct({ group: string(), topic: string(), partition: int32() }),
 } as const satisfies Versioned
 
-/** Kafka 4.2 writes version 3, or 4 when the commit named the topic by id. */
+/** Kafka 4.1 writes version 4, with a topic id only when the commit named the topic by id. */
 export const offsetCommitValue = {
   name: 'OffsetCommitValue',
   versions: [0, 4],
@@ -34,7 +34,7 @@ export const groupMetadataKey = {
   schema: struct({ group: string() }),
 } as const satisfies Versioned
 
-/** Kafka 4.2 writes version 3. */
+/** Kafka 4.1 writes version 3; an empty group has `protocol` and `leader` null. */
 export const groupMetadataValue = {
   name: 'GroupMetadataValue',
   versions: [0, 4],

@@ -1,7 +1,10 @@
 import { defineApi } from '../api.js'
 import { array, int16, int32, offset, records, string, struct, timestamp, uuid } from '../schema.js'
 
-/** Appends record batches to partitions. Versions below 3 exist here because clients look for them in ApiVersions; brokers refuse them (KIP-896). */
+/**
+ * Appends record batches to partitions. Versions below 3 exist here because clients look for them
+ * in ApiVersions; brokers refuse them (KIP-896).
+ */
 export const produce = defineApi({
   key: 0,
   name: 'Produce',
@@ -9,7 +12,10 @@ export const produce = defineApi({
   flexibleSince: 9,
   request: struct({
     transactionalId: string({ since: 3, nullable: true, default: null }),
-    /** Who must have the batches before the answer: 0 nobody (and there is no response), 1 the leader, -1 all in-sync replicas. */
+    /**
+     * Who must have the batches before the answer: 0 nobody (and there is no response), 1 the
+     * leader, -1 all in-sync replicas.
+     */
     acks: int16(),
     timeoutMs: int32(),
     topicData: array(

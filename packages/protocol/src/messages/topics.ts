@@ -1,7 +1,9 @@
 import { defineApi } from '../api.js'
 import { array, bool, int16, int32, int8, offset, string, struct, uuid } from '../schema.js'
 
-/** Creates topics. -1 for partitions or replication factor is the default of the broker (KIP-464). */
+/**
+ * Creates topics. -1 for partitions or replication factor is the default of the broker (KIP-464).
+ */
 export const createTopics = defineApi({
   key: 19,
   name: 'CreateTopics',
