@@ -37,3 +37,11 @@ export type {
 export type { LogDirectory, LogDirectoryOptions, RetentionReport } from './log-directory.js'
 export { defaultLogOptions, type LogOptions } from './options.js'
 export type { StoreReport } from './report.js'
+export { dumpSegment, type DumpLine, type DumpOptions } from './dump.js'
+export {
+  type EmbeddedLog,
+  type EmbeddedLogOptions,
+  type EmbeddedReadOptions,
+  type EmbeddedRecord,
+  openLog,
+} from './embedded-log.js'

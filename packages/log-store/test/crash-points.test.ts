@@ -6,7 +6,12 @@ import { ManualClock } from './support/manual-clock'
 import { readAll, record, settle } from './support/records'
 
 const outcomes: CrashOutcome[] = ['lose-unsynced', 'keep-unsynced', 'tear-last-write']
-const defaults = { segmentBytes: 220, indexIntervalBytes: 60, fileDeleteDelayMs: 10, retentionMs: -1 }
+const defaults = {
+  segmentBytes: 220,
+  indexIntervalBytes: 60,
+  fileDeleteDelayMs: 10,
+  retentionMs: -1,
+}
 
 /** What a client of one log may rely on. */
 class Expectation {

@@ -1,0 +1,167 @@
+// Property: a failing disk is never reported as success; a full one passes.
+import { faultyFileSystem, openLogDirectory } from '../src/index'
+import type { FaultyFileSystem, LogDirectory, Rollback, StoreReport } from '../src/index'
+import { ManualClock } from './support/manual-clock'
+import { readAll, record, settle } from './support/records'
+
+let fileSystem: FaultyFileSystem
+let reports: StoreReport[]
+let clock: ManualClock
+
+beforeEach(() => {
+  fileSystem = faultyFileSystem()
+  reports = []
+  clock = new ManualClock()
+})
+
+function open(defaults = {}): Promise<LogDirectory> {
+  return openLogDirectory('/data', {
+    fileSystem,
+    clock,
+    defaults: { segmentBytes: 400, indexIntervalBytes: 100, ...defaults },
+    onReport: (report) => reports.push(report),
+  })
+}
+
+test('a failed fdatasync poisons the directory: no retry, no acknowledgement, reads go on', async () => {
+  const directory = await open()
+  const a = await directory.open('a-0')
+  const b = await directory.open('b-0')
+  a.append(record('kept'), { leaderEpoch: 1 })
+  await a.whenAcknowledged(1)
+  fileSystem.inject({ operation: 'sync', at: 1, error: 'EIO' })
+  const told: string[] = []
+  b.onPoisoned((error) => told.push(error.code))
+  a.append(record('lost'), { leaderEpoch: 1 })
+  const waiting = a.whenAcknowledged(2)
+  await expect(waiting).rejects.toMatchObject({ code: 'KFK_STORE_IO', retriable: false })
+  expect(directory.poisoned).toMatchObject({ code: 'KFK_STORE_IO', details: { errno: 'EIO' } })
+  expect(told).toEqual(['KFK_STORE_IO'])
+  expect(a.acknowledgedOffset).toBe(1)
+  expect(() => a.append(record('more'), { leaderEpoch: 1 })).toThrow('takes no more appends')
+  expect(() => b.append(record('more'), { leaderEpoch: 1 })).toThrow('takes no more appends')
+  await expect(b.whenAcknowledged(1)).rejects.toMatchObject({ code: 'KFK_STORE_IO' })
+  expect((await readAll(a)).get(0)).toBe('kept')
+  expect(reports.map((report) => report.kind)).toContain('poisoned')
+  await directory.close()
+  // Not a clean stop.
+  expect((await open()).cleanStart).toBe(false)
+})
+
+test.each(['ENOSPC', 'EDQUOT'])(
+  '%s on write: retriable, cut back, readable, then works',
+  async (errno) => {
+    const directory = await open()
+    const log = await directory.open('a-0')
+    log.append(record('before'), { leaderEpoch: 1 })
+    await log.whenAcknowledged(1)
+    const rollbacks: Rollback[] = []
+    log.onRollback((rollback) => rollbacks.push(rollback))
+    fileSystem.inject({ operation: 'write', path: '.log', at: 1, error: errno, partialWrite: 0.5 })
+    log.append(record('full 1'), { leaderEpoch: 2 })
+    log.append(record('full 2'), { leaderEpoch: 2 })
+    expect(log.logEndOffset).toBe(3)
+    await expect(log.whenAcknowledged(3)).rejects.toMatchObject({
+      code: 'KFK_STORE_NO_SPACE',
+      retriable: true,
+      details: { errno },
+    })
+    expect(rollbacks).toMatchObject([{ endOffset: 1, error: { code: 'KFK_STORE_NO_SPACE' } }])
+    expect([log.logEndOffset, log.writtenOffset, log.latestEpoch]).toEqual([1, 1, 1])
+    expect([...(await readAll(log)).values()]).toEqual(['before'])
+    log.append(record('after'), { leaderEpoch: 3 })
+    await log.whenAcknowledged(2)
+    expect([...(await readAll(log)).values()]).toEqual(['before', 'after'])
+    await directory.close()
+    const again = await (await open()).open('a-0')
+    expect([...(await readAll(again)).values()]).toEqual(['before', 'after'])
+    expect(reports.filter((report) => report.kind === 'tail-cut')).toEqual([])
+  },
+)
+
+test('EIO on write poisons', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  fileSystem.inject({ operation: 'write', path: '.log', at: 1, error: 'EIO', partialWrite: 0.5 })
+  log.append(record('lost'), { leaderEpoch: 1 })
+  await expect(log.whenAcknowledged(1)).rejects.toMatchObject({ code: 'KFK_STORE_IO' })
+  expect(directory.poisoned).toBeDefined()
+  await directory.close()
+})
+
+test('no room for a new segment: the append fails, earlier ones hold, later ones work', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  while (log.stats().segments === 1) {
+    const before = log.logEndOffset
+    if (log.stats().sizeInBytes + 2 * 60 > 400) break
+    log.append(record(`record ${before}`), { leaderEpoch: 1 })
+    await log.whenAcknowledged(before + 1)
+  }
+  const end = log.logEndOffset
+  fileSystem.inject({ operation: 'create', at: 1, error: 'ENOSPC' })
+  expect(() => log.append(record('x'.repeat(200)), { leaderEpoch: 1 })).toThrow('ENOSPC')
+  expect(log.logEndOffset).toBe(end)
+  expect(log.append(record('x'.repeat(200)), { leaderEpoch: 1 }).baseOffset).toBe(end)
+  await log.whenAcknowledged(end + 1)
+  expect(log.stats().segments).toBe(2)
+  await directory.close()
+})
+
+test('EMFILE at the sync is tried again later, for nothing was synced', async () => {
+  const directory = await openLogDirectory('/data', {
+    fileSystem,
+    clock,
+    maxOpenFiles: 1,
+    checkpointMs: 0,
+  })
+  const a = await directory.open('a-0')
+  const b = await directory.open('b-0')
+  a.append(record('one'), { leaderEpoch: 1 })
+  a.flushNow()
+  // The cache holds one file: reading b closes a's, so that the sync has to open it.
+  b.append(record('two'), { leaderEpoch: 1 })
+  fileSystem.inject({ operation: 'open', path: '.log', at: 1, error: 'EMFILE', times: 4 })
+  await settle()
+  fileSystem.clearFaults()
+  clock.advance(200)
+  await settle()
+  for (const log of [a, b]) if (log.logEndOffset === 1) await log.whenAcknowledged(1)
+  expect(directory.poisoned).toBeUndefined()
+  expect([...(await readAll(a)).values()]).toEqual(['one'])
+  await directory.close()
+})
+
+test('an index that cannot be written for lack of room does no harm', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  fileSystem.inject({
+    operation: 'write',
+    path: 'index',
+    at: 1,
+    error: 'ENOSPC',
+    partialWrite: 0.5,
+  })
+  for (let n = 0; n < 12; n++) {
+    log.append(record(`record ${n}`, 1000 + n), { leaderEpoch: 1 })
+    await log.whenAcknowledged(n + 1)
+  }
+  expect(reports.map((report) => report.kind)).toContain('background-failure')
+  await directory.close()
+  const again = await (await open()).open('a-0')
+  expect((await readAll(again)).size).toBe(12)
+  for (let n = 0; n < 12; n++) {
+    expect(await again.offsetForTimestamp(1000 + n)).toMatchObject({ offset: n })
+  }
+})
+
+test('a checkpoint that cannot be written does no harm', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  log.append(record('one'), { leaderEpoch: 1 })
+  await log.whenAcknowledged(1)
+  fileSystem.inject({ operation: 'write', path: 'checkpoint', at: 1, error: 'ENOSPC' })
+  await expect(directory.checkpoint()).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+  await directory.checkpoint()
+  await directory.close()
+})
