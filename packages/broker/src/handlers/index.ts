@@ -2,7 +2,6 @@ import type { Handler } from '../context.js'
 import { describeConfigs, incrementalAlterConfigs } from './configs.js'
 import { offsetForLeaderEpoch } from './epochs.js'
 import { fetch } from './fetch.js'
-import { groupAdminHandlers } from './group-admin.js'
 import { groupOffsetHandlers } from './group-offsets.js'
 import { groupHandlers } from './groups.js'
 import { listOffsets } from './list-offsets.js'
@@ -21,7 +20,6 @@ export const handlers: readonly Handler[] = [
   metadata,
   ...groupHandlers,
   ...groupOffsetHandlers,
-  ...groupAdminHandlers,
   apiVersions,
   createTopics,
   deleteTopics,

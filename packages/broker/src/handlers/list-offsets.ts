@@ -27,6 +27,9 @@ const since: Readonly<Record<number, number>> = {
   [earliestPendingUpload]: 11,
 }
 
+/** From here on the answer carries the epoch of the offset (KIP-320). */
+const leaderEpochSince = 4
+
 async function listOne(
   context: RequestContext,
   topic: string,
@@ -44,7 +47,9 @@ async function listOne(
   const epochError = checkLeaderEpoch(partition, request.currentLeaderEpoch)
   if (epochError !== errorCodes.NONE) return fail(epochError)
   try {
-    return { partitionIndex, errorCode: errorCodes.NONE, ...(await find(partition, timestamp)) }
+    const { leaderEpoch, ...found } = await find(partition, timestamp)
+    const response = { partitionIndex, errorCode: errorCodes.NONE, ...found }
+    return context.apiVersion < leaderEpochSince ? response : { ...response, leaderEpoch }
   } catch (error) {
     return fail(toErrorCode(error))
   }
