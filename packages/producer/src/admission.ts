@@ -1,4 +1,4 @@
-import { ClientError, EarliestTimer, invalidData, kafkaError } from '@kfk/client'
+import { ClientError, EarliestTimer, kafkaError } from '@kfk/client'
 import type { Clock } from '@kfk/client'
 import type { Delivery } from './delivery.js'
 import { Fifo } from './fifo.js'
@@ -21,16 +21,13 @@ export interface AdmissionOptions {
   readonly onBlocked: () => void
 }
 
-export interface Submission {
+interface Waiting {
   readonly topic: string
   /** Undefined while an asynchronous serde is at work. */
   record: SerializedRecord | undefined
   /** Undefined for `post`. */
   readonly delivery: Delivery | undefined
   readonly position: number
-}
-
-interface Waiting extends Submission {
   readonly startedMs: number
   /** Memory counted for it while it waits: posted records are held here, others by their senders. */
   chargedBytes: number
@@ -61,24 +58,47 @@ export class Admission {
   }
 
   /**
-   * Takes a record. Throws MESSAGE_TOO_LARGE, an impossible partition, or (only for `post`) KFK_CLIENT_BUFFER_FULL.
-   * `pending`: the record follows when an asynchronous serde is done.
+   * Takes a record; `delivery` is undefined for `post`. Throws MESSAGE_TOO_LARGE, KFK_CLIENT_INVALID_ARGUMENT for an
+   * impossible partition, or (only for `post`) KFK_CLIENT_BUFFER_FULL.
    */
-  submit(submission: Submission, pending?: Promise<SerializedRecord>): void {
-    const { topic, record, delivery } = submission
+  submit(
+    topic: string,
+    record: SerializedRecord,
+    delivery: Delivery | undefined,
+    position: number,
+  ): void {
     const { accumulator, topics } = this.#options
-    const line = this.#waiting.get(topic)
-    const size = record === undefined ? 0 : this.#checkedSize(record)
+    const size = this.#checkedSize(record)
     const hasRoom = accumulator.hasRoom(size)
-    if (record !== undefined && hasRoom && (line === undefined || line.length === 0)) {
-      if (topics.current(topic) !== undefined) {
-        this.#place(submission, record, undefined)
-        return
-      }
+    if (hasRoom && !this.#waiting.has(topic) && topics.current(topic) !== undefined) {
+      this.#place({ topic, delivery, position }, record, undefined)
+      return
     }
     if (delivery === undefined && !hasRoom) throw bufferFull()
-    const waiting = this.#enqueue(submission, delivery === undefined ? size : 0)
-    if (pending !== undefined) this.#follow(waiting, pending)
+    const waiting = this.#enqueue({ topic, record, delivery, position })
+    if (delivery === undefined) {
+      waiting.chargedBytes = size
+      accumulator.charge(size)
+    }
+    this.drain(topic)
+  }
+
+  /** Takes a place in the line of the topic for a record that an asynchronous serde is still at work on. */
+  submitLater(
+    topic: string,
+    pending: Promise<SerializedRecord>,
+    delivery: Delivery | undefined,
+    position: number,
+  ): void {
+    if (delivery === undefined && !this.#options.accumulator.hasRoom(0)) throw bufferFull()
+    const waiting = this.#enqueue({ topic, record: undefined, delivery, position })
+    pending
+      .then((record) => {
+        this.#checkedSize(record)
+        waiting.record = record
+      })
+      .catch((error: unknown) => this.#failOne(waiting, error))
+      .finally(() => this.drain(topic))
     this.drain(topic)
   }
 
@@ -141,31 +161,20 @@ export class Admission {
     this.fail(error)
   }
 
-  #enqueue(submission: Submission, chargedBytes: number): Waiting {
+  #enqueue(submission: Pick<Waiting, 'topic' | 'record' | 'delivery' | 'position'>): Waiting {
     const startedMs = this.#options.clock.monotonicMs()
-    const waiting = { ...submission, startedMs, chargedBytes, failed: false, onPlaced: undefined }
-    this.#options.accumulator.charge(chargedBytes)
-    const line = this.#waiting.get(submission.topic)
-    if (line === undefined) {
-      const first = new Fifo<Waiting>()
-      first.push(waiting)
-      this.#waiting.set(submission.topic, first)
-    } else line.push(waiting)
+    const waiting = {
+      ...submission,
+      startedMs,
+      chargedBytes: 0,
+      failed: false,
+      onPlaced: undefined,
+    }
+    let line = this.#waiting.get(submission.topic)
+    if (line === undefined) this.#waiting.set(submission.topic, (line = new Fifo()))
+    line.push(waiting)
     this.#timer.at(startedMs + this.#options.maxBlockMs)
     return waiting
-  }
-
-  #follow(waiting: Waiting, pending: Promise<SerializedRecord>): void {
-    pending
-      .then((record) => {
-        this.#checkedSize(record)
-        waiting.record = record
-      })
-      .catch((error: unknown) => {
-        const { topic } = waiting
-        this.#failOne(waiting, invalidData(error, { topic, part: 'value' }))
-      })
-      .finally(() => this.drain(waiting.topic))
   }
 
   #makeRoom(head: Waiting): boolean {
@@ -187,7 +196,7 @@ export class Admission {
   }
 
   #place(
-    { topic, delivery, position }: Submission,
+    { topic, delivery, position }: Pick<Waiting, 'topic' | 'delivery' | 'position'>,
     record: SerializedRecord,
     startedMs: number | undefined,
   ): void {

@@ -1,4 +1,11 @@
-import { abortable, ClientError, createClient, delay, throwIfAborted } from '@kfk/client'
+import {
+  abortable,
+  abortedError,
+  ClientError,
+  createClient,
+  delay,
+  throwIfAborted,
+} from '@kfk/client'
 import type { Client, TopicDefinition } from '@kfk/client'
 import { prepareCompression } from '@kfk/protocol'
 import type { CompressionType } from '@kfk/protocol'
@@ -14,7 +21,7 @@ import type { CloseOptions, Producer, SendOptions } from './producer-api.js'
 import { ProducerIdSource } from './producer-id-source.js'
 import { RecordAccumulator } from './record-accumulator.js'
 import { serializeHeaders, serializePart } from './record.js'
-import type { ProducerRecord, RecordMetadata, SerializedRecord } from './record.js'
+import type { ProducerRecord, RecordMetadata } from './record.js'
 import { Sender } from './sender.js'
 import { TopicCatalog } from './topic-catalog.js'
 
@@ -33,6 +40,20 @@ export function createProducer(options: ProducerOptions): Producer {
 type AnyRecord = ProducerRecord<unknown, unknown>
 type AnyTopic = TopicDefinition<unknown, unknown> | string
 
+/** What the last `new Promise(captureSettlers)` can be settled with. */
+const captured = {
+  resolve: undefined as unknown as (metadata: RecordMetadata) => void,
+  reject: undefined as unknown as (error: unknown) => void,
+}
+
+function captureSettlers(
+  resolve: (metadata: RecordMetadata) => void,
+  reject: (error: unknown) => void,
+): void {
+  captured.resolve = resolve
+  captured.reject = reject
+}
+
 interface FlushWaiter {
   readonly batches: Set<ProducerBatch>
   readonly resolve: () => void
@@ -48,6 +69,9 @@ class LogProducer implements Producer {
   readonly #onPostFailure: (error: unknown, records: PostFailure) => void
   readonly #abort = new AbortController()
   readonly #flushes = new Set<FlushWaiter>()
+  #timestamp = 0
+  #timestampUses = 0
+  #timestampScheduled = false
   #readyWaiters: (() => void)[] = []
   #closing: Promise<void> | undefined
 
@@ -129,30 +153,17 @@ class LogProducer implements Producer {
     options?: SendOptions,
   ): Promise<RecordMetadata> | Promise<RecordMetadata[]> {
     const signal = options?.signal
-    if (isMany(input)) {
-      return new Promise<RecordMetadata[]>((resolve, reject) => {
-        throwIfAborted(signal)
-        if (input.length === 0) {
-          resolve([])
-          return
-        }
-        const delivery = new ManyDelivery(input.length, resolve, reject, signal)
-        try {
-          input.forEach((record, position) => this.#submit(topic, record, delivery, position))
-        } catch (error) {
-          delivery.fail(error)
-        }
-      })
+    if (isMany(input)) return this.#sendMany(topic, input, signal)
+    if (signal?.aborted === true) return Promise.reject<RecordMetadata>(abortedError(signal))
+    // No closure of its own: this is once per record.
+    const promise = new Promise<RecordMetadata>(captureSettlers)
+    const delivery = new SingleDelivery(captured.resolve, captured.reject, signal)
+    try {
+      this.#submit(topic, input, delivery, 0)
+    } catch (error) {
+      delivery.fail(error)
     }
-    return new Promise<RecordMetadata>((resolve, reject) => {
-      throwIfAborted(signal)
-      const delivery = new SingleDelivery(resolve, reject, signal)
-      try {
-        this.#submit(topic, input, delivery, 0)
-      } catch (error) {
-        delivery.fail(error)
-      }
-    })
+    return promise
   }
 
   post(topic: AnyTopic, record: AnyRecord): boolean {
@@ -177,6 +188,26 @@ class LogProducer implements Producer {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #sendMany(
+    topic: AnyTopic,
+    records: readonly AnyRecord[],
+    signal: AbortSignal | undefined,
+  ): Promise<RecordMetadata[]> {
+    return new Promise((resolve, reject) => {
+      throwIfAborted(signal)
+      if (records.length === 0) {
+        resolve([])
+        return
+      }
+      const delivery = new ManyDelivery(records.length, resolve, reject, signal)
+      try {
+        records.forEach((record, position) => this.#submit(topic, record, delivery, position))
+      } catch (error) {
+        delivery.fail(error)
+      }
+    })
   }
 
   /** Everything that is waiting or in a batch now has an outcome. */
@@ -213,23 +244,35 @@ class LogProducer implements Producer {
     const name = typeof topic === 'string' ? topic : topic.name
     const key = serializePart(topic, 'key', record.key)
     const value = serializePart(topic, 'value', record.value)
-    const serialized: SerializedRecord = {
-      key: null,
-      value: null,
-      headers: serializeHeaders(record.headers),
-      timestamp: record.timestamp ?? this.#client.clock.now(),
-      partition: record.partition,
-    }
+    const { partition } = record
+    const headers = serializeHeaders(record.headers)
+    const timestamp = record.timestamp ?? this.#now()
     if (key instanceof Promise || value instanceof Promise) {
-      const pending = Promise.all([key, value]).then(([keyData, valueData]) =>
-        Object.assign(serialized, { key: keyData, value: valueData }),
-      )
-      this.#admission.submit({ topic: name, record: undefined, delivery, position }, pending)
-      return
+      const pending = Promise.all([key, value]).then(([keyData, valueData]) => {
+        return { key: keyData, value: valueData, headers, timestamp, partition }
+      })
+      this.#admission.submitLater(name, pending, delivery, position)
+    } else {
+      const serialized = { key, value, headers, timestamp, partition }
+      this.#admission.submit(name, serialized, delivery, position)
     }
-    serialized.key = key
-    serialized.value = value
-    this.#admission.submit({ topic: name, record: serialized, delivery, position })
+  }
+
+  /** The time, asked of the machine once for up to 32 records of one turn of the event loop. */
+  #now(): number {
+    if (this.#timestampUses === 0) {
+      this.#timestamp = this.#client.clock.now()
+      this.#timestampUses = 32
+      if (!this.#timestampScheduled) {
+        this.#timestampScheduled = true
+        setImmediate(() => {
+          this.#timestampScheduled = false
+          this.#timestampUses = 0
+        })
+      }
+    }
+    this.#timestampUses -= 1
+    return this.#timestamp
   }
 
   #opened(batch: ProducerBatch): void {
@@ -263,8 +306,16 @@ class LogProducer implements Producer {
 /** Some codecs are loaded on first use. */
 function codecLoader(compression: CompressionType): () => Promise<void> {
   let loaded: Promise<void> | undefined
-  return () =>
-    (loaded ??= compression === 'none' ? Promise.resolve() : prepareCompression(compression))
+  const load = async (): Promise<void> => {
+    try {
+      if (compression !== 'none') await prepareCompression(compression)
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const message = `Compression '${compression}' cannot be used: ${reason}`
+      throw new ClientError('KFK_CLIENT_INVALID_ARGUMENT', message, { cause })
+    }
+  }
+  return () => (loaded ??= load())
 }
 
 function isMany(input: AnyRecord | readonly AnyRecord[]): input is readonly AnyRecord[] {

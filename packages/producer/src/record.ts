@@ -31,8 +31,8 @@ export interface RecordMetadata {
 
 /** A record with its bytes. */
 export interface SerializedRecord {
-  key: SerializedData | null
-  value: SerializedData | null
+  readonly key: SerializedData | null
+  readonly value: SerializedData | null
   readonly headers: readonly RecordHeader[] | undefined
   readonly timestamp: number
   readonly partition: number | undefined

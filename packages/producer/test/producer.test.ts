@@ -57,7 +57,9 @@ describe('send', () => {
     await producer.send(users, { key: 'u1', value: null })
     const [first, tombstone] = cluster.partition('users', 0).records()
     expect(Buffer.from(first!.value!).toString()).toBe('{"name":"Ada"}')
-    expect(first!.headers.map(({ key, value }) => [key, value && Buffer.from(value).toString()])).toEqual([
+    expect(
+      first!.headers.map(({ key, value }) => [key, value && Buffer.from(value).toString()]),
+    ).toEqual([
       ['trace', 'abc'],
       ['empty', null],
     ])

@@ -76,21 +76,16 @@ function listOffsets(
   const bounds = { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs }
   return client.retrying(async () => {
     try {
-      const byLeader = new Map<number, OffsetQuery[]>()
-      for (const query of queries) {
-        const { nodeId } = await client.metadata.leader(query.topic, query.partition, {
-          signal: options.signal,
-          autoCreate: false,
-        })
-        const list = byLeader.get(nodeId)
-        if (list === undefined) byLeader.set(nodeId, [query])
-        else list.push(query)
-      }
-      const answers = await Promise.all(
-        [...byLeader].map(([nodeId, list]) => askLeader(client, nodeId, list, options)),
+      const results = new Array<OffsetResult>(queries.length)
+      const requests = await groupByLeader(client, queries, options)
+      await Promise.all(
+        requests.map(async ({ nodeId, places }) => {
+          const asked = places.map((place) => queries[place]!)
+          const answers = await askLeader(client, nodeId, asked, options)
+          places.forEach((place, at) => (results[place] = answers[at]!))
+        }),
       )
-      const found = new Map(answers.flat().map((result) => [keyOf(result), result]))
-      return queries.map((query) => found.get(keyOf(query))!)
+      return results
     } catch (error) {
       // Whatever it was, the leader may have moved.
       if (error instanceof ClientError && error.retriable) {
@@ -101,6 +96,38 @@ function listOffsets(
   }, bounds)
 }
 
+interface LeaderQueries {
+  readonly nodeId: number
+  /** Indexes of the queries in this request. */
+  readonly places: number[]
+  readonly partitions: Set<string>
+}
+
+/** Requests to send: a partition may be in each only once (the broker refuses repeated ones). */
+async function groupByLeader(
+  client: Client,
+  queries: readonly OffsetQuery[],
+  { signal }: ListOffsetsOptions,
+): Promise<LeaderQueries[]> {
+  const requests: LeaderQueries[] = []
+  for (const [place, query] of queries.entries()) {
+    const { nodeId } = await client.metadata.leader(query.topic, query.partition, {
+      signal,
+      autoCreate: false,
+    })
+    const key = keyOf(query)
+    const open = requests.find((one) => one.nodeId === nodeId && !one.partitions.has(key))
+    if (open === undefined) {
+      requests.push({ nodeId, places: [place], partitions: new Set([key]) })
+    } else {
+      open.places.push(place)
+      open.partitions.add(key)
+    }
+  }
+  return requests
+}
+
+/** The answers of one leader, in the order of `queries`. */
 async function askLeader(
   client: Client,
   nodeId: number,
@@ -148,10 +175,12 @@ async function askLeader(
       }
     }),
   )
-  const answered = new Set(results.map(keyOf))
-  const missing = queries.find((query) => !answered.has(keyOf(query)))
-  if (missing !== undefined) throw kafkaError(-1, `no answer for ${keyOf(missing)}`)
-  return results
+  const found = new Map(results.map((result) => [keyOf(result), result]))
+  return queries.map((query) => {
+    const result = found.get(keyOf(query))
+    if (result === undefined) throw kafkaError(-1, `no answer for ${keyOf(query)}`)
+    return result
+  })
 }
 
 function timestampOf(at: OffsetSpec): number {
