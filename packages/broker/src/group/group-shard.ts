@@ -101,6 +101,16 @@ export class GroupShard {
     if (this.#live.get(live.machine.id) === live) this.#live.delete(live.machine.id)
   }
 
+  /**
+   * Forgets machines without members whose last floor failed, but for those that the log has yet to decide about: nobody was told a
+   * generation that is not durable.
+   */
+  forgetIdle(busy: ReadonlySet<string>): void {
+    for (const [groupId, { machine }] of this.#live) {
+      if (machine.idle && !busy.has(groupId)) this.#live.delete(groupId)
+    }
+  }
+
   /** Runs one input through a machine, and carries out what it asks for. */
   step<T>(live: LiveGroup, input: (machine: Group, now: number) => T): T {
     const result = input(live.machine, this.clock.monotonicMs())

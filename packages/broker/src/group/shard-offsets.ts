@@ -142,6 +142,7 @@ export async function expireOffsets(
   const nowMs = shard.clock.now()
   const records: OffsetsRecord[] = []
   const busy = new Set(Array.from(shard.log.pending(), ({ groupId }) => groupId))
+  shard.forgetIdle(busy)
   let expired = 0
   for (const [groupId, group] of shard.durable.groups()) {
     if (busy.has(groupId) || shard.live(groupId) !== undefined) continue
