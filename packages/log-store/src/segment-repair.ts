@@ -66,16 +66,26 @@ export async function findLargestTimestamp(
   if (segment.largest !== undefined) return segment.largest
   await ensureIndexes(host, segment, indexIntervalBytes)
   const found = segment.lastIndexedTimestamp()
-  const { position } = segment.floorPosition(found.offset)
-  let largest = found
-  await walk(host, segment, position, (batch) => {
-    if (batch.maxTimestamp > largest.timestamp) {
-      largest = { timestamp: batch.maxTimestamp, offset: batch.lastOffset }
-    }
-    return true
-  })
-  // An append may have set it meanwhile, having seen more.
-  return segment.settleLargest(largest)
+  const state = { largest: found, sound: found.timestamp === -1 }
+  try {
+    await walk(host, segment, segment.floorPosition(found.offset).position, (batch) => {
+      if (batch.lastOffset === found.offset && batch.maxTimestamp === found.timestamp) {
+        state.sound = true
+      }
+      if (batch.maxTimestamp > state.largest.timestamp) {
+        state.largest = { timestamp: batch.maxTimestamp, offset: batch.lastOffset }
+      }
+      return true
+    })
+  } catch (error) {
+    // A wrong position is the index's fault; if it is the data's, the rebuild says so.
+    if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) throw error
+    state.sound = false
+  }
+  if (state.sound) return segment.settleLargest(state.largest)
+  const reason = 'the last timestamp does not match the data'
+  await rebuildIndexes(host, segment, { indexIntervalBytes, reason })
+  return segment.largest ?? found
 }
 
 /** The batch that holds `offset`: where it starts in the file, and its first offset. */

@@ -14,6 +14,8 @@ interface Holder {
   readonly startedAt: string
   readonly host: string
   readonly boot: string
+  /** The holder has the system's lock as well. */
+  readonly native: boolean
   /** Tells two holders within one process apart. */
   readonly token: string
 }
@@ -61,8 +63,7 @@ async function loadNativeLocks(): Promise<NativeLocks | undefined> {
 }
 
 function claim(path: string, options: { holderPath: string; native: boolean }): Holder {
-  const mine: Holder = { ...thisProcess(), token: randomUUID() }
-  // With the system's lock in hand a holder file is only a relic, unless this process wrote it.
+  const mine: Holder = { ...thisProcess(), native: options.native, token: randomUUID() }
   for (let attempt = 0; attempt < 3; attempt++) {
     const other = readHolder(options.holderPath)
     if (other !== undefined) {
@@ -87,14 +88,15 @@ function isHeld(holder: Holder, native: boolean): boolean {
   if (holder.pid === here.pid && holder.startedAt === here.startedAt) {
     return heldHere.has(holder.token)
   }
-  if (native) return false
+  // Whoever had the system's lock, which we hold now, is gone; only its file is left.
+  if (native && holder.native) return false
   // Process ids of another host or container mean nothing here: better refuse than share.
   if (holder.host !== here.host) return true
   if (holder.boot !== here.boot) return false
   return processStart(holder.pid) === holder.startedAt && isAlive(holder.pid)
 }
 
-function thisProcess(): Omit<Holder, 'token'> {
+function thisProcess(): Omit<Holder, 'token' | 'native'> {
   return {
     pid: process.pid,
     startedAt: processStart(process.pid),
