@@ -1,4 +1,5 @@
-import { buf as crc32 } from 'crc-32'
+// A CommonJS module whose exports Node cannot name: only the default import works in both builds.
+import CRC32 from 'crc-32'
 import { Packr } from 'msgpackr'
 import { apiByKey } from './api-keys.js'
 import type { Api, RequestOf, ResponseOf } from './api.js'
@@ -95,7 +96,7 @@ function frame(header: readonly unknown[], body: object): Uint8Array[] {
   start.writeInt32BE(head.length + tail.length + CRC_BYTES)
   start.set(head, 4)
   const trailer = Buffer.allocUnsafe(CRC_BYTES)
-  trailer.writeInt32BE(crc32(tail, crc32(head)))
+  trailer.writeInt32BE(CRC32.buf(tail, CRC32.buf(head)))
   return [start, tail, trailer]
 }
 
@@ -104,7 +105,7 @@ function checkTrailer(bytes: Uint8Array): number {
   const end = bytes.length - CRC_BYTES
   if (end < 0) throw malformed('the frame is too short for its checksum')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (view.getInt32(end) === crc32(bytes.subarray(0, end))) return end
+  if (view.getInt32(end) === CRC32.buf(bytes.subarray(0, end))) return end
   throw new ProtocolError('KFK_PROTOCOL_CORRUPT', 'the checksum of a frame does not match', {
     details: { bytes: bytes.length },
   })
