@@ -77,7 +77,7 @@ test('each partition has its own outcome', async () => {
   const broker = await harness.broker({ config: { 'num.partitions': '3' } })
   const client = await harness.client(broker)
   const topicId = await client.topic('events')
-  const corrupt = Buffer.from(batchOf(['x'])).fill(1, 70, 71)
+  const corrupt = Buffer.from(batchOf(['x'.repeat(50)])).fill(1, 70, 71)
   const response = await client.request(apis.produce, 13, {
     acks: 1,
     timeoutMs: 1000,
