@@ -20,12 +20,14 @@ interface Registration {
 }
 
 /**
- * Follows the server's stream of changes, for all watches of an adapter, on a connection of its own. The stream names keys; the values
- * are read when the news arrive, and a change whose entry is newer by then is left to the later news of it.
+ * Follows the server's stream of changes, for all watches of an adapter, on a connection of its
+ * own. The stream names keys; the values are read when the news arrive, and a change whose entry is
+ * newer by then is left to the later news of it.
  *
- * Versions are consecutive, and each line names the instance of the state. So a line that is missing (trimmed), state that began anew
- * (emptied) and state that went back are all seen; a broken connection and a new identity of the server count as such. Each ends in the
- * same way: the feed takes up its position anew, and then every watch has a gap.
+ * Versions are consecutive, and each line names the instance of the state. So a line that is
+ * missing (trimmed), state that began anew (emptied) and state that went back are all seen; a
+ * broken connection and a new identity of the server count as such. Each ends in the same way: the
+ * feed takes up its position anew, and then every watch has a gap.
  */
 export class ChangeFeed {
   private readonly registrations = new Set<Registration>()
@@ -49,7 +51,10 @@ export class ChangeFeed {
     },
   ) {}
 
-  /** The connection of the feed is a new one: what is behind it may be another server, or an older state. */
+  /**
+   * The connection of the feed is a new one: what is behind it may be another server, or an older
+   * state.
+   */
   connectionLost(): void {
     this.reconnected = true
   }
@@ -149,7 +154,10 @@ export class ChangeFeed {
     return parseFeed(reply)
   }
 
-  /** While there is no news: has the server changed, is the state another? Returns the version that the next read has to reach. */
+  /**
+   * While there is no news: has the server changed, is the state another? Returns the version that
+   * the next read has to reach.
+   */
   private async checkPosition(): Promise<number> {
     const { steps, commandLink, signal } = this.parts
     const { version, instance } = await steps.run(scripts.position, [], { signal })

@@ -30,15 +30,19 @@ import { RedisLease, RedisSession, type SessionHome } from './redis-session.js'
 import { RedisSteps } from './redis-steps.js'
 import { checkServer } from './server-check.js'
 
-/** Largest list, bytes: a longer one would stop the server, which does one thing at a time, for too long. */
+/**
+ * Largest list, bytes: a longer one would stop the server, which does one thing at a time, for too
+ * long.
+ */
 const MAX_LIST_BYTES = 64 * 1024 * 1024
 
 /**
- * Coordination through Redis >= 6.2 or Valkey: one server, with Sentinel, or Redis Cluster. Two connections. See the README for
- * what may be built on it, and what not.
+ * Coordination through Redis >= 6.2 or Valkey: one server, with Sentinel, or Redis Cluster. Two
+ * connections. See the README for what may be built on it, and what not.
  *
- * Rejects with `KFK_COORDINATION_UNAVAILABLE` when the server cannot be reached within `callTimeoutMs`,
- * `KFK_COORDINATION_INVALID_VALUE` for wrong options, or under `durability: 'strict'` for a server that loses state.
+ * Rejects with `KFK_COORDINATION_UNAVAILABLE` when the server cannot be reached within
+ * `callTimeoutMs`, `KFK_COORDINATION_INVALID_VALUE` for wrong options, or under `durability:
+ * 'strict'` for a server that loses state.
  */
 export async function redisCoordination(
   options: RedisCoordinationOptions = {},
@@ -114,7 +118,8 @@ class RedisCoordination implements Coordination, SessionHome {
     try {
       reply = await this.run(scripts.openSession, args)
     } catch (error) {
-      // It may have happened, and nobody would hold it: try once to undo it, else it ends with its time.
+      // It may have happened, and nobody would hold it: try once to undo it, else it ends with its
+      // time.
       this.steps.run(scripts.closeSession, [session.sessionId]).catch(() => {})
       throw error
     }

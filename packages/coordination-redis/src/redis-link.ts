@@ -8,8 +8,8 @@ export type RedisConnection = Redis | Cluster
 const lastingError = /^(WRONGTYPE|ERR (?:unknown command|syntax error|wrong number|Error running))/
 
 /**
- * One connection, replaced by a new one whenever it fails to answer in time: a connection that is cut without a word
- * (or a frozen server) shows in no other way. Each call ends within its timeout.
+ * One connection, replaced by a new one whenever it fails to answer in time: a connection that is
+ * cut without a word (or a frozen server) shows in no other way. Each call ends within its timeout.
  */
 export class RedisLink {
   private connection: RedisConnection | undefined
@@ -28,8 +28,9 @@ export class RedisLink {
   ) {}
 
   /**
-   * Waits for a connection, and runs `use` on it. Rejects with `KFK_COORDINATION_UNAVAILABLE` when the time is over or the server
-   * refuses for now, `KFK_COORDINATION_INVALID_VALUE` when its state is not ours, `KFK_COORDINATION_CLOSED` after `signal`.
+   * Waits for a connection, and runs `use` on it. Rejects with `KFK_COORDINATION_UNAVAILABLE` when
+   * the time is over or the server refuses for now, `KFK_COORDINATION_INVALID_VALUE` when its state
+   * is not ours, `KFK_COORDINATION_CLOSED` after `signal`.
    */
   async call<T>(
     use: (connection: RedisConnection) => Promise<T>,

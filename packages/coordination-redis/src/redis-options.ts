@@ -3,9 +3,15 @@ import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOption
 import { type Logger, warningLogger } from './logger.js'
 
 export interface RedisCoordinationOptions {
-  /** `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Default `redis://127.0.0.1:6379`. */
+  /**
+   * `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Default
+   * `redis://127.0.0.1:6379`.
+   */
   readonly url?: string
-  /** Name of the kfk cluster: brokers that name the same one see each other. Letters, digits, `.`, `_`, `-`. Default `default`. */
+  /**
+   * Name of the kfk cluster: brokers that name the same one see each other. Letters, digits, `.`,
+   * `_`, `-`. Default `default`.
+   */
   readonly clusterName?: string
   /** Put before every key, for a server that others use too. Without braces. Default none. */
   readonly keyPrefix?: string
@@ -17,13 +23,19 @@ export interface RedisCoordinationOptions {
   readonly callTimeoutMs?: number
   /** Longest value in UTF-8 bytes. Default 1 MiB. */
   readonly maxValueBytes?: number
-  /** How many changes the server keeps, about, for watchers that are behind; further behind is a gap. Default 10000. */
+  /**
+   * How many changes the server keeps, about, for watchers that are behind; further behind is a
+   * gap. Default 10000.
+   */
   readonly changeLogLength?: number
-  /** How long the change feed waits for news before it looks after expired sessions, ms. Default 500. */
+  /**
+   * How long the change feed waits for news before it looks after expired sessions, ms. Default
+   * 500.
+   */
   readonly feedIdleMs?: number
   /**
-   * What to do about a server that may lose acknowledged state (`appendonly` is not `yes`) or evict it (`maxmemory-policy` is not
-   * `noeviction`). Default `warn`; `strict` refuses to start.
+   * What to do about a server that may lose acknowledged state (`appendonly` is not `yes`) or evict
+   * it (`maxmemory-policy` is not `noeviction`). Default `warn`; `strict` refuses to start.
    */
   readonly durability?: 'warn' | 'strict'
   /** Default: warnings of the process. */
@@ -49,7 +61,9 @@ const keyNames = ['counters', 'entries', 'index', 'sessions', 'deadlines', 'owne
 /** Longest pause between two attempts to connect, ms. */
 const MAX_RECONNECT_DELAY_MS = 1000
 
-/** A server that does not end its side of a closed connection within this time is left without, ms. */
+/**
+ * A server that does not end its side of a closed connection within this time is left without, ms.
+ */
 const DISCONNECT_TIMEOUT_MS = 200
 
 /** Applies defaults; throws `KFK_COORDINATION_INVALID_VALUE`. */
@@ -80,8 +94,8 @@ export function resolveOptions(options: RedisCoordinationOptions): ResolvedOptio
 function createConnection(options: RedisCoordinationOptions, name: string): Redis | Cluster {
   const retry = (times: number): number => Math.min(times * 50, MAX_RECONNECT_DELAY_MS)
   const connectTimeout = options.callTimeoutMs ?? 2000
-  // RESP2: the shape of replies is the same on every server and proxy. Nothing is queued or sent twice, because a step that
-  // its caller has given up must not happen much later.
+  // RESP2: the shape of replies is the same on every server and proxy. Nothing is queued or sent
+  // twice, because a step that its caller has given up must not happen much later.
   const common = {
     protocol: 2,
     connectTimeout,

@@ -1,8 +1,9 @@
 import { checkKey, checkValue, CoordinationError, type Entry } from '@kfk/coordination'
 
 /*
- * What the server says is untrusted: it may be written by others, evicted in part, or another program's. Everything is checked here
- * and refused with KFK_COORDINATION_INVALID_VALUE; nothing of it is evaluated.
+ * What the server says is untrusted: it may be written by others, evicted in part, or another
+ * program's. Everything is checked here and refused with KFK_COORDINATION_INVALID_VALUE; nothing of
+ * it is evaluated.
  */
 
 /** An answer of a script. */

@@ -25,8 +25,8 @@ export interface SessionHome {
 const MIN_RENEWAL_RETRY_MS = 20
 
 /**
- * A session on the server. On this side it counts as lost when its time to live has passed since the last renewal that
- * succeeded was *sent*, so never later than on the server.
+ * A session on the server. On this side it counts as lost when its time to live has passed since
+ * the last renewal that succeeded was *sent*, so never later than on the server.
  */
 export class RedisSession implements Session {
   epoch = 0
@@ -36,7 +36,10 @@ export class RedisSession implements Session {
   private deadlineMs = 0
   private renewalTimer: { cancel(): void } | undefined
   private deadlineTimer: { cancel(): void } | undefined
-  /** Version of the entry on the server; undefined while an update is under way or ended without an answer. */
+  /**
+   * Version of the entry on the server; undefined while an update is under way or ended without an
+   * answer.
+   */
   private knownVersion: number | undefined
 
   constructor(

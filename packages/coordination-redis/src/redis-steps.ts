@@ -4,7 +4,10 @@ import type { ResolvedOptions } from './redis-options.js'
 import { parseScriptReply, type ScriptReply } from './redis-reply.js'
 import type { RedisScript } from './redis-script.js'
 
-/** Runs scripts, and remembers how far versions and epochs have come, so that a server that lost its state goes on above them. */
+/**
+ * Runs scripts, and remembers how far versions and epochs have come, so that a server that lost its
+ * state goes on above them.
+ */
 export class RedisSteps {
   private highestVersion = 0
   private highestEpoch = 0

@@ -7,8 +7,8 @@ import type { RedisConnection, RedisLink } from './redis-link.js'
 const wanted = { appendonly: 'yes', 'maxmemory-policy': 'noeviction' } as const
 
 /**
- * Warns of settings that lose state; with `strict` throws `KFK_COORDINATION_INVALID_VALUE`. Where CONFIG is forbidden, as by most
- * hosting companies, it says so and goes on.
+ * Warns of settings that lose state; with `strict` throws `KFK_COORDINATION_INVALID_VALUE`. Where
+ * CONFIG is forbidden, as by most hosting companies, it says so and goes on.
  */
 export async function checkServer(
   link: RedisLink,
@@ -53,8 +53,9 @@ async function readSettings(node: Redis): Promise<Record<string, string>> {
 }
 
 /**
- * Names the process and the history of the data behind the connection: differs after a restart, a failover, or a full
- * resynchronisation. Undefined where INFO is forbidden, and for Redis Cluster, whose INFO is of any node.
+ * Names the process and the history of the data behind the connection: differs after a restart, a
+ * failover, or a full resynchronisation. Undefined where INFO is forbidden, and for Redis Cluster,
+ * whose INFO is of any node.
  */
 export async function readServerIdentity(
   link: RedisLink,

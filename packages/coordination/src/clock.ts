@@ -4,7 +4,10 @@ export interface Clock {
   now(): number
   /** Milliseconds from an arbitrary origin; never goes back. */
   monotonicMs(): number
-  /** Calls `callback` once, `delayMs` from now, unless cancelled. A pending timer does not keep the process alive. */
+  /**
+   * Calls `callback` once, `delayMs` from now, unless cancelled. A pending timer does not keep the
+   * process alive.
+   */
   setTimer(delayMs: number, callback: () => void): { cancel(): void }
 }
 

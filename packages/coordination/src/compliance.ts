@@ -14,8 +14,8 @@ export type {
 export { eventually, follow } from './compliance/fixture.js'
 
 /**
- * Declares the tests that every `Coordination` adapter has to pass, with the runner's own `describe` and `test`. They use nothing but
- * `node:assert`, so jest, vitest and node:test will do.
+ * Declares the tests that every `Coordination` adapter has to pass, with the runner's own
+ * `describe` and `test`. They use nothing but `node:assert`, so jest, vitest and node:test will do.
  */
 export function coordinationCompliance(options: ComplianceOptions): void {
   const { describe, capabilities } = options

@@ -24,7 +24,10 @@ export type CoordinationErrorCode =
 
 const brand = Symbol.for('kfk.CoordinationError')
 
-/** The one error class of this package and of every adapter. `instanceof` holds across copies of the package. */
+/**
+ * The one error class of this package and of every adapter. `instanceof` holds across copies of the
+ * package.
+ */
 export class CoordinationError extends Error {
   /** Which error it is; see {@link CoordinationErrorCode}. */
   readonly code: CoordinationErrorCode

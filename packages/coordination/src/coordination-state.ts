@@ -32,8 +32,8 @@ export interface Holder {
 }
 
 /**
- * The whole state of an embedded adapter, as a machine without clock, timers or I/O: time and identities come in, steps go out to
- * `onStep`. Refusals are thrown before anything has changed.
+ * The whole state of an embedded adapter, as a machine without clock, timers or I/O: time and
+ * identities come in, steps go out to `onStep`. Refusals are thrown before anything has changed.
  */
 export class CoordinationState {
   private readonly entries = new Map<string, StoredEntry>()

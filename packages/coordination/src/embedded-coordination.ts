@@ -36,21 +36,26 @@ export class EmbeddedCoordination implements Coordination, HubClient, SessionHom
     hub.add(this)
   }
 
-  /** Another adapter object on the same state, as another broker of this process has it. Close each. */
+  /**
+   * Another adapter object on the same state, as another broker of this process has it. Close each.
+   */
   connect(): EmbeddedCoordination {
     this.check()
     return new EmbeddedCoordination(this.name, this.hub, this.maxValueBytes)
   }
 
   /**
-   * For tests: behaves as if the network to the shared state had gone. Calls reject with `KFK_COORDINATION_UNAVAILABLE`, nothing is
-   * heard, sessions are not renewed and expire.
+   * For tests: behaves as if the network to the shared state had gone. Calls reject with
+   * `KFK_COORDINATION_UNAVAILABLE`, nothing is heard, sessions are not renewed and expire.
    */
   cut(): void {
     this.isCut = true
   }
 
-  /** For tests: undoes {@link cut}. Sessions that are still there are renewed, the others lost; every watch has a gap. */
+  /**
+   * For tests: undoes {@link cut}. Sessions that are still there are renewed, the others lost;
+   * every watch has a gap.
+   */
   heal(): void {
     if (!this.isCut) return
     this.isCut = false
@@ -163,7 +168,10 @@ export class EmbeddedCoordination implements Coordination, HubClient, SessionHom
   }
 }
 
-/** Hands changes over in a microtask of their own, so that no listener runs inside a call into the adapter. */
+/**
+ * Hands changes over in a microtask of their own, so that no listener runs inside a call into the
+ * adapter.
+ */
 class EmbeddedWatch implements Watch {
   closed = false
   private pending: Change[] = []

@@ -4,7 +4,10 @@ import type { Change } from './coordination.js'
 
 /** Makes steps durable. Called once per step, in order. */
 export interface StepJournal {
-  /** Resolves when the step and all before it are durable; rejects with `KFK_COORDINATION_UNAVAILABLE` for good after a failure. */
+  /**
+   * Resolves when the step and all before it are durable; rejects with
+   * `KFK_COORDINATION_UNAVAILABLE` for good after a failure.
+   */
   append(changes: readonly Change[], counters: { version: number; epoch: number }): Promise<void>
   close(): Promise<void>
 }
@@ -15,7 +18,10 @@ export interface HubClient {
   onSessionEnded(id: string, fenced: boolean): void
 }
 
-/** State shared by the connections of one process, its expiry timers, and the order in which clients hear of steps. */
+/**
+ * State shared by the connections of one process, its expiry timers, and the order in which clients
+ * hear of steps.
+ */
 export class EmbeddedHub {
   readonly state: CoordinationState
   private readonly clients = new Set<HubClient>()
@@ -59,7 +65,8 @@ export class EmbeddedHub {
       this.expiryTimers.delete(id)
       return
     }
-    // The timer of the latest renewal decides; a renewal that is late because the event loop was busy came first all the same.
+    // The timer of the latest renewal decides; a renewal that is late because the event loop was
+    // busy came first all the same.
     if (remainingMs <= 0) {
       this.expiryTimers.delete(id)
       this.state.endSession(id)

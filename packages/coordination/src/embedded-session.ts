@@ -13,7 +13,9 @@ export interface SessionHome {
   forget(session: EmbeddedSession): void
 }
 
-/** A session of an embedded adapter: renews itself, and knows when it has to count itself as lost. */
+/**
+ * A session of an embedded adapter: renews itself, and knows when it has to count itself as lost.
+ */
 export class EmbeddedSession implements Session {
   epoch = 0
   private lost: CoordinationError | undefined

@@ -22,14 +22,17 @@ export interface FileCoordinationOptions {
 }
 
 /**
- * Coordination kept in one file of `directory`, for a broker on its own; brokers of the same process share it by `connect()`.
+ * Coordination kept in one file of `directory`, for a broker on its own; brokers of the same
+ * process share it by `connect()`.
  *
- * Plain values survive, fsynced before `compareAndSet` resolves; sessions and leases are of the process and do not; versions and epochs
- * go on where they were. When the disk refuses a write, calls reject with `KFK_COORDINATION_UNAVAILABLE` (the step is seen by this
- * process, but may be gone after a restart) and the next write tries to write the whole file anew.
+ * Plain values survive, fsynced before `compareAndSet` resolves; sessions and leases are of the
+ * process and do not; versions and epochs go on where they were. When the disk refuses a write,
+ * calls reject with `KFK_COORDINATION_UNAVAILABLE` (the step is seen by this process, but may be
+ * gone after a restart) and the next write tries to write the whole file anew.
  *
- * Rejects with `KFK_COORDINATION_LOCKED` when a running process has the file, `KFK_COORDINATION_INVALID_VALUE` when it is damaged
- * anywhere but at its end, `KFK_COORDINATION_UNAVAILABLE` when it cannot be read or written.
+ * Rejects with `KFK_COORDINATION_LOCKED` when a running process has the file,
+ * `KFK_COORDINATION_INVALID_VALUE` when it is damaged anywhere but at its end,
+ * `KFK_COORDINATION_UNAVAILABLE` when it cannot be read or written.
  */
 export async function fileCoordination(
   directory: string,

@@ -5,9 +5,15 @@ import { dirname } from 'node:path'
 export interface JournalStorage {
   /** The whole file, or undefined when there is none. */
   read(): Promise<Uint8Array | undefined>
-  /** Puts `bytes` in the place of the whole file: after a crash either the old or the new content is there. Durable when resolved. */
+  /**
+   * Puts `bytes` in the place of the whole file: after a crash either the old or the new content is
+   * there. Durable when resolved.
+   */
   replace(bytes: Uint8Array): Promise<void>
-  /** Adds to the end of what {@link replace} wrote. Durable when resolved; a crash may leave any part of it. */
+  /**
+   * Adds to the end of what {@link replace} wrote. Durable when resolved; a crash may leave any
+   * part of it.
+   */
   append(bytes: Uint8Array): Promise<void>
   close(): Promise<void>
 }

@@ -6,18 +6,24 @@ import type { JournalStorage } from './journal-storage.js'
 import { checkKey, checkValue } from './limits.js'
 
 /*
- * File format. UTF-8 lines: 8 lower-case hex digits of the CRC-32 of the rest, a space, JSON, line feed. The first line is
+ * File format. UTF-8 lines: 8 lower-case hex digits of the CRC-32 of the rest, a space, JSON, line
+ * feed. The first line is
  * {"format":"kfk-coordination","formatVersion":1}; every other line
- * {"version":N,"epoch":N,"set":[[key,value,version]...],"delete":[key...]} where version and epoch are the counters after it.
+ * {"version":N,"epoch":N,"set":[[key,value,version]...],"delete":[key...]} where version and epoch
+ * are the counters after it.
  *
- * Invariant: one write, followed by one fsync, is one line, and a line is written only when the one before is durable. So a crash
- * damages the last line only; damage with a valid line behind it is corruption and refused. Ephemeral entries are never
- * written, but their steps are (as deletions), so that versions and epochs stay monotonic over restarts.
+ * Invariant: one write, followed by one fsync, is one line, and a line is written only when the one
+ * before is durable. So a crash damages the last line only; damage with a valid line behind it is
+ * corruption and refused. Ephemeral entries are never written, but their steps are (as deletions),
+ * so that versions and epochs stay monotonic over restarts.
  */
 
 /** Below this size the file is not worth rewriting. */
 const MIN_COMPACT_BYTES = 64 * 1024
-/** Rewritten when this many times larger than the state: bounds the file and amortises the rewriting. */
+/**
+ * Rewritten when this many times larger than the state: bounds the file and amortises the
+ * rewriting.
+ */
 const COMPACT_FACTOR = 4
 /** Entries per line of a rewritten file: bounds the parser's memory per line. */
 const ENTRIES_PER_LINE = 1000
@@ -117,7 +123,8 @@ export class Journal implements StepJournal {
 function toLine({ changes, counters }: PendingWrite): JournalLine {
   const line: JournalLine = { ...counters, set: [], delete: [] }
   for (const { key, entry } of changes.values()) {
-    // A key can turn from plain to ephemeral within one group, so an ephemeral entry deletes what may be in the file.
+    // A key can turn from plain to ephemeral within one group, so an ephemeral entry deletes what
+    // may be in the file.
     if (!entry || entry.epoch !== undefined) line.delete.push(key)
     else line.set.push([key, entry.value, entry.version])
   }
@@ -130,7 +137,10 @@ function encodeLine(content: object): Buffer {
   return Buffer.concat([Buffer.from(`${checksum} `), json, Buffer.from('\n')])
 }
 
-/** Reads a journal. Damage at the end is dropped; anywhere else it is `KFK_COORDINATION_INVALID_VALUE`. */
+/**
+ * Reads a journal. Damage at the end is dropped; anywhere else it is
+ * `KFK_COORDINATION_INVALID_VALUE`.
+ */
 export function readJournal(bytes: Uint8Array, maxValueBytes: number): Kept {
   try {
     return parseJournal(bytes, maxValueBytes)
@@ -161,7 +171,8 @@ function parseJournal(bytes: Uint8Array, maxValueBytes: number): Kept {
     }
     position = end === -1 ? buffer.length : end + 1
   }
-  // Its first line was durable before anything else: rename is atomic, so a file without it was never ours.
+  // Its first line was durable before anything else: rename is atomic, so a file without it was
+  // never ours.
   if (first) throw corrupt('has no valid first line')
   kept.entries = [...entries.values()]
   return kept

@@ -1,9 +1,14 @@
 import { CoordinationError } from './coordination-error.js'
 import type { CompareAndSet, SessionOptions } from './coordination.js'
 
-/** Longest key, in characters (all ASCII): room for a group id of 255 characters, each written as %XX. */
+/**
+ * Longest key, in characters (all ASCII): room for a group id of 255 characters, each written as
+ * %XX.
+ */
 export const MAX_KEY_LENGTH = 1024
-/** Default bound of a value in UTF-8 bytes: the assignment of a group of about ten thousand members. */
+/**
+ * Default bound of a value in UTF-8 bytes: the assignment of a group of about ten thousand members.
+ */
 export const DEFAULT_MAX_VALUE_BYTES = 1024 * 1024
 /** Shortest time to live, ms: renewals every third of it must stay apart from timer resolution. */
 export const MIN_TTL_MS = 10
@@ -44,7 +49,9 @@ export function checkPrefix(prefix: string): void {
   }
 }
 
-/** Throws `KFK_COORDINATION_INVALID_VALUE` unless `value` is a well-formed string within the bound. */
+/**
+ * Throws `KFK_COORDINATION_INVALID_VALUE` unless `value` is a well-formed string within the bound.
+ */
 export function checkValue(value: string, maxValueBytes = DEFAULT_MAX_VALUE_BYTES): void {
   if (typeof value !== 'string' || loneSurrogate.test(value)) {
     throw invalid('a value is a string without lone surrogates')

@@ -11,8 +11,8 @@ export interface MemoryCoordinationOptions {
 }
 
 /**
- * Coordination in memory: for one process, or for several brokers in one process (each takes `connect()`). Nothing survives
- * the last `close()`. The reference for what the interface means.
+ * Coordination in memory: for one process, or for several brokers in one process (each takes
+ * `connect()`). Nothing survives the last `close()`. The reference for what the interface means.
  */
 export function memoryCoordination(options: MemoryCoordinationOptions = {}): EmbeddedCoordination {
   const hub = new EmbeddedHub(options.clock ?? systemClock)

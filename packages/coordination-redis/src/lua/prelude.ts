@@ -14,12 +14,13 @@
  * | ARGV | |
  * |---|---|
  * | 1 | instance to take if there is no state |
- * | 2, 3 | highest version and epoch that the caller has seen: a server that lost its state goes on above them |
+ * | 2, 3 | highest version and epoch that the caller has seen: lost state goes on above them |
  * | 4 | length to which the stream is trimmed, about |
  * | 5... | the script's own |
  *
- * Returns an array of strings: status, version, epoch, instance, then the script's own. Nothing is written before a refusal but the
- * ends of expired sessions. Time is the server's. Numbers become text by %.0f, because Lua's own conversion rounds to 14 digits.
+ * Returns an array of strings: status, version, epoch, instance, then the script's own. Nothing is
+ * written before a refusal but the ends of expired sessions. Time is the server's. Numbers become
+ * text by %.0f, because Lua's own conversion rounds to 14 digits.
  */
 export const prelude = `
 local counters, entries, index, sessions, deadlines, owned, changes = unpack(KEYS)
@@ -53,7 +54,8 @@ for position, counter in ipairs({ 'version', 'epoch' }) do
 end
 
 local function report(kind, key, version)
-  redis.call('XADD', changes, 'MAXLEN', '~', ARGV[4], version .. '-1', 'i', instance, 'k', key, 't', kind)
+  local id = version .. '-1'
+  redis.call('XADD', changes, 'MAXLEN', '~', ARGV[4], id, 'i', instance, 'k', key, 't', kind)
 end
 
 local function put(key, value, epoch, owner)
@@ -70,7 +72,8 @@ local function remove(key)
   report('d', key, text(redis.call('HINCRBY', counters, 'version', 1)))
 end
 
--- The entry at key, or nil. One that cannot be read, or whose session is unknown, is as good as absent for writers.
+-- The entry at key, or nil. One that cannot be read, or whose session is unknown, is as good as
+-- absent for writers.
 local function read(key)
   local stored = redis.call('HGET', entries, key)
   if not stored then return nil end

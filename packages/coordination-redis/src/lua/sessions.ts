@@ -20,9 +20,9 @@ return answer('ok', version, epoch)
 `
 
 /**
- * ARGV 5 key, 6 epoch, 7 session id, 8 ttlMs, then key and epoch of each lease.
- * Returns `ok` with the version of the session's entry; `fenced` or `expired` when it is gone. A session that lost a lease (the server
- * was rolled back) is ended: its owner believes in what is not there.
+ * ARGV 5 key, 6 epoch, 7 session id, 8 ttlMs, then key and epoch of each lease. Returns `ok` with
+ * the version of the session's entry; `fenced` or `expired` when it is gone. A session that lost a
+ * lease (the server was rolled back) is ended: its owner believes in what is not there.
  */
 export const renewSession = `
 local key, epoch, id = ARGV[5], ARGV[6], ARGV[7]
@@ -43,7 +43,10 @@ finish(ARGV[5])
 return answer('ok')
 `
 
-/** Of a session or lease. ARGV 5 key, 6 epoch, 7 session id, 8 value. Returns `ok` with version; `fenced` or `expired`. */
+/**
+ * Of a session or lease. ARGV 5 key, 6 epoch, 7 session id, 8 value. Returns `ok` with version;
+ * `fenced` or `expired`.
+ */
 export const updateHolding = `
 local key, epoch, id = ARGV[5], ARGV[6], ARGV[7]
 if not holds(key, epoch, id) then return answer(lost(key)) end
@@ -51,14 +54,17 @@ return answer('ok', put(key, ARGV[8], epoch, id))
 `
 
 /**
- * ARGV 5 key, 6 value, 7 the session's key, 8 its epoch, 9 its id.
- * Returns `ok` with epoch (the same as before when the session holds it already); `fenced` when the session is stale; `exists` with epoch.
+ * ARGV 5 key, 6 value, 7 the session's key, 8 its epoch, 9 its id. Returns `ok` with epoch (the
+ * same as before when the session holds it already); `fenced` when the session is stale; `exists`
+ * with epoch.
  */
 export const acquireLease = `
 local key, value, id = ARGV[5], ARGV[6], ARGV[9]
 if not holds(ARGV[7], ARGV[8], id) then return answer('fenced') end
 local present = read(key)
-if present and (present.owner ~= id or key == ARGV[7]) then return answer('exists', present.epoch) end
+if present and (present.owner ~= id or key == ARGV[7]) then
+  return answer('exists', present.epoch)
+end
 local epoch = present and present.epoch or text(redis.call('HINCRBY', counters, 'epoch', 1))
 redis.call('ZADD', owned, 0, id .. ' ' .. key)
 put(key, value, epoch, id)

@@ -3,7 +3,10 @@ export const getEntries = `
 return answer('ok', unpack(redis.call('HMGET', entries, unpack(ARGV, 5))))
 `
 
-/** ARGV 5 prefix, 6 bound of the answer in bytes. Returns `ok` with key and stored text of each, sorted; `too-large`. */
+/**
+ * ARGV 5 prefix, 6 bound of the answer in bytes. Returns `ok` with key and stored text of each,
+ * sorted; `too-large`.
+ */
 export const listEntries = `
 local prefix, budget = ARGV[5], tonumber(ARGV[6])
 local first, last = '-', '+'
@@ -27,8 +30,9 @@ return found
 `
 
 /**
- * ARGV 5 key, 6 expected version, 7 `1` to put or `0` to delete, 8 value, 9 `1` if there is a holder, and then 10 its key, 11 epoch, 12 session id.
- * Returns `ok` with version; `fenced` with the present epoch; `exists` with epoch; `conflict` with the present version.
+ * ARGV 5 key, 6 expected version, 7 `1` to put or `0` to delete, 8 value, 9 `1` if there is a
+ * holder, and then 10 its key, 11 epoch, 12 session id. Returns `ok` with version; `fenced` with
+ * the present epoch; `exists` with epoch; `conflict` with the present version.
  */
 export const compareAndSet = `
 local key = ARGV[5]

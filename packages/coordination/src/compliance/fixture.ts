@@ -4,11 +4,17 @@ import type { Change, Coordination, Entry } from '../coordination.js'
 
 /** What an adapter's test supplies, fresh and empty, for one test. */
 export interface ComplianceFixture {
-  /** Another adapter object on the same state, as another broker has it. Closed by {@link close} if the test does not. */
+  /**
+   * Another adapter object on the same state, as another broker has it. Closed by {@link close} if
+   * the test does not.
+   */
   connect(): Promise<Coordination>
   /** Lets time pass: virtual, or real. */
   pass(durationMs: number): Promise<void>
-  /** Cuts one adapter of {@link connect} off from the state: it can neither send nor hear. The result heals the cut. */
+  /**
+   * Cuts one adapter of {@link connect} off from the state: it can neither send nor hear. The
+   * result heals the cut.
+   */
   cutOff(coordination: Coordination): Promise<() => Promise<void>>
   /** Durable adapters: closes all, and opens the same state in a new process's place. */
   reopen?(): Promise<Coordination>
@@ -48,7 +54,10 @@ export interface ComplianceOptions {
     /** Bound that the adapters were given, so that the suite can exceed it. Default 1 MiB. */
     readonly maxValueBytes?: number
   }
-  /** Time to live of sessions in the tests, ms. Default 600; generous for adapters in real time on slow machines. */
+  /**
+   * Time to live of sessions in the tests, ms. Default 600; generous for adapters in real time on
+   * slow machines.
+   */
   readonly ttlMs?: number
 }
 
@@ -72,7 +81,9 @@ export function fixtureTest(options: ComplianceOptions): FixtureTest {
   }
 }
 
-/** Lets time pass in small steps until `condition` holds; fails when it does not within `boundMs`. */
+/**
+ * Lets time pass in small steps until `condition` holds; fails when it does not within `boundMs`.
+ */
 export async function eventually(
   fixture: ComplianceFixture,
   what: string,
@@ -86,7 +97,10 @@ export async function eventually(
   assert.fail(`not within ${boundMs} ms: ${what}`)
 }
 
-/** Asserts that `call` is refused with `code`, as the one error class and with the right `retriable`. */
+/**
+ * Asserts that `call` is refused with `code`, as the one error class and with the right
+ * `retriable`.
+ */
 export async function refused(
   call: Promise<unknown>,
   code: CoordinationErrorCode,

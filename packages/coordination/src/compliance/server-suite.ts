@@ -24,7 +24,7 @@ function losingSuite(options: ComplianceOptions): void {
   const test = fixtureTest(options)
   const ttlMs = (options.ttlMs ?? 600) * 10
 
-  test('a restarted server: watches have a gap, live sessions stay, all goes on', async (fixture) => {
+  test('a restarted server: watches have a gap, sessions stay', async (fixture) => {
     const server = serverOf(fixture)
     const a = await fixture.connect()
     const session = await a.openSession({ key: 's', value: '', ttlMs })
@@ -61,7 +61,7 @@ function losingSuite(options: ComplianceOptions): void {
     await eventually(fixture, 'the watcher sees what was published again', same)
   })
 
-  test('a rolled back server: the lost session is told, values can be published again', async (fixture) => {
+  test('a rolled back server: lost sessions are told of, values come again', async (fixture) => {
     const server = serverOf(fixture)
     const a = await fixture.connect()
     const b = await fixture.connect()
@@ -85,7 +85,7 @@ function losingSuite(options: ComplianceOptions): void {
     await eventually(fixture, 'the watch goes on', () => view.values().k === 'again')
   })
 
-  test('a rolled back server: a session that it still knows goes on and shows its last value', async (fixture) => {
+  test('a rolled back server: a session it knows shows its last value again', async (fixture) => {
     const server = serverOf(fixture)
     const a = await fixture.connect()
     const b = await fixture.connect()
@@ -106,7 +106,7 @@ function silentSuite(options: ComplianceOptions): void {
   const ttlMs = options.ttlMs ?? 600
 
   for (const fault of ['freeze', 'kill'] as const) {
-    test(`every call ends within its timeout (${fault}), and all resumes afterwards`, async (fixture) => {
+    test(`every call ends within its timeout (${fault}), then all resumes`, async (fixture) => {
       const server = serverOf(fixture)
       const a = await fixture.connect()
       const losses: CoordinationError[] = []
@@ -147,7 +147,7 @@ function silentSuite(options: ComplianceOptions): void {
     })
   }
 
-  test('a slow server: calls within the timeout succeed, later ones are unavailable', async (fixture) => {
+  test('a slow server: calls later than the timeout are unavailable', async (fixture) => {
     const server = serverOf(fixture)
     const a = await fixture.connect()
     const fast = await server.delay(a, server.callTimeoutMs / 4)
