@@ -43,7 +43,7 @@ export function watchSuite(options: ComplianceOptions): void {
     )
   })
 
-  test('a session's expiry is reported without anyone asking', async (fixture) => {
+  test('the expiry of a session is reported without anyone asking', async (fixture) => {
     const a = await fixture.connect()
     const b = await fixture.connect()
     await a.openSession({ key: 's', value: '', ttlMs })
