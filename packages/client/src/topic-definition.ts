@@ -5,7 +5,7 @@ import { isStandardSchema, schemaSerde } from './standard-schema.js'
 import type { StandardSchemaV1 } from './standard-schema.js'
 
 /** How a key or value is declared: a serde, or any Standard Schema v1, which means checked JSON. */
-export type DataFormat<In = unknown, Out = unknown> = Serde<In, Out> | StandardSchemaV1<In, Out>
+export type DataFormat = Serde<never, unknown> | StandardSchemaV1
 
 /** What a writer passes for this format. */
 export type InputOf<F> =
@@ -40,7 +40,7 @@ export interface TopicDefinition<
   readonly partitions: number | undefined
 }
 
-export interface TopicOptions<K extends DataFormat<never>, V extends DataFormat<never>> {
+export interface TopicOptions<K extends DataFormat, V extends DataFormat> {
   /** Default: `bytes()`. */
   readonly key?: K
   readonly value: V
@@ -54,10 +54,7 @@ const topicNamePattern = /^[a-zA-Z0-9._-]{1,249}$/
  * Declares a topic and its types. Nothing is created and nothing is contacted.
  * @throws ClientError KFK_CLIENT_INVALID_ARGUMENT for a name that no Kafka broker accepts, or no usable format
  */
-export function defineTopic<
-  V extends DataFormat<never>,
-  K extends DataFormat<never> = Serde<Uint8Array>,
->(
+export function defineTopic<V extends DataFormat, K extends DataFormat = Serde<Uint8Array>>(
   name: string,
   options: TopicOptions<K, V>,
 ): TopicDefinition<InputOf<K>, InputOf<V>, OutputOf<K>, OutputOf<V>> {

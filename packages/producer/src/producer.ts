@@ -133,6 +133,7 @@ class LogProducer implements Producer {
       maxInFlight: Math.min(client.maxInFlight, 5),
     })
     accumulator.onBatch = (batch) => this.#opened(batch)
+    accumulator.onFull = () => this.#sender.wake()
     accumulator.onRoom = () => this.#hasRoom()
   }
 

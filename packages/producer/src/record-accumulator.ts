@@ -39,6 +39,8 @@ export class RecordAccumulator {
   readonly incomplete = new Map<ProducerBatch, PartitionQueue>()
   /** Called when memory has become free. */
   onRoom: () => void = () => {}
+  /** Called when a batch became full: it leaves without lingering. */
+  onFull: () => void = () => {}
   /** Called with each new batch. */
   onBatch: (batch: ProducerBatch) => void = () => {}
   readonly #options: RecordAccumulatorOptions
@@ -85,7 +87,7 @@ export class RecordAccumulator {
     if (batch?.tryAppend(record, delivery, position) === true) {
       this.#grow(batch, batch.sizeInBytes - before)
     } else {
-      if (batch !== undefined) this.close(queue)
+      if (batch !== undefined) this.#closeFull(queue)
       batch = this.#newBatch(queue, startedMs)
       batch.tryAppend(record, delivery, position)
       queue.open = batch
@@ -94,7 +96,7 @@ export class RecordAccumulator {
       this.#grow(batch, batch.sizeInBytes)
       this.onBatch(batch)
     }
-    if (batch.sizeInBytes >= this.#options.batchBytes) this.close(queue)
+    if (batch.sizeInBytes >= this.#options.batchBytes) this.#closeFull(queue)
   }
 
   /** The open batch takes no more records. */
@@ -112,6 +114,11 @@ export class RecordAccumulator {
     if (bytes === undefined) return
     this.#charges.delete(batch)
     this.free(bytes)
+  }
+
+  #closeFull(queue: PartitionQueue): void {
+    this.close(queue)
+    this.onFull()
   }
 
   #grow(batch: ProducerBatch, bytes: number): void {
