@@ -58,8 +58,8 @@ export const compressionCodecs = {
 }
 
 /**
- * Loads what a compression type needs before its first use. Only zstd needs anything (WASM, about 10 ms, on Node
- * before 22.15); without this the first batch pays for it.
+ * Loads what a compression type needs before its first use. Only zstd needs anything (WASM, about
+ * 10 ms, on Node before 22.15); without this the first batch pays for it.
  *
  * @throws ProtocolError UNSUPPORTED_COMPRESSION when the type is unknown or cannot be loaded here
  */

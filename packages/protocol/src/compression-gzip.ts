@@ -26,7 +26,9 @@ export const gzipCodec: CompressionCodec = {
   },
 }
 
-/** zlib's output buffer: a guess at the whole output, because each further chunk is another copy. */
+/**
+ * zlib's output buffer: a guess at the whole output, because each further chunk is another copy.
+ */
 function chunkBytes(inputBytes: number, maxOutputBytes: number): number {
   return Math.max(1024, Math.min(inputBytes * 6, maxOutputBytes, 256 * 1024))
 }

@@ -14,9 +14,9 @@ import { ProtocolError } from './errors.js'
  * token | literal length* | literals | offset LE 16 | match length*
  * ```
  *
- * The high half of a token is the literal length, the low half the match length less 4; 15 means that
- * bytes of 255 and a last smaller one follow. A block ends with literals only, at least 5, and no
- * match begins in its last 12 bytes.
+ * The high half of a token is the literal length, the low half the match length less 4; 15 means
+ * that bytes of 255 and a last smaller one follow. A block ends with literals only, at least 5, and
+ * no match begins in its last 12 bytes.
  */
 
 /** The most that a block of `inputBytes` can compress to. */
@@ -51,8 +51,8 @@ function writeLiterals(
 }
 
 /**
- * Compresses `source[start, end)` into one block at `target[at]`, and returns where it ends. `target`
- * needs {@link maxCompressedBlockBytes} from there on. Equal input gives equal output.
+ * Compresses `source[start, end)` into one block at `target[at]`, and returns where it ends.
+ * `target` needs {@link maxCompressedBlockBytes} from there on. Equal input gives equal output.
  */
 export function compressBlock(
   source: Uint8Array,
@@ -95,8 +95,9 @@ function malformed(): ProtocolError {
 }
 
 /**
- * Decompresses the block `source[start, end)`; returns where the output ends, or -1 when it would go beyond
- * `output.limit`. Every read and copy is checked, so hostile input costs at most the output limit.
+ * Decompresses the block `source[start, end)`; returns where the output ends, or -1 when it would
+ * go beyond `output.limit`. Every read and copy is checked, so hostile input costs at most the
+ * output limit.
  *
  * @throws ProtocolError MALFORMED
  */

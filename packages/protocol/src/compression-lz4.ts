@@ -11,13 +11,16 @@ import { ProtocolError } from './errors.js'
 import { plainView, uninitialized } from './records/plain-view.js'
 
 /**
- * LZ4 frames, as Kafka writes them: independent blocks of 64 KB, no block checksums, no content size, no
- * content checksum (Kafka refuses to read linked blocks). All of these are read.
+ * LZ4 frames, as Kafka writes them: independent blocks of 64 KB, no block checksums, no content
+ * size, no content checksum (Kafka refuses to read linked blocks). All of these are read.
  *
  * ```
  * magic 04 22 4D 18 | FLG | BD | content size (8, optional) | HC = second byte of xxh32(FLG..)
- * { block size LE 32 (top bit: stored) | block | xxh32 (optional) }* | 0 LE 32 | xxh32 of content (optional)
- * FLG: 01 version | independent | block checksums | content size | content checksum | 0 | dictionary id
+ * { block size LE 32 (top bit: stored) | block | xxh32 (optional) }*
+ * 0 LE 32 | xxh32 of content (optional)
+ *
+ * FLG, from the top bit: 01 version (2 bits) | independent blocks | block checksums | content size
+ *                        | content checksum | 0 | dictionary id
  * ```
  */
 const MAGIC = 0x184d2204
@@ -207,7 +210,9 @@ export class Lz4Codec implements CompressionCodec {
     return at + 4 + input.length
   }
 
-  /** Decompresses the frame's blocks into `output` from `start` on; returns where the output ends. */
+  /**
+   * Decompresses the frame's blocks into `output` from `start` on; returns where the output ends.
+   */
   private decompressFrame(
     bytes: Uint8Array,
     header: FrameHeader,

@@ -5,7 +5,9 @@ const HASH_SHIFT = 32 - HASH_BITS
 /** Knuth's multiplier, as in the reference implementations of LZ4 and snappy. */
 const HASH_MULTIPLIER = 2654435761 | 0
 
-/** After every 2^6 misses the search steps one byte further: incompressible data goes by quickly. */
+/**
+ * After every 2^6 misses the search steps one byte further: incompressible data goes by quickly.
+ */
 const SKIP_TRIGGER = 6
 
 /** Position + 1 where a hash was last seen. One for all: compression is synchronous. */
@@ -20,8 +22,8 @@ const MATCH_LIMIT = 12
 const MAX_OFFSET = 0xffff
 
 /**
- * Finds repetitions in `source[start, end)` from left to right, within that range only (so blocks stay
- * independent). Greedy, one candidate per hash. The same input always gives the same matches.
+ * Finds repetitions in `source[start, end)` from left to right, within that range only (so blocks
+ * stay independent). Greedy, one candidate per hash. The same input always gives the same matches.
  */
 export class MatchFinder {
   private readonly source: Uint8Array
@@ -100,7 +102,9 @@ export function copyLiterals(
   for (let index = 0; index < length; index++) target[to + index] = source[from + index]!
 }
 
-/** Copies `length` bytes from `offset` bytes back; the ranges may overlap, which repeats a pattern. */
+/**
+ * Copies `length` bytes from `offset` bytes back; the ranges may overlap, which repeats a pattern.
+ */
 export function copyMatch(bytes: Uint8Array, to: number, offset: number, length: number): void {
   if (length >= LONG_COPY) {
     copyLongMatch(bytes, to, offset, length)
@@ -130,7 +134,8 @@ function copyLongMatch(bytes: Uint8Array, to: number, offset: number, length: nu
     bytes.copyWithin(to, from, from + length)
     return
   }
-  // What is written already is part of the pattern: each step copies twice as much as the one before.
+  // What is written already is part of the pattern: each step copies twice as much as the one
+  // before.
   const end = to + length
   for (let at = to; at < end;) {
     const part = Math.min(at - from, end - at)

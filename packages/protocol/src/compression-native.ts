@@ -1,8 +1,9 @@
 import { optionalPeer } from './records/optional-peer.js'
 
 /**
- * A native codec of single blocks, used when its package is installed: three to five times as fast as the portable code
- * on 64 KB of JSON. Undefined means "not here, not this one": the portable codec does it, or says what is wrong.
+ * A native codec of single blocks, used when its package is installed: three to five times as fast
+ * as the portable code on 64 KB of JSON. Undefined means "not here, not this one": the portable
+ * codec does it, or says what is wrong.
  */
 export interface NativeBlockCodec {
   compress(block: Uint8Array): Uint8Array | undefined

@@ -2,8 +2,8 @@ import { copyLiterals, copyMatch, LONG_COPY, MatchFinder } from './compression-m
 import { ProtocolError } from './errors.js'
 
 /**
- * Raw snappy: varint of the output's length, then elements. The low two bits of an element's tag say:
- * 0 literal, 1 copy with an 11-bit offset, 2 a 16-bit offset, 3 a 32-bit offset.
+ * Raw snappy: varint of the output's length, then elements. The low two bits of an element's tag
+ * say: 0 literal, 1 copy with an 11-bit offset, 2 a 16-bit offset, 3 a 32-bit offset.
  */
 
 /** A 3-byte copy gives at most 64 bytes; so no element expands more than 22 times. */
@@ -67,8 +67,8 @@ function writeCopy(target: Uint8Array, at: number, offset: number, length: numbe
 }
 
 /**
- * Compresses `source[start, end)`, at most 64 KB, into one raw block at `target[at]`; returns where it
- * ends. `target` needs {@link maxCompressedBlockBytes} from there on.
+ * Compresses `source[start, end)`, at most 64 KB, into one raw block at `target[at]`; returns where
+ * it ends. `target` needs {@link maxCompressedBlockBytes} from there on.
  */
 export function compressBlock(
   source: Uint8Array,

@@ -13,8 +13,8 @@ import { readInt32, writeInt32 } from './records/big-endian.js'
 
 /**
  * Snappy in Xerial's framing, as Kafka writes it: a header `82 'SNAPPY' 00 | version 1 BE 32 |
- * compatible version 1 BE 32`, then blocks `size BE 32 | raw snappy` of 32 KB of input each. Raw snappy without
- * framing is read too (librdkafka and Go clients may send it).
+ * compatible version 1 BE 32`, then blocks `size BE 32 | raw snappy` of 32 KB of input each. Raw
+ * snappy without framing is read too (librdkafka and Go clients may send it).
  */
 const XERIAL_HEADER = Uint8Array.of(
   0x82,
@@ -71,7 +71,9 @@ function blocksOf(bytes: Uint8Array): SnappyBlock[] {
   return blocks
 }
 
-/** Snappy in Xerial's framing over the raw codec in TypeScript, or a native one where there is one. */
+/**
+ * Snappy in Xerial's framing over the raw codec in TypeScript, or a native one where there is one.
+ */
 export class SnappyCodec implements CompressionCodec {
   private readonly native: NativeBlockCodecSource
 

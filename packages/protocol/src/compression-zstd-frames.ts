@@ -6,8 +6,9 @@ import { ProtocolError } from './errors.js'
  * reaches and the most that it can expand to, before anything is allocated.
  *
  * ```
- * magic FD2FB528 LE | descriptor | window (1, unless single segment) | dictionary id (0-4) | content size (0-8)
- * { block header LE 24: last (1) | type (2) | size (21) | block }* | checksum (4, optional)
+ * magic FD2FB528 LE | descriptor | window (1, unless single segment) | dictionary id (0-4)
+ *                   | content size (0-8)
+ * { block header LE 24: last (1 bit) | type (2) | size (21) | block }* | checksum (4, optional)
  * ```
  */
 const MAGIC = 0xfd2fb528 | 0

@@ -22,8 +22,8 @@ interface WasmMemory {
 }
 
 /**
- * The exports of `zstd.wasm` in @bokuweb/zstd-wasm, whose names are minified. They hold for the one version
- * that package.json pins; `checkEngine` refuses any other.
+ * The exports of `zstd.wasm` in @bokuweb/zstd-wasm, whose names are minified. They hold for the one
+ * version that package.json pins; `checkEngine` refuses any other.
  */
 interface ZstdWasm {
   /** Linear memory. */
@@ -34,7 +34,10 @@ interface ZstdWasm {
   readonly i: (bytes: number) => number
   /** ZSTD_createCCtx() */
   readonly j: () => number
-  /** ZSTD_compress_usingDict(context, target, capacity, source, bytes, dictionary, its bytes, level) */
+  /**
+   * ZSTD_compress_usingDict(context, target, capacity, source, bytes, dictionary, its bytes,
+   * level)
+   */
   readonly l: (...args: number[]) => number
   /** ZSTD_createDCtx() */
   readonly n: () => number
@@ -55,9 +58,10 @@ const PAGE_BYTES = 65_536
 const MAX_HEAP_BYTES = 1024 * 1024 * 1024
 
 /**
- * Instantiates the WASM synchronously. Not by the package's own loader, because that is asynchronous and keeps one
- * instance for the process, which a second `init` (another copy of this package, or the application) replaces under
- * our feet. A codec that works at first use is worth the 10 ms.
+ * Instantiates the WASM synchronously. Not by the package's own loader, because that is
+ * asynchronous and keeps one instance for the process, which a second `init` (another copy of this
+ * package, or the application) replaces under our feet. A codec that works at first use is worth
+ * the 10 ms.
  *
  * @throws when the package is absent or is not the pinned version
  */

@@ -13,7 +13,9 @@ export const compressionTypes: readonly CompressionType[] = [
   'zstd',
 ]
 
-/** The compression type in a batch's attributes. ProtocolError UNSUPPORTED_COMPRESSION for 5 to 7. */
+/**
+ * The compression type in a batch's attributes. ProtocolError UNSUPPORTED_COMPRESSION for 5 to 7.
+ */
 export function compressionTypeOf(attributes: number): CompressionType {
   const type = compressionTypes[attributes & COMPRESSION_MASK]
   if (type !== undefined) return type
@@ -35,7 +37,7 @@ export interface CompressionCodec {
   compress(bytes: Uint8Array, level?: number): Uint8Array
   /**
    * @throws ProtocolError TOO_LARGE when the output would be above `maxOutputBytes` (found out
-   *   before or while decoding, never by allocating it), MALFORMED when the bytes are not this format
+   * before or while decoding, never by allocating it), MALFORMED when the bytes are not this format
    */
   decompress(bytes: Uint8Array, limit: { maxOutputBytes: number }): Uint8Array
 }

@@ -90,7 +90,7 @@ describe.each(codecs)('%s', (_name, codec) => {
     }
   })
 
-  test('works on views that do not begin at their buffer, and gives the same bytes each time', () => {
+  test('works on views into larger buffers, and gives the same bytes each time', () => {
     const whole = text(5000)
     const view = new Uint8Array(whole.buffer, whole.byteOffset + 13, 4000)
     const first = codec.compress(view)
@@ -111,18 +111,18 @@ describe.each(codecs)('%s', (_name, codec) => {
   })
 
   test('refuses a bomb without allocating what it claims', () => {
-    const bomb = codec.compress(Buffer.alloc(200 * 1024 * 1024))
+    const bomb = codec.compress(Buffer.alloc(32 * 1024 * 1024))
     const before = process.memoryUsage().arrayBuffers
     expect(codeOf(() => codec.decompress(bomb, limit))).toBe('KFK_PROTOCOL_TOO_LARGE')
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024)
   })
 
-  test('mutated, cut and random bytes give a value or a ProtocolError, and never more than the limit', () => {
+  test('mutated and cut bytes give a value or a ProtocolError, never more than the limit', () => {
     const next = random(42)
     const seeds = [text(3000), Buffer.alloc(5000), noise(300), text(70_000)].map((input) =>
       codec.compress(input),
     )
-    for (let round = 0; round < 4000; round++) {
+    for (let round = 0; round < 1500; round++) {
       const bytes = Buffer.from(seeds[Math.floor(next() ** 2 * seeds.length)]!)
       const changes = 1 + Math.floor(next() * 4)
       for (let change = 0; change < changes; change++) {
@@ -182,7 +182,7 @@ describe('against other implementations', () => {
     }
   })
 
-  test('zstd: the native package reads ours, and we read its frames, several of them too', async () => {
+  test('zstd: the native package reads ours, and we read its frames, many too', async () => {
     await prepareCompression('zstd')
     for (const [, input] of inputs) {
       const ours = Buffer.from(compressionCodecs.compress('zstd', input))

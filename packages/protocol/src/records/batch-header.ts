@@ -86,7 +86,7 @@ export function checkBatchStart(bytes: Uint8Array, position: number): number {
 function checkMagic(magic: number): void {
   if (magic === MAGIC_V2) return
   if (magic < MAGIC_V2) {
-    const message = `record format ${magic} is not supported, only ${MAGIC_V2} (Kafka 0.11 and later)`
+    const message = `record format ${magic} is not supported, only ${MAGIC_V2} (Kafka 0.11)`
     throw new ProtocolError('KFK_PROTOCOL_UNSUPPORTED_VERSION', message, { details: { magic } })
   }
   throw new ProtocolError('KFK_PROTOCOL_CORRUPT', `unknown record format ${magic}`, {
@@ -148,7 +148,10 @@ function checkCounts(counts: {
   }
 }
 
-/** Refuses a record count that `payloadBytes` bytes cannot hold, before anything is allocated for it. */
+/**
+ * Refuses a record count that `payloadBytes` bytes cannot hold, before anything is allocated for
+ * it.
+ */
 export function checkCountFits(recordCount: number, payloadBytes: number): void {
   if (recordCount * MIN_RECORD_BYTES > payloadBytes) {
     const message = `${recordCount} records cannot lie in ${payloadBytes} bytes`

@@ -51,7 +51,9 @@ function checkChecksum(batch: Uint8Array): void {
 
 /** Options of {@link validateBatch}. */
 export interface ValidateBatchOptions {
-  /** Which batches have their records walked. Default `'uncompressed'`; `'all'` decompresses too. */
+  /**
+   * Which batches have their records walked. Default `'uncompressed'`; `'all'` decompresses too.
+   */
   readonly verifyRecords?: 'uncompressed' | 'all' | 'none'
   /** What a compressed batch may expand to. Default 64 MiB. */
   readonly maxDecompressedBytes?: number
@@ -59,8 +61,8 @@ export interface ValidateBatchOptions {
 
 /**
  * Checks a batch as a producer sends it: exactly one batch, magic 2, CRC-32C, record count =
- * lastOffsetDelta + 1, and (see `verifyRecords`) every record's lengths, with offset deltas 0..n-1, so
- * that no valid checksum hides a batch that consumers cannot read.
+ * lastOffsetDelta + 1, and (see `verifyRecords`) every record's lengths, with offset deltas 0..n-1,
+ * so that no valid checksum hides a batch that consumers cannot read.
  *
  * @throws ProtocolError CORRUPT (size or checksum: Kafka's CORRUPT_MESSAGE), UNSUPPORTED_VERSION
  *   (magic 0 or 1: UNSUPPORTED_FOR_MESSAGE_FORMAT), MALFORMED (valid checksum, invalid content:
@@ -144,9 +146,10 @@ export interface DecodeRecordsOptions {
 }
 
 /**
- * The records of one batch (the first in `batch`), as lazy views: keys, values and headers are made when they are read, and
- * share memory with `batch` (or with what it decompressed to). All lengths are checked here, so
- * reading a record never throws. Compacted batches (gaps, or no record at all) are read too.
+ * The records of one batch (the first in `batch`), as lazy views: keys, values and headers are made
+ * when they are read, and share memory with `batch` (or with what it decompressed to). All lengths
+ * are checked here, so reading a record never throws. Compacted batches (gaps, or no record at all)
+ * are read too.
  *
  * @throws ProtocolError CORRUPT, MALFORMED, UNSUPPORTED_VERSION, UNSUPPORTED_COMPRESSION, TOO_LARGE
  */

@@ -5,7 +5,16 @@ import type { TimestampType } from './batch-header.js'
 import { writeBatchHeader } from './batch-stamps.js'
 import type { RecordHeader } from './decoded-record.js'
 import { CONTROL_BIT, RECORDS_AT, TIMESTAMP_TYPE_BIT, TRANSACTIONAL_BIT } from './layout.js'
-import { varintSize, writeVarint, writeVarlong } from './varint.js'
+import {
+  lengthAtLeast,
+  MIN_BODY_BYTES,
+  recordBytes,
+  recordBytesAtMost,
+  writeRecordBody,
+  type RecordDeltas,
+  type RecordFields,
+} from './record-writer.js'
+import { varintSize, writeVarint } from './varint.js'
 
 /** A record to be written. Strings are written as UTF-8. An absent key is null. */
 export interface RecordInput {
@@ -41,26 +50,20 @@ export interface RecordBatchBuilderOptions extends RecordBatchOptions {
   /** The largest batch, before compression and header included. A first record may exceed it. */
   readonly maxBytes: number
   /**
-   * Memory to build in, such as a pooled slot; used as long as the batch fits. The builder (and, when not
-   * compressed, the batch it returns) owns it until the batch is no longer needed.
+   * Memory to build in, such as a pooled slot; used as long as the batch fits. The builder (and,
+   * when not compressed, the batch it returns) owns it until the batch is no longer needed.
    */
   readonly buffer?: Uint8Array
 }
 
 const INITIAL_BYTES = 4096
 
-/** The record's length, its attributes, two varints, a varlong, and three more varints, at most. */
-const RECORD_OVERHEAD_MAX = 5 + 1 + 10 + 5 + 5 + 5 + 5
-
-/** Two lengths per header. */
-const HEADER_OVERHEAD_MAX = 10
-
 /** Above this a batch could not state its size in an int32 once compressed or wrapped. */
 const MAX_BATCH_BYTES = 0x7fff_ffff - 1024
 
 /**
- * Builds one record batch. Each record is written once, straight into the batch's buffer; the header
- * is filled in by `build()`.
+ * Builds one record batch. Each record is written once, straight into the batch's buffer; the
+ * header is filled in by `build()`.
  */
 export class RecordBatchBuilder {
   private readonly options: RecordBatchBuilderOptions
@@ -101,17 +104,19 @@ export class RecordBatchBuilder {
     const { value } = record
     const headers =
       record.headers === undefined || record.headers.length === 0 ? null : record.headers
+    const fields = { key, value, headers }
+    const base = this.count === 0 ? timestamp : this.baseTimestamp
     const least = lengthAtLeast(key) + lengthAtLeast(value)
     if (this.count > 0 && this.position + least > this.options.maxBytes) return false
-    this.reserve(
-      RECORD_OVERHEAD_MAX + lengthAtMost(key) + lengthAtMost(value) + headersAtMost(headers),
-    )
-    const base = this.count === 0 ? timestamp : this.baseTimestamp
+    if (!Number.isSafeInteger(timestamp - base)) throw invalid('timestamps too far apart')
+    const deltas = { timestampDelta: timestamp - base, offsetDelta: this.count }
+    const roomy = this.position + recordBytesAtMost(fields) <= this.buffer.length
+    if (!roomy && !this.makeRoom(fields, deltas)) return false
     const start = this.position
-    // The length goes before a body whose size is not known until strings are encoded. It is guessed
-    // as if they were ASCII; when the guess has the wrong number of bytes the body is moved.
-    const body = start + varintSize(least + 7)
-    const end = this.writeBody({ key, value, headers }, timestamp - base, body)
+    // The length goes before a body whose size is not known until strings are encoded. It is
+    // guessed as if they were ASCII (never too large); when it needs more bytes the body is moved.
+    const body = start + varintSize(least + MIN_BODY_BYTES)
+    const end = writeRecordBody(this.buffer, body, fields, deltas)
     const next = this.writeLength(start, body, end)
     if (this.count > 0 && next > this.options.maxBytes) return false
     this.position = next
@@ -122,8 +127,8 @@ export class RecordBatchBuilder {
   }
 
   /**
-   * The finished batch, header, checksum and compression included. The builder takes no more records.
-   * Uncompressed, the batch is a view on the builder's buffer.
+   * The finished batch, header, checksum and compression included. The builder takes no more
+   * records. Uncompressed, the batch is a view on the builder's buffer.
    *
    * @throws ProtocolError INVALID_ARGUMENT when no record was appended or when built twice
    */
@@ -163,34 +168,6 @@ export class RecordBatchBuilder {
     return batch
   }
 
-  private writeBody(
-    record: {
-      key: Uint8Array | string | null
-      value: Uint8Array | string | null
-      headers: readonly RecordHeader[] | null
-    },
-    timestampDelta: number,
-    at: number,
-  ): number {
-    const { buffer } = this
-    buffer[at++] = 0
-    at = writeVarlong(buffer, at, timestampDelta)
-    at = writeVarint(buffer, at, this.count)
-    at = writeField(buffer, at, record.key)
-    at = writeField(buffer, at, record.value)
-    const { headers } = record
-    if (headers === null) {
-      buffer[at++] = 0
-      return at
-    }
-    at = writeVarint(buffer, at, headers.length)
-    for (const header of headers) {
-      at = writeField(buffer, at, header.key)
-      at = writeField(buffer, at, header.value)
-    }
-    return at
-  }
-
   /** Writes the record's length before its body, moving the body when it needs another size. */
   private writeLength(start: number, body: number, end: number): number {
     const { buffer } = this
@@ -201,17 +178,22 @@ export class RecordBatchBuilder {
     return at + length
   }
 
-  private reserve(bytes: number): void {
-    const needed = this.position + bytes
-    if (needed <= this.buffer.length) return
+  /**
+   * Exact, near the end of the buffer: false when the record exceeds `maxBytes`, else the buffer
+   * grows if it must. So a buffer of `maxBytes` never grows for a record that fits or is refused.
+   */
+  private makeRoom(fields: RecordFields, deltas: RecordDeltas): boolean {
+    const needed = this.position + recordBytes(fields, deltas)
+    if (this.count > 0 && needed > this.options.maxBytes) return false
+    if (needed <= this.buffer.length) return true
     if (needed > MAX_BATCH_BYTES) {
       throw new ProtocolError('KFK_PROTOCOL_TOO_LARGE', 'a record batch above 2 GiB')
     }
-    const grown = Buffer.allocUnsafeSlow(
-      Math.max(needed, Math.min(this.buffer.length * 2, MAX_BATCH_BYTES)),
-    )
+    const doubled = Math.min(this.buffer.length * 2, this.options.maxBytes)
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, doubled))
     grown.set(this.buffer.subarray(0, this.position))
     this.buffer = grown
+    return true
   }
 }
 
@@ -230,50 +212,6 @@ function attributesOf(options: RecordBatchOptions): number {
     (options.transactional === true ? TRANSACTIONAL_BIT : 0) |
     (options.control === true ? CONTROL_BIT : 0)
   )
-}
-
-function lengthAtLeast(field: Uint8Array | string | null): number {
-  return field === null ? 0 : field.length
-}
-
-/** A UTF-16 unit takes at most 3 bytes of UTF-8. */
-function lengthAtMost(field: Uint8Array | string | null): number {
-  if (field === null) return 0
-  return typeof field === 'string' ? field.length * 3 : field.length
-}
-
-function headersAtMost(headers: readonly RecordHeader[] | null): number {
-  if (headers === null) return 0
-  let bytes = 0
-  for (const header of headers) {
-    bytes += HEADER_OVERHEAD_MAX + lengthAtMost(header.key) + lengthAtMost(header.value)
-  }
-  return bytes
-}
-
-/** Writes a length and its bytes; -1 for null. */
-function writeField(buffer: Buffer, at: number, field: Uint8Array | string | null): number {
-  if (field === null) {
-    buffer[at] = 1
-    return at + 1
-  }
-  const { length } = field
-  if (typeof field !== 'string') {
-    at = writeVarint(buffer, at, length)
-    buffer.set(field, at)
-    return at + length
-  }
-  return writeString(buffer, at, field)
-}
-
-/** One pass over the string: its length is guessed to be ASCII's, and corrected when it was not. */
-function writeString(buffer: Buffer, at: number, text: string): number {
-  const guess = at + varintSize(text.length)
-  const length = buffer.write(text, guess, 'utf8')
-  const content = at + varintSize(length)
-  if (content !== guess) buffer.copyWithin(content, guess, guess + length)
-  writeVarint(buffer, at, length)
-  return content + length
 }
 
 function invalid(message: string): ProtocolError {

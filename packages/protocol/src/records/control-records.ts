@@ -20,7 +20,8 @@ const KEY_BYTES = 4
 const VALUE_BYTES = 6
 
 /**
- * What a control record's key says; undefined for types other than the markers, which a reader must skip.
+ * What a control record's key says; undefined for types other than the markers, which a reader must
+ * skip.
  *
  * @throws ProtocolError MALFORMED when there is no such key
  */
@@ -50,7 +51,9 @@ export function readControlRecord(
   return { type, coordinatorEpoch: readInt32(value, 2) }
 }
 
-/** The control batch that ends a producer's transaction: one record, transactional, not compressed. */
+/**
+ * The control batch that ends a producer's transaction: one record, transactional, not compressed.
+ */
 export function writeControlRecord(
   marker: ControlRecord,
   batch: {

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
 
 /**
- * Where `require` starts to look from. In the CommonJS build and under jest `__filename` exists; in the
- * ES module build it does not, and `import.meta.url` does. This is the only file that names either.
- * (esbuild warns that the CommonJS output has no `import.meta`: it is not evaluated there.)
+ * Where `require` starts to look from. In the CommonJS build and under jest `__filename` exists; in
+ * the ES module build it does not, and `import.meta.url` does. This is the only file that names
+ * either. (esbuild warns that the CommonJS output has no `import.meta`: it is not evaluated there.)
  */
 const requireHere = createRequire(typeof __filename === 'string' ? __filename : import.meta.url)
 

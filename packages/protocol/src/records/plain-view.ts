@@ -1,6 +1,7 @@
 /**
- * The same bytes as a plain Uint8Array. Loops over bytes that see Buffers and Uint8Arrays by turns run at about half the
- * speed (their element accesses become polymorphic), so the hot ones take plain arrays only.
+ * The same bytes as a plain Uint8Array. Loops over bytes that see Buffers and Uint8Arrays by turns
+ * run at about half the speed (their element accesses become polymorphic), so the hot ones take
+ * plain arrays only.
  */
 export function plainView(bytes: Uint8Array): Uint8Array {
   if (bytes.constructor === Uint8Array) return bytes

@@ -62,8 +62,8 @@ export interface RecordSummary {
 }
 
 /**
- * Record batch v2 as a log's batch format (log-store's `BatchFormat`, matched by structure so that neither package imports
- * the other).
+ * Record batch v2 as a log's batch format (log-store's `BatchFormat`, matched by structure so that
+ * neither package imports the other).
  */
 export const recordBatchFormat = {
   name: 'record-batch-v2',
@@ -90,7 +90,10 @@ export const recordBatchFormat = {
     }
   },
 
-  /** Why the whole batch at `position` is corrupt, or undefined: header and CRC-32C, not its records. */
+  /**
+   * Why the whole batch at `position` is corrupt, or undefined: header and CRC-32C, not its
+   * records.
+   */
   check(bytes: Uint8Array, position: number): string | undefined {
     try {
       const { sizeInBytes } = readBatchHeader(bytes, position)
@@ -138,9 +141,9 @@ function summariesOf(batch: Uint8Array, header: BatchHeader): RecordSummary[] {
 }
 
 /**
- * The batch in `bytes` with only the records whose offset `keep` accepts; null when none is left, the same
- * bytes when all are. Offsets, timestamps, producer state and compression stay; only the record
- * count, the largest timestamp and the checksum follow the records.
+ * The batch in `bytes` with only the records whose offset `keep` accepts; null when none is left,
+ * the same bytes when all are. Offsets, timestamps, producer state and compression stay; only the
+ * record count, the largest timestamp and the checksum follow the records.
  */
 function retainRecords(bytes: Uint8Array, keep: (offset: number) => boolean): Uint8Array | null {
   const header = readBatchHeader(bytes)

@@ -4,9 +4,9 @@ import { VarintReader } from './varint.js'
 
 /**
  * Steps over the records of an uncompressed payload without allocating: after `next()` the fields
- * describe where the parts of the record lie in `bytes`. Every length is checked against the record,
- * and the record's against the payload, before it is used; whatever a cursor has stepped over can be
- * read again without checks.
+ * describe where the parts of the record lie in `bytes`. Every length is checked against the
+ * record, and the record's against the payload, before it is used; whatever a cursor has stepped
+ * over can be read again without checks.
  */
 export class RecordCursor extends VarintReader {
   private readonly payloadEnd: number

@@ -10,6 +10,16 @@ export function varintSize(value: number): number {
   return zigzag < 0x1000_0000 ? 4 : 5
 }
 
+/** Bytes of a zigzag varlong of a safe integer. */
+export function varlongSize(value: number): number {
+  if (value === (value | 0)) return varintSize(value)
+  // Doubling stays exact in the exponent, and only the size is asked for.
+  let rest = value < 0 ? -2 * value - 1 : 2 * value
+  let size = 1
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++
+  return size
+}
+
 /** Writes a 32-bit integer as a zigzag varint; returns the position after it. */
 export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
   let rest = ((value << 1) ^ (value >> 31)) >>> 0
@@ -24,8 +34,8 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
 /** Writes a safe integer as a zigzag varlong; returns the position after it. */
 export function writeVarlong(bytes: Uint8Array, at: number, value: number): number {
   if (value === (value | 0)) return writeVarint(bytes, at, value)
-  // Zigzag by doubling leaves the safe range at 2^52, where numbers stay exact because they are even
-  // or the odd neighbour needs 54 bits: bigint there, and only there.
+  // Zigzag by doubling leaves the safe range at 2^52, where numbers stay exact because they are
+  // even or the odd neighbour needs 54 bits: bigint there, and only there.
   let rest = BigInt(value) < 0n ? -2n * BigInt(value) - 1n : 2n * BigInt(value)
   while (rest >= 0x80n) {
     bytes[at++] = Number(rest & 0x7fn) | 0x80
@@ -85,7 +95,9 @@ export class VarintReader {
     throw new ProtocolError('KFK_PROTOCOL_MALFORMED', 'a varint is cut short or too long')
   }
 
-  /** A 64-bit integer within the safe range. MALFORMED when cut, over 10 bytes, or beyond 2^53 - 1. */
+  /**
+   * A 64-bit integer within the safe range. MALFORMED when cut, over 10 bytes, or beyond 2^53 - 1.
+   */
   readVarlong(): number {
     const { bytes, end } = this
     let at = this.position

@@ -72,7 +72,7 @@ describe('RecordBatchBuilder', () => {
     }
   })
 
-  test('a batch of strings equals the batch of their UTF-8 bytes, whatever the size of the length', () => {
+  test('strings are written as their UTF-8 bytes would be, whatever their length', () => {
     for (const unit of ['a', 'é', '語', '😀', '\ud800']) {
       for (const count of [0, 1, 20, 21, 31, 32, 62, 63, 64, 2700, 2731, 8191, 8192]) {
         const text = unit.repeat(count)
@@ -87,7 +87,7 @@ describe('RecordBatchBuilder', () => {
 })
 
 describe('the size of a batch', () => {
-  test('stays within maxBytes except for a first record, and a refused record changes nothing', () => {
+  test('stays within maxBytes but for a first record; a refused record changes nothing', () => {
     for (const value of ['a'.repeat(100), 'é'.repeat(50), new Uint8Array(100)]) {
       for (let maxBytes = 150; maxBytes < 500; maxBytes++) {
         const builder = new RecordBatchBuilder({ maxBytes })
@@ -108,6 +108,22 @@ describe('the size of a batch', () => {
     expect(huge.tryAppend({ value: new Uint8Array(100_000), timestamp: 0 })).toBe(true)
     expect(huge.tryAppend({ value: null, timestamp: 0 })).toBe(false)
     validateBatch(huge.build())
+  })
+
+  test('a buffer of maxBytes holds every record that is taken, strings and headers too', () => {
+    const headers = [{ key: 'é', value: null }]
+    for (const value of ['é'.repeat(40), 'a'.repeat(57), '日'.repeat(21)]) {
+      for (let maxBytes = 250; maxBytes < 400; maxBytes++) {
+        const buffer = new Uint8Array(maxBytes)
+        const builder = new RecordBatchBuilder({ maxBytes, buffer })
+        let timestamp = 1_700_000_000_000
+        const next = () => ({ key: 'k', value, headers, timestamp: (timestamp += 2 ** 33) })
+        while (builder.tryAppend(next()));
+        const batch = builder.build()
+        expect(batch.buffer).toBe(buffer.buffer)
+        validateBatch(batch)
+      }
+    }
   })
 
   test('grows out of the memory it was given only when it must', () => {
