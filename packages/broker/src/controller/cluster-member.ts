@@ -238,6 +238,7 @@ export class ClusterMember {
     this.#stopped.abort(new BrokerError('KFK_BROKER_CLOSED', 'the broker stops'))
     this.#directory.stop()
     this.#publisher.stop()
+    await this.#blocks.settle()
     await this.#follower?.stop()
     await this.#runtime?.stop()
     this.#peer.forget()
@@ -260,7 +261,8 @@ export class ClusterMember {
 
   /** Waits for the controller to have written `self` down, if it is there. */
   async #recorded(self: MemberEntry): Promise<void> {
-    if (this.#follower !== undefined && this.#peer.entry === undefined) return
+    // The controller cannot write while it is away.
+    if (this.#cluster.member(this.#identity.controllerNodeId) === undefined) return
     const isRecorded = (): boolean =>
       this.#log.image.brokers.get(self.nodeId)?.incarnation === self.incarnation
     try {

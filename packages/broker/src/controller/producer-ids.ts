@@ -68,6 +68,11 @@ export class BlockProducerIds implements ProducerIds {
     }
   }
 
+  /** Resolves when nothing runs in the background any more; `stopped` must have been aborted. */
+  async settle(): Promise<void> {
+    await this.#fetchingSpare
+  }
+
   async #advance(): Promise<void> {
     await this.#fetchingSpare
     const spare = this.#spare
