@@ -113,10 +113,6 @@ export class ConnectionPool {
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
-    if (signal.aborted) {
-      connection.close()
-      throw closedError()
-    }
     if (connection.closed) throw connectError(address, new Error('it ended at once'))
     this.#ranges.set(connection.address, connection.ranges)
     this.#open.set(name, connection)

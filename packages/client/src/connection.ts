@@ -193,7 +193,7 @@ export class Connection {
       this.#settle(request, error)
       return
     }
-    if (options.noResponse === true) this.#settle(request, undefined, undefined as never)
+    if (options.noResponse === true) this.#settle(request, undefined, undefined)
     else this.#inFlight.push(request)
   }
 

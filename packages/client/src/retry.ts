@@ -65,7 +65,11 @@ export async function retrying<T>(
   options: RetryingOptions = {},
 ): Promise<T> {
   const { clock, random } = environment
-  const bounds = { ...policy, ...withoutUndefined(options) }
+  const bounds = {
+    retries: options.retries ?? policy.retries,
+    initialMs: options.initialMs ?? policy.initialMs,
+    maxMs: options.maxMs ?? policy.maxMs,
+  }
   const deadline = clock.monotonicMs() + (options.timeoutMs ?? Infinity)
   for (let attempt = 0; ; attempt += 1) {
     throwIfAborted(options.signal)
@@ -80,9 +84,4 @@ export async function retrying<T>(
       await delay(clock, waitMs, options.signal)
     }
   }
-}
-
-function withoutUndefined(options: Partial<RetryPolicy>): Partial<RetryPolicy> {
-  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as Partial<RetryPolicy>
 }

@@ -136,7 +136,7 @@ export class FakeCluster {
     this.#respond(apis.findCoordinator, (request, body) => {
       const address = { nodeId: 1, host: '127.0.0.1', port: 9001, errorCode: 0, errorMessage: null }
       if (request.apiVersion < 4) return address
-      return { coordinators: body.coordinatorKeys.map((key) => ({ key, ...address })) } as never
+      return { coordinators: body.coordinatorKeys.map((key) => ({ key, ...address })) }
     })
   }
 
@@ -181,7 +181,7 @@ export class FakeCluster {
     api: A,
     responder: (request: FakeRequest, body: RequestOf<A>) => ResponseInput<A> | undefined,
   ): void {
-    this.responders.set(api.key, responder as Responder)
+    this.responders.set(api.key, responder)
   }
 
   async #connect(address: BrokerAddress): Promise<TransportConnection> {

@@ -1,4 +1,4 @@
-import type { SerializedData, TopicDefinition } from '@kfk/client'
+import type { TopicDefinition } from '@kfk/client'
 import type { ProducerRecord, RecordMetadata } from './record.js'
 
 export interface SendOptions {
@@ -34,14 +34,10 @@ export interface Producer extends AsyncDisposable {
     records: readonly ProducerRecord<Key, Value>[],
     options?: SendOptions,
   ): Promise<RecordMetadata[]>
+  send(topic: string, record: ProducerRecord, options?: SendOptions): Promise<RecordMetadata>
   send(
     topic: string,
-    record: ProducerRecord<SerializedData, SerializedData>,
-    options?: SendOptions,
-  ): Promise<RecordMetadata>
-  send(
-    topic: string,
-    records: readonly ProducerRecord<SerializedData, SerializedData>[],
+    records: readonly ProducerRecord[],
     options?: SendOptions,
   ): Promise<RecordMetadata[]>
   /**
@@ -53,7 +49,7 @@ export interface Producer extends AsyncDisposable {
     topic: TopicDefinition<Key, Value, unknown, unknown>,
     record: ProducerRecord<Key, Value>,
   ): boolean
-  post(topic: string, record: ProducerRecord<SerializedData, SerializedData>): boolean
+  post(topic: string, record: ProducerRecord): boolean
   /** Resolves when there is room for `post`; at once if there is now. */
   readonly ready: Promise<void>
   /** Resolves when every record sent so far is delivered or has failed; nothing lingers meanwhile. */

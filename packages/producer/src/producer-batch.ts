@@ -75,7 +75,7 @@ export class ProducerBatch {
     const delta = this.#builder.recordCount
     const appended =
       record.headers === undefined
-        ? this.#builder.tryAppend(record as SerializedRecord & { headers: never })
+        ? this.#builder.tryAppend(record)
         : this.#builder.tryAppend({ ...record, headers: record.headers })
     if (appended && delivery !== undefined) {
       this.#deliveries.push(delivery)

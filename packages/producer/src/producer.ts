@@ -38,7 +38,7 @@ export function createProducer(options: ProducerOptions): Producer {
 }
 
 type AnyRecord = ProducerRecord<unknown, unknown>
-type AnyTopic = TopicDefinition<unknown, unknown> | string
+type AnyTopic = TopicDefinition | string
 
 /** What the last `new Promise(captureSettlers)` can be settled with. */
 const captured = {

@@ -38,7 +38,7 @@ export interface SerializedRecord {
   readonly partition: number | undefined
 }
 
-type Definition = TopicDefinition<unknown, unknown>
+type Definition = TopicDefinition
 
 /** Bytes of one part; a promise only if its serde returns one. Throws KFK_CLIENT_INVALID_DATA. */
 export function serializePart(

@@ -3,6 +3,7 @@ import { ClientError, kafkaError } from '../errors.js'
 import { defaultCallTimeoutMs } from './call-options.js'
 import type { CallOptions } from './call-options.js'
 
+const unknownTopic = 3
 const notController = 41
 
 /** One result of a call that names several subjects. */
@@ -57,9 +58,41 @@ export function throwFailures(results: readonly SubjectResult[]): void {
   })
   const reason = first.errorMessage ?? kafkaError(first.errorCode).message
   const error = kafkaError(first.errorCode, `"${first.name}": ${reason}`, { failed: errors })
-  // Repeating the call would repeat the part that succeeded, and fail on that.
-  if (results.length > 1 && failed.length < results.length && error.retriable) {
-    throw new ClientError(error.code, error.message, { ...error, retriable: false })
-  }
+  // Repeating the call would repeat the part that succeeded, and fail on that. And a topic that is missing here is
+  // missing at the controller, where topics are made: waiting for it would not help.
+  const isPartial = failed.length < results.length
+  if (error.retriable && (isPartial || first.errorCode === unknownTopic)) throw asFinal(error)
   throw error
+}
+
+/** How often a topic that is not known is looked for again: one just created may not be everywhere yet. */
+const unknownTopicRetries = 3
+
+/** Retries a lookup; topics that stay unknown are given up early. */
+export function lookUp<T>(
+  client: Client,
+  operation: () => Promise<T>,
+  options: CallOptions = {},
+): Promise<T> {
+  return client.retrying(
+    async (attempt) => {
+      try {
+        return await operation()
+      } catch (error) {
+        const isUnknown = error instanceof ClientError && error.kafkaCode === unknownTopic
+        throw isUnknown && attempt >= unknownTopicRetries ? asFinal(error) : error
+      }
+    },
+    { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs },
+  )
+}
+
+function asFinal(error: ClientError): ClientError {
+  const { code, message, kafkaCode, kafkaName, details } = error
+  return new ClientError(code, message, {
+    retriable: false,
+    ...(kafkaCode === undefined ? {} : { kafkaCode }),
+    ...(kafkaName === undefined ? {} : { kafkaName }),
+    ...(details === undefined ? {} : { details }),
+  })
 }

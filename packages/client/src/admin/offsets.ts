@@ -3,6 +3,7 @@ import type { Client } from '../client.js'
 import { ClientError, kafkaError } from '../errors.js'
 import { defaultCallTimeoutMs } from './call-options.js'
 import type { CallOptions } from './call-options.js'
+import { lookUp } from './controller-call.js'
 
 /**
  * A place in a partition: the first record that is still kept, the end (the next offset to be written), the record with
@@ -53,14 +54,15 @@ export function offsetsAdmin(client: Client): OffsetsAdmin {
   return {
     listOffsets: (queries, options) => listOffsets(client, queries, options),
     async topicOffsets(topic, at, options = {}) {
-      const { partitions } = await client.retrying(
+      const { partitions } = await lookUp(
+        client,
         () =>
           client.metadata.topic(topic, {
             signal: options.signal,
             autoCreate: false,
             refresh: true,
           }),
-        { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs },
+        options,
       )
       const queries = partitions.map(({ index }) => ({ topic, partition: index, at }))
       return listOffsets(client, queries, options)
@@ -73,8 +75,7 @@ function listOffsets(
   queries: readonly OffsetQuery[],
   options: ListOffsetsOptions = {},
 ): Promise<OffsetResult[]> {
-  const bounds = { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs }
-  return client.retrying(async () => {
+  const answer = async (): Promise<OffsetResult[]> => {
     try {
       const results = new Array<OffsetResult>(queries.length)
       const requests = await groupByLeader(client, queries, options)
@@ -93,7 +94,8 @@ function listOffsets(
       }
       throw error
     }
-  }, bounds)
+  }
+  return lookUp(client, answer, options)
 }
 
 interface LeaderQueries {

@@ -5,7 +5,7 @@ import { checkTopicName } from '../topic-definition.js'
 import type { TopicDefinition } from '../topic-definition.js'
 import { defaultCallTimeoutMs } from './call-options.js'
 import type { CallOptions } from './call-options.js'
-import { atController, throwFailures } from './controller-call.js'
+import { atController, lookUp, throwFailures } from './controller-call.js'
 
 export interface NewTopic {
   readonly name: string
@@ -75,8 +75,10 @@ export function topicsAdmin(client: Client): TopicsAdmin {
       for (const name of names) client.metadata.invalidate(name)
     },
     async listTopics(options) {
-      const topics = await retried(client, options, () =>
-        client.metadata.topics(undefined, { signal: options?.signal }),
+      const topics = await lookUp(
+        client,
+        () => client.metadata.topics(undefined, { signal: options?.signal }),
+        options,
       )
       return topics
         .filter(({ internal }) => options?.internal === true || !internal)
@@ -84,12 +86,15 @@ export function topicsAdmin(client: Client): TopicsAdmin {
         .sort()
     },
     describeTopics: (names, options) =>
-      retried(client, options, () =>
-        client.metadata.topics(names, {
-          signal: options?.signal,
-          refresh: true,
-          autoCreate: false,
-        }),
+      lookUp(
+        client,
+        () =>
+          client.metadata.topics(names, {
+            signal: options?.signal,
+            refresh: true,
+            autoCreate: false,
+          }),
+        options,
       ),
     createPartitions: (topic, count, options) => createPartitions(client, topic, count, options),
   }
@@ -172,15 +177,4 @@ function newTopic(topic: string | NewTopic | TopicDefinition<never, never>): New
 
 function requestOptions(options: CallOptions = {}) {
   return { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs }
-}
-
-function retried<T>(
-  client: Client,
-  options: CallOptions | undefined,
-  operation: () => Promise<T>,
-): Promise<T> {
-  return client.retrying(operation, {
-    signal: options?.signal,
-    timeoutMs: options?.timeoutMs ?? defaultCallTimeoutMs,
-  })
 }
