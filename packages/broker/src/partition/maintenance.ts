@@ -26,6 +26,8 @@ export class PartitionMaintenance {
   readonly #marks = new WeakMap<LeaderPartition, SnapshotMark>()
   readonly #timers = new Map<string, TimerHandle>()
   readonly #running = new Set<Promise<void>>()
+  /** Strays of the last look, `name topicId`. */
+  #strays = new Set<string>()
   #stopped = false
 
   constructor(options: {
@@ -88,6 +90,26 @@ export class PartitionMaintenance {
       )
     }
     if (report.clockJumped) this.#logger.warn('the clock jumped ahead: retention by time waits')
+    await this.#removeStrays()
+  }
+
+  /**
+   * Logs of topics that were deleted while this broker could not see it. Found twice, because a broker that has just started may not
+   * have caught up with the metadata log; and never by a broker that has no metadata at all.
+   */
+  async #removeStrays(): Promise<void> {
+    const before = this.#strays
+    this.#strays = new Set()
+    if (this.#cluster.metadataOffset === 0) return
+    for (const stray of await this.#registry.strays()) {
+      const id = `${stray.name} ${stray.topicId}`
+      if (before.has(id)) {
+        this.#logger.info(`deleting ${stray.name}: its topic does not exist any more`)
+        await this.#registry.deleteStray(stray)
+      } else {
+        this.#strays.add(id)
+      }
+    }
   }
 
   /** Logs open at first use; one that nobody uses must shrink all the same. */

@@ -110,6 +110,26 @@ export class LogPartitionRegistry implements PartitionRegistry {
     })
   }
 
+  /** Logs on disk whose topic the metadata does not know: it was deleted while this broker was away, or during a crash. */
+  async strays(): Promise<{ name: string; topicId: string }[]> {
+    const { directory, fileSystem } = this.#options
+    const strays: { name: string; topicId: string }[] = []
+    for (const name of directory.names()) {
+      const topicId = await readTopicId(fileSystem, join(directory.path, name))
+      // Without an id it is not ours to judge.
+      if (topicId === undefined || topicId === metadataTopicId) continue
+      if (this.#cluster!.topicById(topicId) === undefined) strays.push({ name, topicId })
+    }
+    return strays
+  }
+
+  /** Deletes the log, if it still belongs to that topic. Never rejects. */
+  async deleteStray(stray: { name: string; topicId: string }): Promise<void> {
+    if (this.#cluster!.topicById(stray.topicId) === undefined) {
+      await this.#deleteLog(stray.name, stray.topicId)
+    }
+  }
+
   /** Serves nothing any more. The logs stay open, for {@link LogDirectory.close}. */
   close(): void {
     this.#closed = true
