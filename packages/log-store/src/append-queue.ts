@@ -1,4 +1,4 @@
-import type { BatchFormat, BatchSummary } from './batch-format.js'
+import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format.js'
 import { StoreError } from './errors.js'
 
 /** Appends that have offsets and are not in the file yet. */
@@ -54,7 +54,8 @@ export function admitBatches(
     if (rules.leaderEpoch !== undefined) {
       format.stamp(bytes, at, { baseOffset: nextOffset, leaderEpoch: rules.leaderEpoch })
     }
-    const batch = format.describe(bytes, at)
+    const batch = tryDescribe(format, bytes, at)
+    if (batch === undefined) throw refuse(at, 'impossible batch header')
     if (batch.baseOffset < nextOffset) {
       throw refuse(at, `offset ${batch.baseOffset} where ${nextOffset} is due`)
     }

@@ -34,7 +34,7 @@ export interface ProducerSummary {
  * Makes batches opaque to the store: it moves whole batches and looks at nothing but this. All methods
  * are synchronous, keep no reference to the bytes, and must not throw on garbage (`sizeOf` answers -1,
  * `check` answers a reason); `describe` and `stamp` are only called where `sizeOf` was positive and
- * `headerBytes` bytes are present.
+ * `headerBytes` bytes are present. `describe` may throw when the fields are impossible.
  */
 export interface BatchFormat {
   readonly name: string
@@ -64,5 +64,18 @@ export interface BatchFormat {
   readonly producer?: {
     /** Undefined when the batch has no producer id. */
     describe(bytes: Uint8Array, position: number): ProducerSummary | undefined
+  }
+}
+
+/** Like `describe`, with undefined for fields that cannot be: the bytes may come from a damaged file. */
+export function tryDescribe(
+  format: BatchFormat,
+  bytes: Uint8Array,
+  position: number,
+): BatchSummary | undefined {
+  try {
+    return format.describe(bytes, position)
+  } catch {
+    return undefined
   }
 }

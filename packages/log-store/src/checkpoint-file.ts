@@ -107,6 +107,8 @@ export function decodeOffsets(bytes: Uint8Array, path: string): Map<string, numb
     new StoreError('KFK_STORE_CORRUPT', `${path} is not an offset checkpoint`, {
       details: { path },
     })
+  // Kafka creates its checkpoints empty.
+  if (bytes.length === 0) return new Map()
   const lines = Buffer.from(bytes).toString('utf8').split('\n')
   if (lines[0] !== '0' || Number(lines[1]) !== lines.length - 3 || lines.at(-1) !== '')
     throw corrupt()

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path'
-import type { BatchFormat } from './batch-format.js'
+import { type BatchFormat, tryDescribe } from './batch-format.js'
 import { readWholeFile } from './checkpoint-file.js'
 import { StoreError } from './errors.js'
 import { parseSegmentFileName, segmentFileName, segmentSuffixes } from './file-names.js'
@@ -129,6 +129,7 @@ async function batchAt(
   if (size === 0) return 'zero-filled space'
   if (size < 0) return 'no batch header'
   if (size > left) return `batch of ${size} bytes is cut short`
+  if (tryDescribe(format, piece, 0) === undefined) return 'impossible batch header'
   if (size <= piece.length) return piece.subarray(0, size)
   return readRange(handle, at.position, size)
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { tryDescribe } from './batch-format.js'
 import { readCheckedFile } from './checkpoint-file.js'
 import { decodeEpochs, EpochIndex, type EpochEntry } from './epoch-index.js'
 import {
@@ -224,7 +225,8 @@ async function prepareActive(host: LogHost, active: Segment, options: LogOptions
   const handle = host.files.pin(active.data)
   try {
     const header = await readRange(handle, 0, host.format.headerBytes)
-    active.setFirstTimestamp(host.format.describe(header, 0).maxTimestamp)
+    const first = tryDescribe(host.format, header, 0)
+    if (first !== undefined) active.setFirstTimestamp(first.maxTimestamp)
   } finally {
     host.files.unpin(active.data)
   }

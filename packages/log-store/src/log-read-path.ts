@@ -45,7 +45,7 @@ export class LogReadPath {
   readonly #tail: HotTail
   readonly #places: Place[] = []
   #nextPlace = 0
-  readonly #rebuilding = new Map<Segment, Promise<void>>()
+  readonly #rebuilding = new Map<Segment, Promise<unknown>>()
 
   constructor(host: LogHost, view: LogView, tail: HotTail) {
     this.#host = host
@@ -247,7 +247,7 @@ export class LogReadPath {
     return this.#host.files.pin(segment.data)
   }
 
-  #once(segment: Segment, work: () => Promise<void>): Promise<void> {
+  #once(segment: Segment, work: () => Promise<unknown>): Promise<unknown> {
     const running = this.#rebuilding.get(segment)
     if (running !== undefined) return running
     const started = work().finally(() => this.#rebuilding.delete(segment))

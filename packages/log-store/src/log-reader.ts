@@ -1,4 +1,4 @@
-import type { BatchFormat } from './batch-format.js'
+import { type BatchFormat, tryDescribe } from './batch-format.js'
 import { StoreError } from './errors.js'
 import { readRange, type FileHandle } from './fs/file-system.js'
 import type { Segment } from './segment.js'
@@ -94,7 +94,7 @@ export class SliceBuilder {
     let at = 0
     while (bytes.length - at >= format.headerBytes) {
       const size = this.#sizeAt(bytes, at)
-      const { lastOffset } = format.describe(bytes, at)
+      const lastOffset = this.#lastOffsetAt(bytes, at)
       if (this.#promised !== undefined && lastOffset !== this.#promised) throw new IndexMismatch()
       this.#promised = undefined
       if (lastOffset >= this.#request.from) {
@@ -115,7 +115,7 @@ export class SliceBuilder {
     let nextOffset = this.#request.from
     while (bytes.length - end >= format.headerBytes) {
       const size = this.#sizeAt(bytes, end)
-      const { lastOffset } = format.describe(bytes, end)
+      const lastOffset = this.#lastOffsetAt(bytes, end)
       if (lastOffset < nextOffset) throw this.#corrupt(end, `offset ${lastOffset} goes back`)
       if (lastOffset >= limitOffset) break
       if (end + size - start > maxBytes && !(end === start && minOneBatch)) break
@@ -146,6 +146,13 @@ export class SliceBuilder {
     if (size > 0) return size
     if (this.#promised !== undefined) throw new IndexMismatch()
     throw this.#corrupt(at, size === 0 ? 'zero-filled space' : 'no batch header')
+  }
+
+  #lastOffsetAt(bytes: Uint8Array, at: number): number {
+    const batch = tryDescribe(this.#format, bytes, at)
+    if (batch !== undefined) return batch.lastOffset
+    if (this.#promised !== undefined) throw new IndexMismatch()
+    throw this.#corrupt(at, 'impossible batch header')
   }
 
   #corrupt(at: number, reason: string): StoreError {

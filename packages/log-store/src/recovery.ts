@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { tryDescribe } from './batch-format.js'
 import type { EpochIndex } from './epoch-index.js'
 import { StoreError } from './errors.js'
 import { segmentFileName, segmentSuffixes } from './file-names.js'
@@ -178,7 +179,8 @@ async function findSurvivor(
       const size = format.sizeOf(bytes, at)
       if (size <= 0 || at + size > bytes.length) continue
       if (format.check(bytes, at) !== undefined) continue
-      if (format.describe(bytes, at).baseOffset >= scanned.nextOffset) return true
+      const batch = tryDescribe(format, bytes, at)
+      if (batch !== undefined && batch.baseOffset >= scanned.nextOffset) return true
     }
     return false
   } finally {

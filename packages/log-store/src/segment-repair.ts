@@ -15,13 +15,13 @@ export async function ensureIndexes(
 
 /**
  * Builds the indexes of a sound segment anew. Appends may go on meanwhile: the swap happens only when
- * the scan has caught up. Throws KFK_STORE_CORRUPT when the data cannot be walked.
+ * the scan has caught up. Answers the largest timestamp. Throws KFK_STORE_CORRUPT when the data cannot be walked.
  */
 export async function rebuildIndexes(
   host: LogHost,
   segment: Segment,
   options: { indexIntervalBytes: number; reason: string },
-): Promise<void> {
+): Promise<LargestTimestamp> {
   const builder = new IndexBuilder(segment.baseOffset, options.indexIntervalBytes)
   const handle = host.files.pin(segment.data)
   try {
@@ -52,6 +52,7 @@ export async function rebuildIndexes(
     details: { path: segment.path, reason: options.reason },
   })
   if (segment.sealed) await segment.persistIndexes()
+  return builder.largest ?? { timestamp: -1, offset: segment.baseOffset }
 }
 
 /**
@@ -84,8 +85,7 @@ export async function findLargestTimestamp(
   }
   if (state.sound) return segment.settleLargest(state.largest)
   const reason = 'the last timestamp does not match the data'
-  await rebuildIndexes(host, segment, { indexIntervalBytes, reason })
-  return segment.largest ?? found
+  return rebuildIndexes(host, segment, { indexIntervalBytes, reason })
 }
 
 /** The batch that holds `offset`: where it starts in the file, and its first offset. */

@@ -1,4 +1,4 @@
-import type { BatchFormat, BatchSummary } from './batch-format.js'
+import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format.js'
 import { readRange, type FileHandle } from './fs/file-system.js'
 import { OffsetIndex } from './offset-index.js'
 import type { LargestTimestamp, Segment, SegmentIndexes } from './segment.js'
@@ -82,7 +82,8 @@ class BatchWalk {
       if (size < 0) return { bytes: at, problem: 'no batch header' }
       if (position + at + size > to) return { bytes: at, problem: 'batch is cut short' }
       if (bytes.length - at < size) break
-      const batch = format.describe(bytes, at)
+      const batch = tryDescribe(format, bytes, at)
+      if (batch === undefined) return { bytes: at, problem: 'impossible batch header' }
       const problem = this.#judge(batch) ?? (verify ? format.check(bytes, at) : undefined)
       if (problem !== undefined) return { bytes: at, problem }
       if (onBatch?.(batch, position + at) === false) return { bytes: at, stopped: true }
