@@ -41,7 +41,6 @@ import {
   expireOffsets,
   fetchOffsets,
   forgetTopics,
-  isKnown,
 } from './shard-offsets.js'
 import { ShardTable } from './shard-table.js'
 
@@ -185,7 +184,6 @@ export class GroupCoordinator implements GroupCoordinators {
     if (!isGroupId(input.groupId)) return refuse(errorCodes.INVALID_GROUP_ID)
     const shard = this.#now(input.groupId) ?? (await this.#soon(input.groupId))
     if (typeof shard === 'number') return refuse(shard)
-    if (!isKnown(shard, input.groupId)) return refuse(errorCodes.UNKNOWN_MEMBER_ID)
     const live = shard.liveOrNew(input.groupId)
     const result = shard.step(live, (machine, now) => machine.leave(input.members, now))
     return new Promise((resolve) => {
@@ -220,7 +218,7 @@ export class GroupCoordinator implements GroupCoordinators {
   }
 
   async deleteGroup(groupId: string): Promise<number> {
-    if (!isGroupId(groupId)) return errorCodes.INVALID_GROUP_ID
+    if (!isGroupId(groupId, { allowEmpty: true })) return errorCodes.INVALID_GROUP_ID
     const shard = this.#now(groupId) ?? (await this.#soon(groupId))
     if (typeof shard === 'number') return shard
     const code = await deleteGroup(shard, groupId)

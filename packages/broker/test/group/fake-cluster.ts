@@ -5,7 +5,6 @@ import type {
   BrokerConfig,
   ClusterChange,
   ClusterView,
-  Partition,
   PartitionAppendResult,
   PartitionRegistry,
   TopicImage,
@@ -16,7 +15,7 @@ import { silentLogger } from '../../src/runtime/logger.js'
 import { VirtualClock } from '../virtual-clock.js'
 
 /** A partition of `__consumer_offsets` in memory. What is committed is up to the test unless `autoCommit`. */
-export class FakePartition implements Partition {
+export class FakePartition {
   readonly topic = '__consumer_offsets'
   readonly topicId = 'offsetsTopicIdAAAAAAAA'
   readonly leaderEpoch = 1

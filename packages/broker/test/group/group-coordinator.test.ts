@@ -269,7 +269,7 @@ describe('after a restart', () => {
     await cluster.crash()
     await heartbeat(members[0]!)
     cluster.clock.advance(9999)
-    heartbeat(members[0]!)
+    void heartbeat(members[0]!)
     cluster.clock.advance(1)
     expect(heartbeat(members[0]!)).toBe(errorCodes.REBALANCE_IN_PROGRESS)
     expect(heartbeat(members[1]!)).toBe(errorCodes.UNKNOWN_MEMBER_ID)

@@ -33,9 +33,10 @@ async function call<A extends Api>(
       ...header,
       peer: '127.0.0.1:50123',
       signal: new AbortController().signal,
+      disconnect: () => undefined,
       services: { groups: cluster.coordinator, cluster: cluster.view } as unknown as BrokerServices,
     },
-    request as never,
+    request,
   )
   const answer = kafkaCodec.encodeResponse(api, apiVersion, 5, response as never)
   return kafkaCodec.decodeResponse(api, apiVersion, Buffer.concat(answer).subarray(4))
@@ -101,13 +102,13 @@ describe('FindCoordinator', () => {
   })
 
   test('a transaction’s coordinator is refused for good, and says why', async () => {
-    const old = await call(apis.findCoordinator, 2, { key: 't', keyType: 1 } as never)
+    const old = await call(apis.findCoordinator, 2, { key: 't', keyType: 1 })
     expect(old).toMatchObject({ errorCode: errorCodes.UNSUPPORTED_VERSION, nodeId: -1 })
     expect(old.errorMessage).toMatch('transactions')
     const batched = await call(apis.findCoordinator, 4, {
       keyType: 1,
       coordinatorKeys: ['t'],
-    } as never)
+    })
     expect(batched.coordinators[0]).toMatchObject({
       key: 't',
       errorCode: errorCodes.UNSUPPORTED_VERSION,
@@ -115,7 +116,7 @@ describe('FindCoordinator', () => {
     const share = await call(apis.findCoordinator, 6, {
       keyType: 2,
       coordinatorKeys: ['s'],
-    } as never)
+    })
     expect(share.coordinators[0]).toMatchObject({ errorCode: errorCodes.INVALID_REQUEST })
   })
 })
@@ -371,7 +372,7 @@ describe('offsets', () => {
     const topics = [{ topicId: 'nothingTopicIdAAAAAAAA', partitionIndexes: [0] }]
     const { groups } = await call(apis.offsetFetch, 10, {
       groups: [{ groupId: 'g', topics }],
-    } as never)
+    })
     expect(groups[0]!.topics[0]).toMatchObject({
       topicId: 'nothingTopicIdAAAAAAAA',
       partitions: [{ partitionIndex: 0, errorCode: errorCodes.UNKNOWN_TOPIC_ID }],
