@@ -147,10 +147,8 @@ describe('the controller is away', () => {
     expect(created.errorCode).toBe(0)
     await until(async () => (await group.topics(2)).has('after'))
     await until(async () => !leadersOf((await group.topics(2)).get('before')).includes(-1))
-    const [{ leaderEpoch }] = (await group.topics(2))
-      .get('before')!
-      .partitions.filter(({ leaderId }) => leaderId === 1) as [{ leaderEpoch: number }]
-    expect(leaderEpoch).toBe(2 * 1024 + 1)
+    const { partitions } = (await group.topics(2)).get('before')!
+    expect(partitions.find(({ leaderId }) => leaderId === 1)!.leaderEpoch).toBe(2 * 1024 + 1)
   })
 
   test('a restart of everything keeps topics, ids and configs', async () => {
@@ -190,6 +188,28 @@ describe('coordination', () => {
     expect(JSON.parse((await group.coordination.get('cluster'))!.value)).toEqual({
       clusterId,
       controllerNodeId: 1,
+    })
+    expect((await group.create(2, 'after')).errorCode).toBe(0)
+  })
+
+  test('when it loses everything, sessions too, no broker counts as dead meanwhile', async () => {
+    for (const nodeId of [1, 2]) await group.start(nodeId)
+    await group.create(1, 'before', 4)
+    await until(async () => (await group.topics(2)).has('before'))
+    for (const connection of group.connections.values()) connection.cut()
+    const { coordination } = group
+    for (const key of ['cluster', 'controller']) {
+      const { version } = (await coordination.get(key))!
+      await coordination.compareAndSet(key, { expectedVersion: version, value: null })
+    }
+    await until(async () => (await coordination.list('')).length === 0)
+    for (const connection of group.connections.values()) connection.heal()
+    await until(async () => {
+      const leaders = await Promise.all(
+        [1, 2].map(async (nodeId) => (await group.topics(nodeId)).get('before')),
+      )
+      expect(leaders.flatMap(leadersOf)).not.toContain(-1)
+      return (await coordination.list('')).length === 4
     })
     expect((await group.create(2, 'after')).errorCode).toBe(0)
   })
