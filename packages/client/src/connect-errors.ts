@@ -75,3 +75,21 @@ function guess(bytes: Uint8Array): string {
   const printable = start.replace(/[^\x20-\x7e]/g, '.')
   return `its answer is not the Kafka protocol (it begins with "${printable}").`
 }
+
+/** An open connection has ended; requests under way have an unknown outcome. */
+export function disconnectedError(address: string, cause?: unknown): ClientError {
+  const reason = cause instanceof Error ? `: ${cause.message}` : '.'
+  return new ClientError('KFK_CLIENT_DISCONNECTED', `The connection to ${address} ended${reason}`, {
+    retriable: true,
+    details: { address },
+    cause,
+  })
+}
+
+export function timedOutError(address: string, api: string, timeoutMs: number): ClientError {
+  return new ClientError(
+    'KFK_CLIENT_TIMEOUT',
+    `${address} did not answer ${api} within ${timeoutMs} ms.`,
+    { retriable: true, details: { address, api, timeoutMs } },
+  )
+}

@@ -1,6 +1,6 @@
 import type { Api, FrameDecoder, RequestInput, ResponseOf, WireCodec } from '@kfk/protocol'
 import type { Clock } from './clock.js'
-import { notKafkaError } from './connect-errors.js'
+import { disconnectedError, notKafkaError, timedOutError } from './connect-errors.js'
 import { EarliestTimer } from './earliest-timer.js'
 import { abortedError, ClientError } from './errors.js'
 import type { TransportConnection } from './transport.js'
@@ -83,7 +83,7 @@ export class Connection {
       this.#blocked = false
       this.#scheduleFlush()
     }
-    stream.onclose = (cause) => this.close(this.#disconnected(cause))
+    stream.onclose = (cause) => this.close(disconnectedError(this.address, cause))
   }
 
   get closed(): boolean {
@@ -239,13 +239,17 @@ export class Connection {
   #checkDeadlines(): void {
     const now = this.#options.clock.monotonicMs()
     for (const request of this.#queue) {
-      if (request.deadlineMs <= now) this.#settle(request, this.#timedOut(request))
+      if (request.deadlineMs <= now)
+        this.#settle(
+          request,
+          timedOutError(this.address, request.api.name, request.options.timeoutMs),
+        )
     }
     const overdue = this.#inFlight.find((request) => request.deadlineMs <= now)
     if (overdue !== undefined) {
-      const error = this.#timedOut(overdue)
+      const error = timedOutError(this.address, overdue.api.name, overdue.options.timeoutMs)
       this.#settle(overdue, error)
-      this.close(this.#disconnected(error))
+      this.close(disconnectedError(this.address, error))
       return
     }
     let earliest = Infinity
@@ -272,27 +276,9 @@ export class Connection {
     )
   }
 
-  #disconnected(cause?: unknown): ClientError {
-    const reason = cause instanceof Error ? `: ${cause.message}` : '.'
-    return new ClientError(
-      'KFK_CLIENT_DISCONNECTED',
-      `The connection to ${this.address} ended${reason}`,
-      { retriable: true, details: { address: this.address }, cause },
-    )
-  }
-
-  #timedOut(request: PendingRequest): ClientError {
-    const { timeoutMs } = request.options
-    return new ClientError(
-      'KFK_CLIENT_TIMEOUT',
-      `${this.address} did not answer ${request.api.name} within ${timeoutMs} ms.`,
-      { retriable: true, details: { address: this.address, api: request.api.name, timeoutMs } },
-    )
-  }
-
   /** Why a request cannot be taken now, if so. */
   #refusal(signal: AbortSignal | undefined): ClientError | undefined {
-    if (this.#closed) return this.#disconnected()
+    if (this.#closed) return disconnectedError(this.address)
     if (signal?.aborted === true) return abortedError(signal)
     if (this.#queue.length < maxQueuedRequests) return undefined
     return new ClientError(

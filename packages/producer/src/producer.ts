@@ -18,14 +18,18 @@ import type { PostFailure, ProducerOptions, ResolvedSettings } from './options.j
 import { defaultPartitioner } from './partitioner.js'
 import type { ProducerBatch } from './producer-batch.js'
 import type { CloseOptions, Producer, SendOptions } from './producer-api.js'
+import { OutcomeWatch } from './outcome-watch.js'
 import { ProducerIdSource } from './producer-id-source.js'
 import { RecordAccumulator } from './record-accumulator.js'
+import { RecordClock } from './record-clock.js'
 import { serializeHeaders, serializePart } from './record.js'
 import type { ProducerRecord, RecordMetadata } from './record.js'
 import { Sender } from './sender.js'
 import { TopicCatalog } from './topic-catalog.js'
 
 const defaultCloseTimeoutMs = 30_000
+/** More than a broker remembers batches would make retries ambiguous (KIP-98). */
+const maxInFlightRequests = 5
 /** `post` asks for a pause when the buffer is this full, so that there is room for those who have not seen it yet. */
 const readyShare = 0.75
 
@@ -54,11 +58,6 @@ function captureSettlers(
   captured.reject = reject
 }
 
-interface FlushWaiter {
-  readonly batches: Set<ProducerBatch>
-  readonly resolve: () => void
-}
-
 class LogProducer implements Producer {
   readonly #client: Client
   readonly #ownsClient: boolean
@@ -68,10 +67,8 @@ class LogProducer implements Producer {
   readonly #sender: Sender
   readonly #onPostFailure: (error: unknown, records: PostFailure) => void
   readonly #abort = new AbortController()
-  readonly #flushes = new Set<FlushWaiter>()
-  #timestamp = 0
-  #timestampUses = 0
-  #timestampScheduled = false
+  readonly #outcomes = new OutcomeWatch()
+  readonly #recordClock: RecordClock
   #readyWaiters: (() => void)[] = []
   #closing: Promise<void> | undefined
 
@@ -81,60 +78,23 @@ class LogProducer implements Producer {
     this.#ownsClient = !('client' in options)
     const client = 'client' in options ? options.client : createClient(options)
     this.#client = client
+    this.#recordClock = new RecordClock(client.clock)
     this.#onPostFailure =
       options.onPostFailure ??
       ((error, records) => client.logger.warn('posted records were lost', { ...records, error }))
-    const { signal } = this.#abort
     const idempotence = settings.idempotent ? new IdempotenceState() : undefined
-    const accumulator = new RecordAccumulator({
+    this.#accumulator = new RecordAccumulator({
       ...settings,
       idempotence,
       clock: client.clock,
       partitioner: options.partitioner ?? defaultPartitioner(client.random),
     })
-    const topics = new TopicCatalog({
-      client,
-      signal,
-      loadTimeoutMs: settings.maxBlockMs,
-      prepare: codecLoader(settings.compression),
-      onLoaded: (topic) => this.#admission.drain(topic),
-      onFailed: (topic, error) => {
-        this.#admission.fail(error, topic)
-        this.#sender.failAll(error, topic)
-      },
-      onRefreshed: () => this.#sender.wake(),
-    })
-    this.#accumulator = accumulator
-    this.#admission = new Admission({
-      accumulator,
-      topics,
-      clock: client.clock,
-      maxBlockMs: settings.maxBlockMs,
-      maxRecordBytes: settings.maxRequestBytes,
-      onPostFailure: (error, topic) =>
-        this.#onPostFailure(error, { topic, partition: undefined, count: 1 }),
-      onBlocked: () => this.#sender.wake(),
-    })
-    this.#sender = new Sender({
-      ...settings,
-      client,
-      accumulator,
-      topics,
-      isBlocked: () => this.#admission.isBlocked,
-      producerIds:
-        idempotence &&
-        new ProducerIdSource({
-          client,
-          state: idempotence,
-          signal,
-          onGranted: () => this.#sender.wake(),
-          onFailed: (error) => this.#sender.failAll(error),
-        }),
-      maxInFlight: Math.min(client.maxInFlight, 5),
-    })
-    accumulator.onBatch = (batch) => this.#opened(batch)
-    accumulator.onFull = () => this.#sender.wake()
-    accumulator.onRoom = () => this.#hasRoom()
+    const topics = this.#createTopics()
+    this.#admission = this.#createAdmission(topics)
+    this.#sender = this.#createSender(topics, idempotence)
+    this.#accumulator.onBatch = (batch) => this.#opened(batch)
+    this.#accumulator.onFull = () => this.#sender.wake()
+    this.#accumulator.onRoom = () => this.#hasRoom()
   }
 
   get ready(): Promise<void> {
@@ -214,10 +174,8 @@ class LogProducer implements Producer {
   /** Everything that is waiting or in a batch now has an outcome. */
   async #settled(): Promise<void> {
     await this.#admission.placed()
-    const batches = new Set<ProducerBatch>()
-    for (const batch of this.#accumulator.incomplete.keys()) if (!batch.settled) batches.add(batch)
-    if (batches.size === 0) return
-    await new Promise<void>((resolve) => this.#flushes.add({ batches, resolve }))
+    const open = [...this.#accumulator.incomplete.keys()].filter(({ settled }) => !settled)
+    await this.#outcomes.of(open)
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -247,7 +205,7 @@ class LogProducer implements Producer {
     const value = serializePart(topic, 'value', record.value)
     const { partition } = record
     const headers = serializeHeaders(record.headers)
-    const timestamp = record.timestamp ?? this.#now()
+    const timestamp = record.timestamp ?? this.#recordClock.now()
     if (key instanceof Promise || value instanceof Promise) {
       const pending = Promise.all([key, value]).then(([keyData, valueData]) => {
         return { key: keyData, value: valueData, headers, timestamp, partition }
@@ -259,21 +217,62 @@ class LogProducer implements Producer {
     }
   }
 
-  /** The time, asked of the machine once for up to 32 records of one turn of the event loop. */
-  #now(): number {
-    if (this.#timestampUses === 0) {
-      this.#timestamp = this.#client.clock.now()
-      this.#timestampUses = 32
-      if (!this.#timestampScheduled) {
-        this.#timestampScheduled = true
-        setImmediate(() => {
-          this.#timestampScheduled = false
-          this.#timestampUses = 0
-        })
-      }
+  #createTopics(): TopicCatalog {
+    return new TopicCatalog({
+      client: this.#client,
+      signal: this.#abort.signal,
+      loadTimeoutMs: this.#settings.maxBlockMs,
+      prepare: codecLoader(this.#settings.compression),
+      onLoaded: (topic) => this.#admission.drain(topic),
+      onFailed: (topic, error) => {
+        this.#admission.fail(error, topic)
+        this.#sender.failAll(error, topic)
+      },
+      onRefreshed: () => this.#sender.wake(),
+    })
+  }
+
+  #createAdmission(topics: TopicCatalog): Admission {
+    return new Admission({
+      accumulator: this.#accumulator,
+      topics,
+      clock: this.#client.clock,
+      maxBlockMs: this.#settings.maxBlockMs,
+      maxRecordBytes: this.#settings.maxRequestBytes,
+      onPostFailure: (error, topic) =>
+        this.#reportPostFailure(error, { topic, partition: undefined, count: 1 }),
+      onBlocked: () => this.#sender.wake(),
+    })
+  }
+
+  #createSender(topics: TopicCatalog, idempotence: IdempotenceState | undefined): Sender {
+    const client = this.#client
+    const producerIds =
+      idempotence &&
+      new ProducerIdSource({
+        client,
+        state: idempotence,
+        signal: this.#abort.signal,
+        onGranted: () => this.#sender.wake(),
+        onFailed: (error) => this.#sender.failAll(error),
+      })
+    return new Sender({
+      ...this.#settings,
+      client,
+      accumulator: this.#accumulator,
+      topics,
+      isBlocked: () => this.#admission.isBlocked,
+      producerIds,
+      maxInFlight: Math.min(client.maxInFlight, maxInFlightRequests),
+    })
+  }
+
+  #reportPostFailure(error: unknown, records: PostFailure): void {
+    try {
+      this.#onPostFailure(error, records)
+    } catch (thrown) {
+      this.#client.logger.error('onPostFailure threw', { error: thrown })
     }
-    this.#timestampUses -= 1
-    return this.#timestamp
   }
 
   #opened(batch: ProducerBatch): void {
@@ -282,13 +281,9 @@ class LogProducer implements Producer {
       if (error !== undefined && unwatchedCount > 0) {
         const queue = this.#accumulator.incomplete.get(batch)!
         const { topic, index: partition } = queue
-        this.#onPostFailure(error, { topic, partition, count: unwatchedCount })
+        this.#reportPostFailure(error, { topic, partition, count: unwatchedCount })
       }
-      for (const flush of this.#flushes) {
-        if (!flush.batches.delete(batch) || flush.batches.size > 0) continue
-        this.#flushes.delete(flush)
-        flush.resolve()
-      }
+      this.#outcomes.settled(batch)
     }
     this.#sender.opened(batch)
   }

@@ -1,15 +1,15 @@
-import { backoffMs, ClientError, EarliestTimer, kafkaError } from '@kfk/client'
-import type { Client } from '@kfk/client'
+import { EarliestTimer } from '@kfk/client'
+import type { Client, ClientError } from '@kfk/client'
 import { apis } from '@kfk/protocol'
 import type { CompressionType } from '@kfk/protocol'
+import { BatchSettler, unacknowledged } from './batch-settler.js'
 import type { PartitionQueue } from './partition-queue.js'
 import { produceAnswers, produceBody, produceVersions } from './produce-request.js'
-import type { PartitionAnswer, SentBatch } from './produce-request.js'
+import type { SentBatch } from './produce-request.js'
 import type { ProducerBatch } from './producer-batch.js'
 import type { ProducerIdSource } from './producer-id-source.js'
 import type { RecordAccumulator } from './record-accumulator.js'
 import type { TopicCatalog } from './topic-catalog.js'
-import { isStaleMetadata, judge } from './verdict.js'
 
 export interface SenderOptions {
   readonly client: Client
@@ -40,12 +40,14 @@ export class Sender {
   readonly #inFlight = new Map<number, number>()
   readonly #wakeTimer: EarliestTimer
   readonly #expiryTimer: EarliestTimer
+  readonly #settler: BatchSettler
   #scheduled = false
   #flushing = 0
   #closed = false
 
   constructor(options: SenderOptions) {
     this.#options = options
+    this.#settler = new BatchSettler(options)
     const { clock } = options.client
     this.#wakeTimer = new EarliestTimer(clock, () => this.#drain())
     this.#expiryTimer = new EarliestTimer(clock, () => this.#expire())
@@ -93,7 +95,7 @@ export class Sender {
   /** Gives up all batches, or those of one topic. */
   failAll(error: unknown, topic?: string): void {
     for (const [batch, queue] of [...this.#options.accumulator.incomplete]) {
-      if (topic === undefined || queue.topic === topic) this.#giveUp(queue, batch, error)
+      if (topic === undefined || queue.topic === topic) this.#settler.giveUp(queue, batch, error)
     }
   }
 
@@ -193,12 +195,14 @@ export class Sender {
       )
       .then(
         (response) => {
-          const answers = acks === 0 ? [] : produceAnswers(sent, response)
-          sent.forEach((one, at) => this.#answered(one, acks === 0 ? unacknowledged : answers[at]))
+          const answers = acks === 0 ? undefined : produceAnswers(sent, response)
+          sent.forEach((one, at) =>
+            this.#settler.answered(one, answers === undefined ? unacknowledged : answers[at]),
+          )
           returned()
         },
         (error: unknown) => {
-          for (const one of sent) this.#failed(one, error)
+          for (const one of sent) this.#settler.failed(one, error)
           returned()
         },
       )
@@ -211,76 +215,9 @@ export class Sender {
       return true
     } catch (error) {
       queue.returned(batch)
-      this.#giveUp(queue, batch, error)
+      this.#settler.giveUp(queue, batch, error)
       return false
     }
-  }
-
-  #answered({ queue, batch }: SentBatch, answer: PartitionAnswer | undefined): void {
-    queue.returned(batch)
-    if (answer === undefined) {
-      this.#retry(queue, batch, kafkaError(-1, 'the response leaves the partition out'))
-      return
-    }
-    const { errorCode, errorMessage } = answer
-    const verdict = judge({
-      errorCode,
-      idempotent: queue.sequence !== undefined,
-      isFirstOutstanding: queue.isFirstOutstanding(batch),
-    })
-    if (verdict === 'taken') {
-      queue.failures = 0
-      queue.sequence?.succeeded(batch.order)
-      batch.succeed(queue.index, answer)
-      this.#options.accumulator.release(batch)
-      return
-    }
-    const error = kafkaError(errorCode, errorMessage, this.#details(queue, batch))
-    if (verdict === 'fail') {
-      this.#giveUp(queue, batch, explainSize(error, batch))
-      return
-    }
-    if (verdict !== 'retry') queue.resetNumbers(verdict)
-    if (isStaleMetadata(errorCode)) this.#options.topics.refresh(queue.topic)
-    this.#retry(queue, batch, error)
-  }
-
-  /** The request got no answer. */
-  #failed({ queue, batch }: SentBatch, error: unknown): void {
-    queue.returned(batch)
-    if (!(error instanceof ClientError) || !error.retriable) {
-      this.#giveUp(queue, batch, error)
-      return
-    }
-    this.#options.topics.refresh(queue.topic)
-    this.#retry(queue, batch, error)
-  }
-
-  #retry(queue: PartitionQueue, batch: ProducerBatch, error: ClientError): void {
-    const { client, accumulator } = this.#options
-    if (batch.settled) {
-      // Given up while it was on the wire.
-      queue.sequence?.abandoned(batch.order)
-      accumulator.release(batch)
-      return
-    }
-    batch.lastError = error
-    const waitMs = backoffMs(client.retryPolicy, queue.failures, client.random)
-    queue.failures += 1
-    queue.retry(batch, client.clock.monotonicMs() + waitMs)
-    accumulator.active.add(queue)
-    client.logger.debug('batch will be sent again', {
-      ...this.#details(queue, batch),
-      reason: error.message,
-    })
-  }
-
-  #giveUp(queue: PartitionQueue, batch: ProducerBatch, error: unknown): void {
-    const { accumulator } = this.#options
-    queue.abandon(batch)
-    if (queue.waiting.length === 0) accumulator.active.delete(queue)
-    batch.fail(error)
-    accumulator.release(batch)
   }
 
   #expire(): void {
@@ -290,34 +227,9 @@ export class Sender {
     for (const [batch, queue] of [...accumulator.incomplete]) {
       if (batch.settled) continue
       if (batch.deadlineMs > now) earliest = Math.min(earliest, batch.deadlineMs)
-      else this.#giveUp(queue, batch, batch.expiry(queue.toString(), deliveryTimeoutMs))
+      else this.#settler.giveUp(queue, batch, batch.expiry(queue.toString(), deliveryTimeoutMs))
     }
     if (earliest < Infinity) this.#expiryTimer.at(earliest)
     this.wake()
   }
-
-  #details(queue: PartitionQueue, batch: ProducerBatch): Record<string, unknown> {
-    const { topic, index: partition } = queue
-    return { topic, partition, records: batch.recordCount, attempts: batch.attempts }
-  }
-}
-
-/** With acks=0 nobody answers: taken, offset unknown. */
-const unacknowledged: PartitionAnswer = {
-  errorCode: 0,
-  errorMessage: null,
-  baseOffset: -1,
-  logAppendTimeMs: -1,
-}
-
-const messageTooLarge = 10
-
-function explainSize(error: ClientError, batch: ProducerBatch): ClientError {
-  if (error.kafkaCode !== messageTooLarge) return error
-  const sizes = `a batch of ${batch.recordCount} records, ${batch.encode().length} bytes`
-  return kafkaError(
-    messageTooLarge,
-    `${sizes}, is larger than the topic allows; lower \`batchBytes\` or raise max.message.bytes`,
-    error.details,
-  )
 }
