@@ -1,0 +1,155 @@
+import { type Consumer, Kafka, logLevel } from 'kafkajs'
+import type { Broker } from '../../src/index.js'
+import { Harness } from '../harness.js'
+
+jest.setTimeout(60_000)
+
+/** kafkajs consumer groups against a broker with sockets and files. */
+class Groups {
+  readonly harness = new Harness()
+  readonly consumers: Consumer[] = []
+  readonly seen: { consumer: number; partition: number; value: string }[] = []
+  readonly joins: { consumer: number; memberId: string; partitions: readonly number[] }[] = []
+  broker!: Broker
+  dataDir!: string
+  kafka!: Kafka
+  #wake: () => void = () => undefined
+
+  async start(): Promise<void> {
+    this.dataDir = await this.harness.directory()
+    this.broker = await this.harness.broker({ dataDir: this.dataDir })
+    this.kafka = new Kafka({
+      clientId: 'groups',
+      brokers: [...this.broker.brokers],
+      logLevel: logLevel.NOTHING,
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 50 },
+    })
+    const admin = this.kafka.admin()
+    await admin.connect()
+    await admin.createTopics({
+      topics: [{ topic: 'activity', numPartitions: 4 }],
+      waitForLeaders: true,
+    })
+    await admin.disconnect()
+  }
+
+  async consume(): Promise<Consumer> {
+    const index = this.consumers.length
+    const consumer = this.kafka.consumer({
+      groupId: 'readers',
+      sessionTimeout: 10_000,
+      heartbeatInterval: 200,
+      rebalanceTimeout: 10_000,
+      maxWaitTimeInMs: 100,
+      retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 50 },
+    })
+    this.consumers.push(consumer)
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+      const partitions = payload.memberAssignment['activity'] ?? []
+      this.joins.push({ consumer: index, memberId: payload.memberId, partitions })
+      this.#wake()
+    })
+    await consumer.connect()
+    await consumer.subscribe({ topic: 'activity', fromBeginning: true })
+    await consumer.run({
+      autoCommitThreshold: 1,
+      eachMessage: async ({ partition, message }) => {
+        this.seen.push({ consumer: index, partition, value: message.value!.toString() })
+        this.#wake()
+      },
+    })
+    return consumer
+  }
+
+  async produce(...values: string[]): Promise<void> {
+    const producer = this.kafka.producer()
+    await producer.connect()
+    const messages = values.map((value, index) => ({ value, partition: index % 4 }))
+    await producer.send({ topic: 'activity', messages })
+    await producer.disconnect()
+  }
+
+  /** The partitions that each consumer has now. */
+  assigned(consumer: number): readonly number[] {
+    return this.joins.findLast((join) => join.consumer === consumer)?.partitions ?? []
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => (this.#wake = resolve))
+  }
+
+  async describe() {
+    const admin = this.kafka.admin()
+    await admin.connect()
+    const { groups } = await admin.describeGroups(['readers'])
+    const offsets = await admin.fetchOffsets({ groupId: 'readers', topics: ['activity'] })
+    await admin.disconnect()
+    const committed = offsets[0]!.partitions.map(({ offset }) => Number(offset))
+    return { state: groups[0]!.state, members: groups[0]!.members, committed }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.consumers.map((consumer) => consumer.disconnect()))
+    await this.harness.close()
+  }
+}
+
+let groups: Groups
+
+beforeEach(async () => {
+  groups = new Groups()
+  await groups.start()
+})
+
+afterEach(() => groups.close())
+
+const values = (prefix: string, count = 40) =>
+  Array.from({ length: count }, (_, i) => `${prefix}${i}`)
+
+function covered(...consumers: number[]): boolean {
+  const all = consumers.flatMap((consumer) => groups.assigned(consumer))
+  return (
+    all.length === 4 &&
+    new Set(all).size === 4 &&
+    consumers.every((c) => groups.assigned(c).length > 0)
+  )
+}
+
+test('members share the partitions, and take over those of one that leaves', async () => {
+  await groups.consume()
+  await groups.until(() => covered(0))
+  const second = await groups.consume()
+  await groups.until(() => covered(0, 1))
+  await groups.produce(...values('a'))
+  await groups.until(() => groups.seen.length >= 40)
+  expect(new Set(groups.seen.map(({ value }) => value))).toEqual(new Set(values('a')))
+  expect(new Set(groups.seen.map(({ consumer }) => consumer))).toEqual(new Set([0, 1]))
+  await second.disconnect()
+  await groups.until(() => groups.assigned(0).length === 4)
+  await groups.produce(...values('b'))
+  await groups.until(() => groups.seen.filter(({ value }) => value.startsWith('b')).length >= 40)
+  expect(groups.seen).toHaveLength(80)
+})
+
+test('a restart of the coordinator keeps members, generation and offsets', async () => {
+  await groups.consume()
+  await groups.until(() => covered(0))
+  await groups.consume()
+  await groups.until(() => covered(0, 1))
+  await groups.produce(...values('a'))
+  await groups.until(() => groups.seen.length >= 40)
+  const joins = groups.joins.length
+  const { port } = groups.broker
+  const { dataDir } = groups
+  await groups.broker.close()
+  groups.broker = await groups.harness.broker({ dataDir, port })
+  await groups.produce(...values('b'))
+  await groups.until(() => groups.seen.length >= 80)
+  expect(groups.seen).toHaveLength(80)
+  expect(groups.joins).toHaveLength(joins)
+  const { state, members, committed } = await groups.describe()
+  expect(state).toBe('Stable')
+  const ids = [0, 1].map((index) => groups.joins.findLast((j) => j.consumer === index)!.memberId)
+  expect(new Set(members.map(({ memberId }) => memberId))).toEqual(new Set(ids))
+  expect(committed.every((offset) => offset >= 10)).toBe(true)
+})
