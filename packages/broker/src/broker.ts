@@ -26,7 +26,10 @@ import { SystemClock } from './runtime/system-clock.js'
 
 /** How long a stopping broker waits for requests that run. */
 const closeTimeoutMs = 5000
-/** Bound of the requests in memory unless `queued.max.request.bytes` says otherwise: a small part of the machine's. */
+/**
+ * Bound of the requests in memory unless `queued.max.request.bytes` says otherwise: a small part of
+ * the machine's.
+ */
 const requestMemoryShare = 8
 const requestMemoryMaxBytes = 256 * 1024 * 1024
 
@@ -42,8 +45,8 @@ export interface Broker extends AsyncDisposable {
   /** Reaches this broker and others of the process without a socket: `createClient({ broker })`. */
   readonly transport: Transport
   /**
-   * Stops: takes no more requests, answers those that run (for at most `timeoutMs`, 5000 by default), leaves the cluster, and closes
-   * the logs with everything on disk. Idempotent.
+   * Stops: takes no more requests, answers those that run (for at most `timeoutMs`, 5000 by
+   * default), leaves the cluster, and closes the logs with everything on disk. Idempotent.
    */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
 }
@@ -51,8 +54,8 @@ export interface Broker extends AsyncDisposable {
 /**
  * Starts a broker; when it resolves, clients are served.
  *
- * @throws {BrokerError} KFK_BROKER_PORT_IN_USE, _LISTEN, _INSECURE, _DATA_DIR, _INVALID_CONFIG, _CLUSTER, _UNAVAILABLE: see there.
- *   Nothing is left running or locked then.
+ * @throws {BrokerError} KFK_BROKER_PORT_IN_USE, _LISTEN, _INSECURE, _DATA_DIR, _INVALID_CONFIG,
+ *   _CLUSTER, _UNAVAILABLE: see there. Nothing is left running or locked then.
  */
 export async function createBroker(options: BrokerOptions = {}): Promise<Broker> {
   const resolved = resolveOptions(options)
@@ -240,7 +243,7 @@ async function openDirectory(dataDir: string, edges: Edges): Promise<LogDirector
       },
     })
   } catch (error) {
-    const reason = error instanceof StoreError ? (error as StoreError).message : String(error)
+    const reason = error instanceof StoreError ? error.message : String(error)
     throw new BrokerError('KFK_BROKER_DATA_DIR', `Cannot open the data directory: ${reason}`, {
       details: { dataDir },
       cause: error,
@@ -271,7 +274,8 @@ function peerClient(
 function addressOf(options: ResolvedBrokerOptions, listener: Listener | undefined): BrokerAddress {
   const host = options.advertisedHost
   if (listener !== undefined) return { host, port: options.advertisedPort ?? listener.port }
-  // No socket: a name that no other broker of this process has, and that nobody can connect to from outside.
+  // No socket: a name that no other broker of this process has, and that nobody can connect to from
+  // outside.
   return { host: `in-process-${++unlistened}`, port: options.advertisedPort ?? 9092 }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What the parts of a broker know of each other: interfaces only, so that network, handlers, partitions, groups and
- * controller depend on this file and never on each other.
+ * What the parts of a broker know of each other: interfaces only, so that network, handlers,
+ * partitions, groups and controller depend on this file and never on each other.
  */
 import type { Log, LogSlice, ReadRequest } from '@kfk/log-store'
 import type { Api, RequestInput, RequestOf, ResponseInput, ResponseOf } from '@kfk/protocol'
@@ -12,21 +12,22 @@ export type { Clock, TimerHandle } from './runtime/clock.js'
 export type { Logger } from './runtime/logger.js'
 
 /**
- * Serves one API. A handler translates between wire and broker; it owns no state. The table of handlers is what
- * ApiVersions advertises.
+ * Serves one API. A handler translates between wire and broker; it owns no state. The table of
+ * handlers is what ApiVersions advertises.
  */
 export interface Handler<A extends Api = Api> {
   readonly api: A
   /** Advertised range, inclusive. */
   readonly versions: readonly [min: number, max: number]
   /**
-   * A request of this API may start while earlier ones of APIs that are pipelined too still wait for their answer (Produce).
-   * All others of a connection run one after another, as Kafka does it.
+   * A request of this API may start while earlier ones of APIs that are pipelined too still wait
+   * for their answer (Produce). All others of a connection run one after another, as Kafka does it.
    */
   readonly pipelined?: boolean
   /**
-   * Answers a request. A plain value costs no promise; `undefined` means that no response is sent (Produce, acks 0).
-   * Responses of one connection leave in request order whatever the order in which handlers finish.
+   * Answers a request. A plain value costs no promise; `undefined` means that no response is sent
+   * (Produce, acks 0). Responses of one connection leave in request order whatever the order in
+   * which handlers finish.
    */
   handle(
     context: RequestContext,
@@ -36,7 +37,7 @@ export interface Handler<A extends Api = Api> {
 
 /** Fixes the type of one handler, and forgets it for the table. */
 export function defineHandler<A extends Api>(handler: Handler<A>): Handler {
-  return handler as unknown as Handler
+  return handler
 }
 
 /** The circumstances of one request. */
@@ -48,7 +49,10 @@ export interface RequestContext {
   readonly peer: string
   /** Aborted when the connection closes. */
   readonly signal: AbortSignal
-  /** Closes the connection, with a reason for the log: the only way to tell of an error where no response is due. */
+  /**
+   * Closes the connection, with a reason for the log: the only way to tell of an error where no
+   * response is due.
+   */
   disconnect(reason: string): void
   readonly services: BrokerServices
 }
@@ -70,23 +74,37 @@ export interface BrokerServices {
   readonly advertised: readonly { apiKey: number; minVersion: number; maxVersion: number }[]
 }
 
-/** Typed access to config values by their Kafka names. An unknown name is a programmer's error and throws. */
+/**
+ * Typed access to config values by their Kafka names. An unknown name is a programmer's error and
+ * throws.
+ */
 export interface ConfigValues {
   string(name: string): string
   boolean(name: string): boolean
   /** int and double configs. */
   number(name: string): number
-  /** long configs; values beyond 2^53 - 1, such as Long.MAX_VALUE, read as Number.MAX_SAFE_INTEGER. */
+  /**
+   * long configs; values beyond 2^53 - 1, such as Long.MAX_VALUE, read as Number.MAX_SAFE_INTEGER.
+   */
   long(name: string): number
 }
 
-/** Config of this broker: explicit, dynamic, or default. Values may change while the broker runs: do not keep them. */
+/**
+ * Config of this broker: explicit, dynamic, or default. Values may change while the broker runs: do
+ * not keep them.
+ */
 export interface BrokerConfig extends ConfigValues {
-  /** By topic config names (`max.message.bytes`): the topic's own, else the broker's (`message.max.bytes`), else Kafka's default. */
+  /**
+   * By topic config names (`max.message.bytes`): the topic's own, else the broker's
+   * (`message.max.bytes`), else Kafka's default.
+   */
   topicConfig(topic: string): ConfigValues
   /** What was set when the broker started, by name. */
   readonly explicit: ReadonlyMap<string, string>
-  /** The value of a topic config where the topic has none of its own, in Kafka's text form; null: unset. */
+  /**
+   * The value of a topic config where the topic has none of its own, in Kafka's text form; null:
+   * unset.
+   */
   topicDefault(name: string): string | null
 }
 
@@ -130,26 +148,35 @@ export interface ClusterView {
   topic(name: string): TopicImage | undefined
   topicById(id: string): TopicImage | undefined
   topics(): Iterable<TopicImage>
-  /** `leaderId` is -1 when the broker that leads is absent; undefined when there is no such partition. */
+  /**
+   * `leaderId` is -1 when the broker that leads is absent; undefined when there is no such
+   * partition.
+   */
   leaderOf(
     topic: string,
     partition: number,
   ): { readonly leaderId: number; readonly leaderEpoch: number } | undefined
-  /** Called after the view has changed, in order of registration, on the same turn. Returns the unsubscriber. */
+  /**
+   * Called after the view has changed, in order of registration, on the same turn. Returns the
+   * unsubscriber.
+   */
   onChange(listener: (change: ClusterChange) => void): () => void
 }
 
 /** The way to whoever may write the metadata log. */
 export interface ControllerGateway {
-  /** Handled locally when this broker is the controller; returns once the local view has caught up. */
+  /**
+   * Handled locally when this broker is the controller; returns once the local view has caught up.
+   */
   forward<A extends Api>(
     api: A,
     request: RequestInput<A>,
     options: { signal: AbortSignal; timeoutMs: number },
   ): Promise<ResponseOf<A>>
   /**
-   * Creates a topic on demand with the defaults (`__consumer_offsets` with its own partition count). NONE also when it
-   * exists. Concurrent calls for one name share one creation. Never throws: the error code tells.
+   * Creates a topic on demand with the defaults (`__consumer_offsets` with its own partition
+   * count). NONE also when it exists. Concurrent calls for one name share one creation. Never
+   * throws: the error code tells.
    */
   ensureTopic(name: string, options?: { partitions?: number }): Promise<number>
 }
@@ -160,13 +187,19 @@ export interface ProducerIds {
   next(): Promise<bigint>
 }
 
-/** The outcome of an append. `errorCode` 0: the batches are in the log, not necessarily committed yet. */
+/**
+ * The outcome of an append. `errorCode` 0: the batches are in the log, not necessarily committed
+ * yet.
+ */
 export interface PartitionAppendResult {
   readonly errorCode: number
   readonly errorMessage?: string
   /** -1 on error. */
   readonly baseOffset: number
-  /** Last offset written (or, of a duplicate, of the original); -1 on error. Wait for `lastOffset + 1` to be committed. */
+  /**
+   * Last offset written (or, of a duplicate, of the original); -1 on error. Wait for `lastOffset +
+   * 1` to be committed.
+   */
   readonly lastOffset: number
   /** -1 unless the topic's timestamp type is LogAppendTime. */
   readonly logAppendTimeMs: number
@@ -195,29 +228,38 @@ export interface Partition {
   /** All below is committed: visible to consumers, and never lost. */
   readonly highWatermark: number
   readonly lastStableOffset: number
-  /** Bytes committed since the partition was opened, about: tells a waiting fetch how much has come. */
+  /**
+   * Bytes committed since the partition was opened, about: tells a waiting fetch how much has come.
+   */
   readonly committedBytes: number
   /**
-   * Appends whole batches, synchronously. Bytes from a client are validated as Kafka does (exactly one batch); those
-   * from a coordinator or the controller are trusted. The bytes belong to the log until they are written: the caller
-   * must not touch them again. Never throws.
+   * Appends whole batches, synchronously. Bytes from a client are validated as Kafka does (exactly
+   * one batch); those from a coordinator or the controller are trusted. The bytes belong to the log
+   * until they are written: the caller must not touch them again. Never throws.
    */
   append(
     batches: Uint8Array,
     options: { origin: 'client' | 'coordinator' | 'controller' },
   ): PartitionAppendResult
-  /** Resolves when the high watermark has reached `offset`; rejects when the log fails or the signal aborts. */
+  /**
+   * Resolves when the high watermark has reached `offset`; rejects when the log fails or the signal
+   * aborts.
+   */
   whenCommitted(offset: number, signal?: AbortSignal): Promise<void>
   /**
-   * The same without a promise: calls back once, with the reason when the offset will never be committed; at once when it is
-   * committed already.
+   * The same without a promise: calls back once, with the reason when the offset will never be
+   * committed; at once when it is committed already.
    */
   onceCommitted(offset: number, callback: (failure?: unknown) => void): void
-  /** Called after each advance of the high watermark; no promise per append. Returns the unsubscriber. */
+  /**
+   * Called after each advance of the high watermark; no promise per append. Returns the
+   * unsubscriber.
+   */
   onHighWatermark(listener: (highWatermark: number) => void): () => void
   /**
-   * Whole batches from `request.from`, at once when they are in memory or the page cache. Bounded by the high watermark unless
-   * `maxOffset` is given. Throws or rejects with StoreError (KFK_STORE_OFFSET_OUT_OF_RANGE).
+   * Whole batches from `request.from`, at once when they are in memory or the page cache. Bounded
+   * by the high watermark unless `maxOffset` is given. Throws or rejects with StoreError
+   * (KFK_STORE_OFFSET_OUT_OF_RANGE).
    */
   read(request: ReadRequest): LogSlice | Promise<LogSlice>
 }
@@ -225,8 +267,9 @@ export interface Partition {
 /** The partitions that this broker hosts. Logs open at first use. */
 export interface PartitionRegistry {
   /**
-   * A partition that is open already, else an error code: UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER,
-   * KAFKA_STORAGE_ERROR; `undefined` when it is ours but not open yet: call `open`.
+   * A partition that is open already, else an error code: UNKNOWN_TOPIC_OR_PARTITION,
+   * NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR; `undefined` when it is ours but not open yet: call
+   * `open`.
    */
   local(topic: string, index: number): Partition | number | undefined
   localById(topicId: string, index: number): Partition | number | undefined
@@ -236,15 +279,19 @@ export interface PartitionRegistry {
   hosted(): Iterable<Partition>
   /** Deletes the logs of removed topics (by id) and applies changed configs. */
   apply(change: ClusterChange): Promise<void>
-  /** A log that no topic describes: the metadata log, `('__kfk_metadata', 0)`. Always flushed at each append. */
+  /**
+   * A log that no topic describes: the metadata log, `('__kfk_metadata', 0)`. Always flushed at
+   * each append.
+   */
   openInternal(name: string, index: number): Promise<Partition>
 }
 
 /** Requests that wait for something: no timer and no promise chain each. */
 export interface Purgatory {
   /**
-   * Registers an operation under its keys. `tryComplete` is called when one of them is notified, and returns true once it
-   * is done; `expire` is called instead after `timeoutMs`. Exactly one of the two ends the operation.
+   * Registers an operation under its keys. `tryComplete` is called when one of them is notified,
+   * and returns true once it is done; `expire` is called instead after `timeoutMs`. Exactly one of
+   * the two ends the operation.
    */
   watch(operation: {
     readonly keys: readonly string[]

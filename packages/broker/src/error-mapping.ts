@@ -5,7 +5,8 @@ const byStoreCode: Readonly<Record<string, number>> = {
   KFK_STORE_OFFSET_OUT_OF_RANGE: errorCodes.OFFSET_OUT_OF_RANGE,
   KFK_STORE_CORRUPT: errorCodes.CORRUPT_MESSAGE,
   KFK_STORE_TOO_LARGE: errorCodes.RECORD_LIST_TOO_LARGE,
-  // The rest are states of the disk or of the partition: clients retry after a look at the metadata.
+  // The rest are states of the disk or of the partition: clients retry after a look at the
+  // metadata.
   KFK_STORE_NOT_FOUND: errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
   KFK_STORE_CLOSED: errorCodes.NOT_LEADER_OR_FOLLOWER,
   KFK_STORE_LOCKED: errorCodes.KAFKA_STORAGE_ERROR,
@@ -21,13 +22,16 @@ const byProtocolCode: Readonly<Record<string, number>> = {
   KFK_PROTOCOL_UNSUPPORTED_COMPRESSION: errorCodes.UNSUPPORTED_COMPRESSION_TYPE,
 }
 
-/** The only place where thrown errors become Kafka's error codes. Unforeseen ones are UNKNOWN_SERVER_ERROR. */
+/**
+ * The only place where thrown errors become Kafka's error codes. Unforeseen ones are
+ * UNKNOWN_SERVER_ERROR.
+ */
 export function toErrorCode(error: unknown): number {
   if (error instanceof StoreError) {
-    return byStoreCode[(error as StoreError).code] ?? errorCodes.UNKNOWN_SERVER_ERROR
+    return byStoreCode[error.code] ?? errorCodes.UNKNOWN_SERVER_ERROR
   }
   if (error instanceof ProtocolError) {
-    return byProtocolCode[(error as ProtocolError).code] ?? errorCodes.UNKNOWN_SERVER_ERROR
+    return byProtocolCode[error.code] ?? errorCodes.UNKNOWN_SERVER_ERROR
   }
   return errorCodes.UNKNOWN_SERVER_ERROR
 }

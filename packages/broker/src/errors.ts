@@ -1,11 +1,12 @@
 /**
- * The kinds of failure of an embedded broker. Failures of single requests never throw: they travel as Kafka error
- * codes inside the responses.
+ * The kinds of failure of an embedded broker. Failures of single requests never throw: they travel
+ * as Kafka error codes inside the responses.
  *
  * - `KFK_BROKER_PORT_IN_USE`: another process listens on the port.
  * - `KFK_BROKER_LISTEN`: the listener could not be opened for another reason (address, permission).
  * - `KFK_BROKER_INSECURE`: the host is not loopback and `allowInsecure` was not given.
- * - `KFK_BROKER_DATA_DIR`: the data directory is locked, unreadable, or belongs to another cluster or node.
+ * - `KFK_BROKER_DATA_DIR`: the data directory is locked, unreadable, or belongs to another cluster
+ *   or node.
  * - `KFK_BROKER_INVALID_CONFIG`: an option or config value is unknown or out of range.
  * - `KFK_BROKER_CLUSTER`: the cluster that coordination describes does not fit this broker.
  * - `KFK_BROKER_CLOSED`: the broker has been closed.
@@ -23,7 +24,10 @@ export type BrokerErrorCode =
 
 const brand = Symbol.for('kfk.BrokerError')
 
-/** The only error class of this package. The brand makes `instanceof` hold across the ESM and CJS copies. */
+/**
+ * The only error class of this package. The brand makes `instanceof` hold across the ESM and CJS
+ * copies.
+ */
 export class BrokerError extends Error {
   readonly code: BrokerErrorCode
   readonly retriable: boolean

@@ -124,7 +124,7 @@ test('requests of one chunk are answered in one write, in order', () => {
   expect(answered(stream)).toEqual([[1, 2, 3]])
 })
 
-test('a request waits for the one before it, but Produce overlaps and is answered in order', async () => {
+test('a request waits for the one before it, but Produce overlaps, in order', async () => {
   const { stream, held } = setUp()
   stream.ondata(Buffer.concat([produce(1), produce(2), produce(3), heartbeat(4, 'now')]))
   expect(held.map(({ name }) => name)).toEqual(['1', '2', '3'])
@@ -157,7 +157,7 @@ test('frames may come in single bytes, and acks=0 has no response', async () => 
   expect(answered(stream).flat()).toEqual([2])
 })
 
-test('an unknown ApiVersions version is answered with version 0, error 35 and its own range', () => {
+test('an unknown ApiVersions version gets version 0, error 35 and its own range', () => {
   const { stream } = setUp()
   const request = frame(apis.apiVersions, 4, 9, {
     clientSoftwareName: 'x',

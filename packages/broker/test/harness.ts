@@ -23,7 +23,10 @@ export class Harness {
     return broker
   }
 
-  /** What a crash would leave of a data directory: a copy of its files as they are now, without the locks. */
+  /**
+   * What a crash would leave of a data directory: a copy of its files as they are now, without the
+   * locks.
+   */
   async crashed(dataDir: string): Promise<string> {
     const copy = await this.directory()
     await cp(dataDir, copy, { recursive: true, filter: (path) => !path.endsWith('.lock') })

@@ -17,7 +17,8 @@ test('the log of a topic that was deleted unseen is removed, others stay', async
   const crashed = await harness.crashed(dataDir)
   await client.request(apis.deleteTopics, 5, { topicNames: ['goes'], timeoutMs: 5000 })
   await broker.close()
-  // A crash between the deletion and the removal of the files: metadata without the topic, logs with it.
+  // A crash between the deletion and the removal of the files: metadata without the topic, logs
+  // with it.
   await cp(join(crashed, 'goes-0'), join(dataDir, 'goes-0'), { recursive: true })
   const again = await harness.broker({
     dataDir,

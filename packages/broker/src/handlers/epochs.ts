@@ -34,11 +34,14 @@ function epochEnd(
   // Beyond our own epoch nothing is known.
   if (leaderEpoch > partition.leaderEpoch) return { leaderEpoch: -1, endOffset: -1 }
   const found = log.epochEnd(leaderEpoch)
-  // Nothing in the log is that old: whatever was written under it is gone, and cannot contradict anyone.
+  // Nothing in the log is that old: whatever was written under it is gone, and cannot contradict
+  // anyone.
   return found.leaderEpoch < 0 ? { leaderEpoch, endOffset: found.endOffset } : found
 }
 
-/** OffsetForLeaderEpoch: lets a consumer notice that the tail which it has read was lost (KIP-320). */
+/**
+ * OffsetForLeaderEpoch: lets a consumer notice that the tail which it has read was lost (KIP-320).
+ */
 export const offsetForLeaderEpoch: Handler = defineHandler<typeof apis.offsetForLeaderEpoch>({
   api: apis.offsetForLeaderEpoch,
   versions: [2, 4],

@@ -33,7 +33,9 @@ interface Target {
   response: PartitionResponse
 }
 
-/** One Fetch request: reads, and when that gives too little, waits in purgatory and reads once more. */
+/**
+ * One Fetch request: reads, and when that gives too little, waits in purgatory and reads once more.
+ */
 class Fetching {
   readonly #context: RequestContext
   readonly #request: Request
@@ -88,7 +90,10 @@ class Fetching {
     return this.#answerOrWait()
   }
 
-  /** Reads all partitions in the order of the request; a promise when some bytes have to come from the disk. */
+  /**
+   * Reads all partitions in the order of the request; a promise when some bytes have to come from
+   * the disk.
+   */
   #readAll(): Promise<void> | undefined {
     this.#next = 0
     this.#readBytes = 0
@@ -118,17 +123,17 @@ class Fetching {
   /** Undefined when the target has its response already. */
   #read(target: Target): LogSlice | Promise<LogSlice> | undefined {
     const { partition, request } = target
-    if (typeof partition === 'number') return this.#fail(target, partition)
-    const epochError = checkLeaderEpoch(partition, request.currentLeaderEpoch)
-    if (epochError !== errorCodes.NONE) return this.#fail(target, epochError)
     const from = request.fetchOffset
-    if (from < partition.logStartOffset || from > partition.logEndOffset) {
-      return this.#fail(target, errorCodes.OFFSET_OUT_OF_RANGE)
+    const refusal = refuses(partition, request)
+    if (refusal !== errorCodes.NONE || typeof partition === 'number') {
+      this.#fail(target, refusal)
+      return undefined
     }
     target.committedBefore = partition.committedBytes
     const left = this.#maxBytes() - this.#readBytes
     const maxBytes = Math.min(request.partitionMaxBytes, left)
-    // The first batch of the whole answer comes whatever its size, or a small limit would stop a consumer for good (KIP-74).
+    // The first batch of the whole answer comes whatever its size, or a small limit would stop a
+    // consumer for good (KIP-74).
     const minOneBatch = this.#readBytes === 0
     if (from >= partition.highWatermark || (maxBytes <= 0 && !minOneBatch)) {
       target.response = success(target, partition, noRecords)
@@ -137,7 +142,8 @@ class Fetching {
     try {
       return partition.read({ from, maxBytes: Math.max(0, maxBytes), minOneBatch })
     } catch (error) {
-      return this.#fail(target, toErrorCode(error))
+      this.#fail(target, toErrorCode(error))
+      return undefined
     }
   }
 
@@ -154,7 +160,7 @@ class Fetching {
     this.#readBytes += slice.bytes.length
   }
 
-  #fail(target: Target, errorCode: number): undefined {
+  #fail(target: Target, errorCode: number): void {
     this.#failed = true
     target.response = failure(target.request.partition, errorCode)
     const { partition } = target
@@ -204,7 +210,10 @@ class Fetching {
     return found === partition ? partition : errorCodes.NOT_LEADER_OR_FOLLOWER
   }
 
-  /** What was read, and what has been committed since; enough for sure when a partition is not served here any more. */
+  /**
+   * What was read, and what has been committed since; enough for sure when a partition is not
+   * served here any more.
+   */
   #bytesToCome(): number {
     let bytes = this.#readBytes
     for (const target of this.#targets) {
@@ -239,6 +248,17 @@ class Fetching {
     }
     return response
   }
+}
+
+/** Why nothing can be read from there; NONE when it can. */
+function refuses(partition: Partition | number, request: PartitionRequest): number {
+  if (typeof partition === 'number') return partition
+  const epochError = checkLeaderEpoch(partition, request.currentLeaderEpoch)
+  if (epochError !== errorCodes.NONE) return epochError
+  const { fetchOffset } = request
+  return fetchOffset < partition.logStartOffset || fetchOffset > partition.logEndOffset
+    ? errorCodes.OFFSET_OUT_OF_RANGE
+    : errorCodes.NONE
 }
 
 function wantsLeader(errorCode: number | undefined): boolean {
@@ -279,7 +299,8 @@ export const fetch: Handler = defineHandler<typeof apis.fetch>({
   api: apis.fetch,
   versions: [4, 18],
   handle(context, request) {
-    // Every fetch is a full one: no session is ever given out (KIP-227 allows that), so there is none to name.
+    // Every fetch is a full one: no session is ever given out (KIP-227 allows that), so there is
+    // none to name.
     if (request.sessionId !== 0) {
       const errorCode = errorCodes.FETCH_SESSION_ID_NOT_FOUND
       return { throttleTimeMs: 0, errorCode, responses: [] }

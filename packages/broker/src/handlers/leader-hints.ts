@@ -1,6 +1,9 @@
 import type { ClusterView } from '../context.js'
 
-/** Who leads a partition, for answers that refuse to be the leader (KIP-951); undefined when nobody does. */
+/**
+ * Who leads a partition, for answers that refuse to be the leader (KIP-951); undefined when nobody
+ * does.
+ */
 export function currentLeader(
   cluster: ClusterView,
   topic: string,

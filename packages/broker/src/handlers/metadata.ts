@@ -12,19 +12,25 @@ import {
 type Request = RequestOf<typeof apis.metadata>
 type TopicResponse = ResponseInput<typeof apis.metadata>['topics'][number]
 
-/** All operations on a topic or on the cluster, a bit each (KIP-430): nothing is forbidden to anybody. */
+/**
+ * All operations on a topic or on the cluster, a bit each (KIP-430): nothing is forbidden to
+ * anybody.
+ */
 const topicOperations = 0b1101_1111_1000
 const clusterOperations = 0b1_1111_1010_0000
 /** "Not asked for". */
 const noOperations = -0x80000000
 
-/** Since these versions a topic may be named by id (KIP-516), and null instead of an empty list means all. */
+/**
+ * Since these versions a topic may be named by id (KIP-516), and null instead of an empty list
+ * means all.
+ */
 const byIdSince = 12
 const nullMeansAllSince = 1
 
 /**
- * Metadata features that user interfaces read the age of a cluster from. No `transaction.version`: clients would take it for a promise
- * (KIP-890).
+ * Metadata features that user interfaces read the age of a cluster from. No `transaction.version`:
+ * clients would take it for a promise (KIP-890).
  */
 const features = [{ name: 'metadata.version', min: 7, max: 25, level: 25 }]
 const softwareName = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?$/
@@ -99,7 +105,7 @@ async function describeTopics(context: RequestContext, request: Request): Promis
   }
   const create = request.allowAutoTopicCreation
   return Promise.all(
-    request.topics.map(({ name, topicId }): TopicResponse | Promise<TopicResponse> => {
+    request.topics.map(async ({ name, topicId }): Promise<TopicResponse> => {
       if (name !== null) return describeNamed(context, name, { create, operations })
       if (context.apiVersion < byIdSince) {
         return unknown(errorCodes.INVALID_REQUEST, { name: '', topicId })
@@ -112,7 +118,10 @@ async function describeTopics(context: RequestContext, request: Request): Promis
   )
 }
 
-/** Metadata: brokers, topics, partitions and their leaders; creates missing topics when that is wanted. */
+/**
+ * Metadata: brokers, topics, partitions and their leaders; creates missing topics when that is
+ * wanted.
+ */
 export const metadata: Handler = defineHandler<typeof apis.metadata>({
   api: apis.metadata,
   versions: [0, 13],
@@ -198,4 +207,3 @@ export const describeCluster: Handler = defineHandler<typeof apis.describeCluste
     }
   },
 })
-

@@ -17,7 +17,10 @@ type TopicRequest = Request['topicData'][number]
 type PartitionRequest = TopicRequest['partitionData'][number]
 type PartitionResponse = Response['responses'][number]['partitionResponses'][number]
 
-/** Older versions carry older record formats; they are listed because clients look for them (KIP-896). */
+/**
+ * Older versions carry older record formats; they are listed because clients look for them
+ * (KIP-896).
+ */
 const firstServed = 3
 /** From here on topics are named by id. */
 const byId = 13
@@ -25,8 +28,9 @@ const byId = 13
 const zstdSince = 7
 
 /**
- * One Produce request. Everything that is open is appended on the spot, in the order of the request, so that pipelined requests keep
- * theirs; the answer waits until all of it is committed (acks 1 and -1 alike at replication factor 1).
+ * One Produce request. Everything that is open is appended on the spot, in the order of the
+ * request, so that pipelined requests keep theirs; the answer waits until all of it is committed
+ * (acks 1 and -1 alike at replication factor 1).
  */
 class Production {
   readonly #context: RequestContext
@@ -111,7 +115,8 @@ class Production {
       const failed = this.#response.responses
         .flatMap((topic) => topic.partitionResponses)
         .find(({ errorCode }) => errorCode !== errorCodes.NONE)
-      // There is no response to carry the error; a lost connection makes the producer look at the metadata again.
+      // There is no response to carry the error; a lost connection makes the producer look at the
+      // metadata again.
       if (failed !== undefined) {
         const reason = failed.errorMessage ?? `error code ${failed.errorCode}`
         this.#context.disconnect(`a Produce request with acks=0 failed: ${reason}`)

@@ -2,8 +2,9 @@ import { apis, errorCodes } from '@kfk/protocol'
 import { defineHandler, type Handler } from '../context.js'
 
 /**
- * InitProducerId: a producer id that nobody has had (KIP-98). There are no transactions: a transactional id gets an error on which
- * clients give up at once, instead of one that they would retry for a minute.
+ * InitProducerId: a producer id that nobody has had (KIP-98). There are no transactions: a
+ * transactional id gets an error on which clients give up at once, instead of one that they would
+ * retry for a minute.
  */
 export const initProducerId: Handler = defineHandler<typeof apis.initProducerId>({
   api: apis.initProducerId,
@@ -13,12 +14,13 @@ export const initProducerId: Handler = defineHandler<typeof apis.initProducerId>
     if (request.transactionalId !== null) {
       const { logger } = context.services
       logger.warn(
-        `refused a transactional producer of ${context.peer}: this broker does not serve transactions`,
+        `refused a transactional producer of ${context.peer}: transactions are not served`,
       )
       return { ...failed, errorCode: errorCodes.UNSUPPORTED_VERSION }
     }
     try {
-      // A producer that asks again (KIP-360) simply gets a new id: its old sequences stay with the old one.
+      // A producer that asks again (KIP-360) simply gets a new id: its old sequences stay with the
+      // old one.
       const producerId = await context.services.producerIds.next()
       return { throttleTimeMs: 0, errorCode: errorCodes.NONE, producerId, producerEpoch: 0 }
     } catch {

@@ -77,7 +77,10 @@ export class ConnectionSet {
     this.#sweep ??= this.#clock.setTimer(sweepMs, () => this.#sweepIdle())
   }
 
-  /** Lets running requests be answered, takes no more, and closes all; what is not closed after `timeoutMs` is cut. */
+  /**
+   * Lets running requests be answered, takes no more, and closes all; what is not closed after
+   * `timeoutMs` is cut.
+   */
   async close(timeoutMs: number): Promise<void> {
     this.#stopping = true
     for (const connection of [...this.#connections]) connection.drain()

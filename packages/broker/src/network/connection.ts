@@ -4,9 +4,15 @@ import type { MemoryAccount, RequestMemory } from './request-memory.js'
 
 /** Pipelined requests of one connection that may wait for their answer at the same time. */
 const inFlightRequestsMax = 128
-/** Received bytes of whole frames that may wait behind an unfinished request before the socket is no longer read. */
+/**
+ * Received bytes of whole frames that may wait behind an unfinished request before the socket is no
+ * longer read.
+ */
 const backlogBytesMax = 1024 * 1024
-/** Over this much unsent output a connection is neither read nor served: the client does not take its answers. */
+/**
+ * Over this much unsent output a connection is neither read nor served: the client does not take
+ * its answers.
+ */
 const unsentBytesMax = 4 * 1024 * 1024
 
 /** The answer to one request, at its place in the order of requests. */
@@ -27,11 +33,18 @@ export interface IncomingRequest {
   readonly pipelined: boolean
 }
 
-/** What a connection asks of the rest of the broker. `R` is a request as the dispatcher keeps it. */
+/**
+ * What a connection asks of the rest of the broker. `R` is a request as the dispatcher keeps it.
+ */
 export interface ConnectionDelegate<R extends IncomingRequest = IncomingRequest> {
-  /** Reads the header of a frame. Throws when it is malformed or unknown: the connection closes with that reason. */
+  /**
+   * Reads the header of a frame. Throws when it is malformed or unknown: the connection closes with
+   * that reason.
+   */
   open(frame: Uint8Array): R
-  /** Serves a request. Throws when its body is malformed: the connection closes with that reason. */
+  /**
+   * Serves a request. Throws when its body is malformed: the connection closes with that reason.
+   */
   dispatch(connection: Connection, request: R, slot: ResponseSlot): void
   /** A connection that the broker closes for a reason. Reported once. */
   onFault(connection: Connection, reason: unknown): void
@@ -39,8 +52,9 @@ export interface ConnectionDelegate<R extends IncomingRequest = IncomingRequest>
 }
 
 /**
- * One client. Cuts the stream into frames, keeps the order of responses, and stops reading when the client is ahead of the broker. Like Kafka,
- * it runs one request at a time, but for pipelined ones (Produce), which start at once and overlap.
+ * One client. Cuts the stream into frames, keeps the order of responses, and stops reading when the
+ * client is ahead of the broker. Like Kafka, it runs one request at a time, but for pipelined ones
+ * (Produce), which start at once and overlap.
  */
 export class Connection implements MemoryAccount {
   /** Monotonic time of the last bytes received or request answered, in ms. */
@@ -111,7 +125,10 @@ export class Connection implements MemoryAccount {
     return this.#decoder.bufferedBytes > 0
   }
 
-  /** Closes because of the client, with a reason for the log. Earlier requests that are answered keep their responses. */
+  /**
+   * Closes because of the client, with a reason for the log. Earlier requests that are answered
+   * keep their responses.
+   */
   fault(reason: unknown): void {
     if (this.#closed) return
     this.#delegate.onFault(this, reason)
@@ -241,7 +258,7 @@ export class Connection implements MemoryAccount {
         this.#receiving = false
       }
       this.#flush()
-      if (this.#closed || this.#backlog.length === before) break
+      if (this.closed || this.#backlog.length === before) break
     }
     this.#account()
   }

@@ -10,11 +10,17 @@ export interface OpenedRequest extends IncomingRequest {
   readonly correlationId: number
   readonly clientId: string | null
   readonly bodyPosition: number
-  /** An ApiVersions request of a version that we do not have: answered all the same, so that the client can choose. */
+  /**
+   * An ApiVersions request of a version that we do not have: answered all the same, so that the
+   * client can choose.
+   */
   readonly unsupported: boolean
 }
 
-/** Between connections and handlers: finds the handler, decodes, encodes. Knows nothing of what the APIs mean. */
+/**
+ * Between connections and handlers: finds the handler, decodes, encodes. Knows nothing of what the
+ * APIs mean.
+ */
 export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
   readonly #codec: WireCodec
   readonly #handlers: ReadonlyMap<number, Handler>
@@ -134,7 +140,9 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
   }
 }
 
-/** A request's context. A class, so that the abort signal is made only for handlers that ask for it. */
+/**
+ * A request's context. A class, so that the abort signal is made only for handlers that ask for it.
+ */
 class ConnectionContext implements RequestContext {
   readonly apiVersion: number
   readonly clientId: string | null

@@ -15,7 +15,10 @@ function addressKey(address: BrokerAddress): string {
   return `${address.host}:${address.port}`
 }
 
-/** Lets clients of this process reach the broker that advertises the address, without a socket. Returns the way back. */
+/**
+ * Lets clients of this process reach the broker that advertises the address, without a socket.
+ * Returns the way back.
+ */
 export function offerInProcess(address: BrokerAddress, accept: Accept): () => void {
   const key = addressKey(address)
   brokersHere.set(key, accept)
@@ -24,7 +27,9 @@ export function offerInProcess(address: BrokerAddress, accept: Accept): () => vo
   }
 }
 
-/** Reaches brokers of this process directly, all others over TCP: so a cluster may be partly here. */
+/**
+ * Reaches brokers of this process directly, all others over TCP: so a cluster may be partly here.
+ */
 export function inProcessTransport(): Transport {
   const tcp = tcpTransport()
   return {
@@ -38,7 +43,10 @@ export function inProcessTransport(): Transport {
   }
 }
 
-/** One direction: what has been written and not delivered. Delivers once per turn of the event loop, like a socket. */
+/**
+ * One direction: what has been written and not delivered. Delivers once per turn of the event loop,
+ * like a socket.
+ */
 class Lane {
   deliver: (chunk: Uint8Array) => void = () => undefined
   drained: () => void = () => undefined
@@ -103,7 +111,8 @@ function pipe(): { client: TransportConnection; server: ByteStream } {
   }
   const client: TransportConnection = {
     write(chunks) {
-      // A copy: the client may use its buffers again once it is answered, while the log still holds the bytes for readers.
+      // A copy: the client may use its buffers again once it is answered, while the log still holds
+      // the bytes for readers.
       toServer.send(Buffer.concat(chunks))
       return toServer.queuedBytes < highWaterBytes
     },

@@ -6,7 +6,10 @@ import { SocketStream } from './socket-stream.js'
 /** Connections that may wait in the kernel to be accepted. */
 const backlog = 1024
 
-/** A TCP port. Clients that connect before {@link Listener.serve} wait; so the port is known before the broker is ready. */
+/**
+ * A TCP port. Clients that connect before {@link Listener.serve} wait; so the port is known before
+ * the broker is ready.
+ */
 export class Listener {
   readonly host: string
   readonly port: number
@@ -68,7 +71,8 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
   const details = { host, port }
   if (error.code === 'EADDRINUSE') {
     const advice =
-      'stop the process that listens there, or choose another port (port: 0 lets the system choose a free one)'
+      'stop the process that listens there, or choose another port ' +
+      '(port: 0 lets the system choose a free one)'
     return new BrokerError(
       'KFK_BROKER_PORT_IN_USE',
       `Port ${port} on ${host} is in use: ${advice}`,

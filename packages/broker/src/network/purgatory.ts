@@ -9,8 +9,8 @@ interface Waiting {
 }
 
 /**
- * Requests that wait for something that the broker will do (a Fetch for data). Named after Kafka's, with the same contract: an
- * operation ends exactly once, by `tryComplete` or by `expire`.
+ * Requests that wait for something that the broker will do (a Fetch for data). Named after Kafka's,
+ * with the same contract: an operation ends exactly once, by `tryComplete` or by `expire`.
  */
 export class KeyedPurgatory implements Purgatory {
   readonly #clock: Clock

@@ -8,12 +8,16 @@ export interface MemoryAccount {
   resume(): void
 }
 
-/** What every connection may hold uncounted, so that small requests are served however short memory is. */
+/**
+ * What every connection may hold uncounted, so that small requests are served however short memory
+ * is.
+ */
 const allowanceBytes = 64 * 1024
 
 /**
- * Bounds the bytes of all requests that are being received or served. Over the limit, connections with large requests stop reading, but
- * for one, the favoured: otherwise half-received requests could fill the memory and none would ever be complete.
+ * Bounds the bytes of all requests that are being received or served. Over the limit, connections
+ * with large requests stop reading, but for one, the favoured: otherwise half-received requests
+ * could fill the memory and none would ever be complete.
  */
 export class RequestMemory {
   readonly limitBytes: number

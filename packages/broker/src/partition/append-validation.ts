@@ -47,8 +47,9 @@ export interface Refusal {
 const expansionMax = 100
 
 /**
- * Checks one batch of a client as Kafka's LogValidator does: whole, sound, within the limits, and nothing in it that only
- * brokers may write. Stamps the append time into it when the topic wants that.
+ * Checks one batch of a client as Kafka's LogValidator does: whole, sound, within the limits, and
+ * nothing in it that only brokers may write. Stamps the append time into it when the topic wants
+ * that.
  */
 export function admitClientBatch(
   bytes: Uint8Array,
@@ -93,13 +94,13 @@ function sizeRefusal(header: BatchHeader, rules: AppendRules): Refusal | undefin
   if (sizeInBytes > rules.maxMessageBytes) {
     return {
       errorCode: errorCodes.MESSAGE_TOO_LARGE,
-      errorMessage: `The record batch has ${sizeInBytes} bytes; max.message.bytes is ${rules.maxMessageBytes}`,
+      errorMessage: `A batch of ${sizeInBytes} bytes; max.message.bytes is ${rules.maxMessageBytes}`,
     }
   }
   if (sizeInBytes > rules.segmentBytes) {
     return {
       errorCode: errorCodes.RECORD_LIST_TOO_LARGE,
-      errorMessage: `The record batch has ${sizeInBytes} bytes; segment.bytes is ${rules.segmentBytes}`,
+      errorMessage: `A batch of ${sizeInBytes} bytes; segment.bytes is ${rules.segmentBytes}`,
     }
   }
   return undefined
@@ -136,7 +137,8 @@ function timestampRefusal(
   if (timestamp - nowMs > rules.timestampAfterMaxMs) {
     return badTimestamp(timestamp, 'after', rules.timestampAfterMaxMs)
   }
-  // The largest timestamp stands for all: records of one batch are made within moments of each other.
+  // The largest timestamp stands for all: records of one batch are made within moments of each
+  // other.
   if (nowMs - timestamp > rules.timestampBeforeMaxMs) {
     return badTimestamp(timestamp, 'before', rules.timestampBeforeMaxMs)
   }
@@ -146,7 +148,9 @@ function timestampRefusal(
 function badTimestamp(timestamp: number, side: 'before' | 'after', maxMs: number): Refusal {
   return {
     errorCode: errorCodes.INVALID_TIMESTAMP,
-    errorMessage: `Timestamp ${timestamp} is too far ${side} the broker's clock; message.timestamp.${side}.max.ms is ${maxMs}`,
+    errorMessage:
+      `Timestamp ${timestamp} is too far ${side} the broker's clock; ` +
+      `message.timestamp.${side}.max.ms is ${maxMs}`,
   }
 }
 

@@ -4,8 +4,8 @@ interface Waiter {
 }
 
 /**
- * Who waits for which offset of one partition to be committed. Offsets come nearly in order, so that a release looks at the released
- * only.
+ * Who waits for which offset of one partition to be committed. Offsets come nearly in order, so
+ * that a release looks at the released only.
  */
 export class CommitQueue {
   /** Ascending by offset; all before `#head` are released. */

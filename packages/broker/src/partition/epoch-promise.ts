@@ -18,10 +18,12 @@ export interface EpochPromise {
 }
 
 /**
- * Promises an epoch that is higher than all that this broker has led under. Durable when it resolves: so a tail that a crash took away
- * can be told from one that was never written, because what follows has another epoch.
+ * Promises an epoch that is higher than all that this broker has led under. Durable when it
+ * resolves: so a tail that a crash took away can be told from one that was never written, because
+ * what follows has another epoch.
  *
- * @throws {BrokerError} KFK_BROKER_DATA_DIR when the file is not readable as a promise: to guess could repeat an epoch.
+ * @throws {BrokerError} KFK_BROKER_DATA_DIR when the file is not readable as a promise: to guess
+ *   could repeat an epoch.
  */
 export async function promiseEpoch(
   fileSystem: FileSystem,

@@ -9,7 +9,10 @@ export const metadataLogOptions: Partial<LogOptions> = {
   segmentMs: Number.MAX_SAFE_INTEGER,
 }
 
-/** The store's settings for a topic, out of its Kafka configs. Internal topics are flushed at each append whatever is configured. */
+/**
+ * The store's settings for a topic, out of its Kafka configs. Internal topics are flushed at each
+ * append whatever is configured.
+ */
 export function logOptions(config: ConfigValues, internal: boolean): Partial<LogOptions> {
   const deletes = config.string('cleanup.policy').includes('delete')
   return {

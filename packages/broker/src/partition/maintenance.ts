@@ -4,9 +4,15 @@ import { saveProducerState } from './partition-files.js'
 import type { LogPartitionRegistry } from './partition-registry.js'
 import type { LeaderPartition } from './partition.js'
 
-/** A log that has grown by this much gets a new snapshot although its producers have not changed: it bounds the scan at the next start. */
+/**
+ * A log that has grown by this much gets a new snapshot although its producers have not changed: it
+ * bounds the scan at the next start.
+ */
 const snapshotBytes = 16 * 1024 * 1024
-/** Producers are looked through this often for silent ones (Kafka's producer.id.expiration.check.interval.ms). */
+/**
+ * Producers are looked through this often for silent ones (Kafka's
+ * producer.id.expiration.check.interval.ms).
+ */
 const expirationCheckMs = 600_000
 
 interface SnapshotMark {
@@ -14,7 +20,10 @@ interface SnapshotMark {
   readonly committedBytes: number
 }
 
-/** What happens to partitions by and by: retention, recovery points, snapshots of producer state, forgotten producers. */
+/**
+ * What happens to partitions by and by: retention, recovery points, snapshots of producer state,
+ * forgotten producers.
+ */
 export class PartitionMaintenance {
   readonly #registry: LogPartitionRegistry
   readonly #directory: LogDirectory
@@ -56,7 +65,9 @@ export class PartitionMaintenance {
     this.#every('producers', expirationCheckMs, () => this.#expireProducers())
   }
 
-  /** Ends the ticks, waits for what runs, and writes the snapshots that spare the next start a scan. */
+  /**
+   * Ends the ticks, waits for what runs, and writes the snapshots that spare the next start a scan.
+   */
   async stop(): Promise<void> {
     this.#stopped = true
     for (const timer of this.#timers.values()) timer.cancel()
@@ -94,8 +105,9 @@ export class PartitionMaintenance {
   }
 
   /**
-   * Logs of topics that were deleted while this broker could not see it. Found twice, because a broker that has just started may not
-   * have caught up with the metadata log; and never by a broker that has no metadata at all.
+   * Logs of topics that were deleted while this broker could not see it. Found twice, because a
+   * broker that has just started may not have caught up with the metadata log; and never by a
+   * broker that has no metadata at all.
    */
   async #removeStrays(): Promise<void> {
     const before = this.#strays
@@ -138,7 +150,9 @@ export class PartitionMaintenance {
     for (const partition of this.#registry.hosted()) partition.producers.expire(now, expirationMs)
   }
 
-  /** Snapshots of the partitions whose producers have changed, or that have grown by `grownBytes`. */
+  /**
+   * Snapshots of the partitions whose producers have changed, or that have grown by `grownBytes`.
+   */
   async #snapshot(grownBytes: number): Promise<void> {
     for (const partition of [...this.#registry.hosted()]) {
       const { producers, committedBytes, log } = partition

@@ -46,8 +46,9 @@ export async function writeTopicId(
 }
 
 /**
- * The producers of a log: the newest snapshot that the log still reaches, and what the batches behind it say. Snapshots beyond the log
- * end describe a tail that was lost; they are removed, lest they meet another one.
+ * The producers of a log: the newest snapshot that the log still reaches, and what the batches
+ * behind it say. Snapshots beyond the log end describe a tail that was lost; they are removed, lest
+ * they meet another one.
  */
 export async function loadProducerState(fileSystem: FileSystem, log: Log): Promise<ProducerState> {
   const producers = new ProducerState()
@@ -77,7 +78,10 @@ export async function loadProducerState(fileSystem: FileSystem, log: Log): Promi
   return producers
 }
 
-/** Writes a snapshot of what the log says now, once all of that is on the medium, and removes outdated ones. */
+/**
+ * Writes a snapshot of what the log says now, once all of that is on the medium, and removes
+ * outdated ones.
+ */
 export async function saveProducerState(
   fileSystem: FileSystem,
   log: Log,

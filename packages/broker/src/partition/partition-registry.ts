@@ -51,7 +51,10 @@ export class LogPartitionRegistry implements PartitionRegistry {
     this.#options = options
   }
 
-  /** Connects the registry with the metadata, which itself lies in a log opened through {@link openInternal}. */
+  /**
+   * Connects the registry with the metadata, which itself lies in a log opened through {@link
+   * openInternal}.
+   */
   useCluster(cluster: ClusterView, onHosted: (partition: Partition) => void): void {
     this.#cluster = cluster
     this.#onHosted = onHosted
@@ -110,7 +113,10 @@ export class LogPartitionRegistry implements PartitionRegistry {
     })
   }
 
-  /** Logs on disk whose topic the metadata does not know: it was deleted while this broker was away, or during a crash. */
+  /**
+   * Logs on disk whose topic the metadata does not know: it was deleted while this broker was away,
+   * or during a crash.
+   */
   async strays(): Promise<{ name: string; topicId: string }[]> {
     const { directory, fileSystem } = this.#options
     const strays: { name: string; topicId: string }[] = []
@@ -136,7 +142,10 @@ export class LogPartitionRegistry implements PartitionRegistry {
     for (const partition of this.hosted()) partition.close()
   }
 
-  /** Why a partition that is not open is not: an error code, or undefined when it only has to be opened. */
+  /**
+   * Why a partition that is not open is not: an error code, or undefined when it only has to be
+   * opened.
+   */
   #absent(topic: string, index: number): number | undefined {
     const leader = this.#cluster?.leaderOf(topic, index)
     if (leader === undefined) return errorCodes.UNKNOWN_TOPIC_OR_PARTITION

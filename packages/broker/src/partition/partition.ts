@@ -29,10 +29,11 @@ const internalTopic: Refusal = {
 }
 
 /**
- * A partition that this broker leads. At replication factor 1 the high watermark is what the log lets be acknowledged: under
- * flush.messages = 1 that is on the medium.
+ * A partition that this broker leads. At replication factor 1 the high watermark is what the log
+ * lets be acknowledged: under flush.messages = 1 that is on the medium.
  *
- * Appends are synchronous and in order of their calls; so are the releases of those who wait for them.
+ * Appends are synchronous and in order of their calls; so are the releases of those who wait for
+ * them.
  */
 export class LeaderPartition implements Partition {
   readonly topic: string
@@ -125,15 +126,17 @@ export class LeaderPartition implements Partition {
     if (this.highWatermark >= offset) return Promise.resolve()
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
-        reject(signal.reason as Error)
+        reject(signal.reason)
         return
       }
-      const onAbort = (): void => reject(signal!.reason as Error)
+      const onAbort = (): void => {
+        reject(signal!.reason)
+      }
       signal?.addEventListener('abort', onAbort, { once: true })
       this.onceCommitted(offset, (failure) => {
         signal?.removeEventListener('abort', onAbort)
         if (failure === undefined) resolve()
-        else reject(failure as Error)
+        else reject(failure)
       })
     })
   }
@@ -155,7 +158,10 @@ export class LeaderPartition implements Partition {
     return this.log.readNow(bounded) ?? this.log.read(bounded)
   }
 
-  /** Stops serving (the topic is deleted, or the broker stops): those who wait get an error. The log stays open. */
+  /**
+   * Stops serving (the topic is deleted, or the broker stops): those who wait get an error. The log
+   * stays open.
+   */
   close(): void {
     this.#closed = new StoreError('KFK_STORE_CLOSED', `${this.key} is not served here any more`)
     for (const unsubscribe of this.#unsubscribe) unsubscribe()

@@ -1,14 +1,19 @@
 /**
- * Kafka's producer snapshot, `<20-digit offset>.snapshot`: what the log below that offset says of its producers.
+ * Kafka's producer snapshot, `<20-digit offset>.snapshot`: what the log below that offset says of
+ * its producers.
  *
  *     version int16 = 1 | crc-32c uint32 of all that follows | entries int32, then for each:
- *     producer id int64 | epoch int16 | last sequence int32 | last offset int64 | offset delta int32 | timestamp int64 |
- *     coordinator epoch int32 | first offset of the open transaction int64
+ *     producer id int64 | epoch int16 | last sequence int32 | last offset int64
+ *     offset delta int32 | timestamp int64 | coordinator epoch int32
+ *     first offset of the open transaction int64
  *
- * It has room for the last batch of a producer only. The other four are in `kfk.producer-batches`, which belongs to one snapshot:
+ * It has room for the last batch of a producer only. The other four are in `kfk.producer-batches`,
+ * which belongs to one snapshot:
  *
- *     version int16 = 1 | crc-32c uint32 of all that follows | offset of its snapshot int64 | entries int32, then for each:
- *     producer id int64 | epoch int16 | batches int8, each: first sequence int32 | last sequence int32 | last offset int64 |
+ *     version int16 = 1 | crc-32c uint32 of all that follows | offset of its snapshot int64
+ *     entries int32, then for each:
+ *     producer id int64 | epoch int16 | batches int8, then for each:
+ *     first sequence int32 | last sequence int32 | last offset int64
  *     offset delta int32 | timestamp int64
  */
 import { crc32c } from '@kfk/protocol'
@@ -88,7 +93,10 @@ export function encodeBatches(
   return seal(bytes)
 }
 
-/** The entries for the snapshot at `snapshotOffset`; undefined when damaged, or when the file belongs to another snapshot. */
+/**
+ * The entries for the snapshot at `snapshotOffset`; undefined when damaged, or when the file
+ * belongs to another snapshot.
+ */
 export function decodeBatches(
   bytes: Uint8Array,
   snapshotOffset: number,

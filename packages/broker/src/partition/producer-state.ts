@@ -1,8 +1,13 @@
 import { errorCodes } from '@kfk/protocol'
 
-/** The batches of a producer that a retry may repeat: clients keep at most five in flight (KIP-98). */
+/**
+ * The batches of a producer that a retry may repeat: clients keep at most five in flight (KIP-98).
+ */
 const batchesKept = 5
-/** Bound of the memory for producers that come and never return; the one silent for longest goes first. */
+/**
+ * Bound of the memory for producers that come and never return; the one silent for longest goes
+ * first.
+ */
 const producersMax = 100_000
 const sequenceMax = 0x7fffffff
 
@@ -43,8 +48,9 @@ export type SequenceVerdict =
   'append' | { duplicate: AppendedBatch } | { errorCode: number; errorMessage: string }
 
 /**
- * The sequences of the producers of one partition: a batch that is sent twice is stored once, and none is stored before its
- * predecessor. Derived from the log alone: whoever applies the same batches has the same state.
+ * The sequences of the producers of one partition: a batch that is sent twice is stored once, and
+ * none is stored before its predecessor. Derived from the log alone: whoever applies the same
+ * batches has the same state.
  */
 export class ProducerState {
   /** In the order of the last append. */
@@ -67,7 +73,8 @@ export class ProducerState {
   /** Kafka's ProducerAppendInfo: epoch first, then duplicates, then the sequence. */
   check(batch: ProducerBatch): SequenceVerdict {
     const entry = this.#entries.get(batch.producerId)
-    // An unknown producer may begin anywhere: what it sent before may have been deleted or expired (KIP-360).
+    // An unknown producer may begin anywhere: what it sent before may have been deleted or expired
+    // (KIP-360).
     if (entry === undefined) return 'append'
     if (batch.producerEpoch < entry.epoch) return staleEpoch(batch, entry)
     if (batch.producerEpoch > entry.epoch) {
@@ -115,7 +122,9 @@ export class ProducerState {
     this.#changes++
   }
 
-  /** Forgets what was appended at or after `endOffset`: those batches are not in the log any more. */
+  /**
+   * Forgets what was appended at or after `endOffset`: those batches are not in the log any more.
+   */
   truncate(endOffset: number): void {
     for (const entry of this.#entries.values()) {
       const kept = entry.batches.filter((batch) => batch.lastOffset < endOffset)
@@ -155,13 +164,16 @@ function nextSequence(sequence: number): number {
 function staleEpoch(batch: ProducerBatch, entry: ProducerEntry): SequenceVerdict {
   return {
     errorCode: errorCodes.INVALID_PRODUCER_EPOCH,
-    errorMessage: `Producer ${batch.producerId} has epoch ${entry.epoch}, the batch has ${batch.producerEpoch}`,
+    errorMessage:
+      `Producer ${batch.producerId} has epoch ${entry.epoch}, ` +
+      `the batch has ${batch.producerEpoch}`,
   }
 }
 
 function outOfOrder(batch: ProducerBatch, why: string): SequenceVerdict {
   return {
     errorCode: errorCodes.OUT_OF_ORDER_SEQUENCE_NUMBER,
-    errorMessage: `Sequence ${batch.baseSequence} of producer ${batch.producerId} is out of order: ${why}`,
+    errorMessage:
+      `Sequence ${batch.baseSequence} of producer ${batch.producerId} ` + `is out of order: ${why}`,
   }
 }

@@ -4,7 +4,8 @@ export interface TimerHandle {
 }
 
 /**
- * Time as the broker sees it. Everything in the broker takes time from here, so that a simulator can drive it.
+ * Time as the broker sees it. Everything in the broker takes time from here, so that a simulator
+ * can drive it.
  */
 export interface Clock {
   /** Wall clock, in ms since 1970. Only for record timestamps and retention: it may jump. */

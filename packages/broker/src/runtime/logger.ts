@@ -1,4 +1,7 @@
-/** Where the broker reports. `fields` hold values that a program may want to read; messages are one line. */
+/**
+ * Where the broker reports. `fields` hold values that a program may want to read; messages are one
+ * line.
+ */
 export interface Logger {
   debug(message: string, fields?: Record<string, unknown>): void
   info(message: string, fields?: Record<string, unknown>): void

@@ -17,7 +17,8 @@ export interface MetaProperties {
 /**
  * Reads `meta.properties`; undefined in a new directory.
  *
- * @throws {BrokerError} KFK_BROKER_DATA_DIR when it cannot be read as such, or belongs to another node.
+ * @throws {BrokerError} KFK_BROKER_DATA_DIR when it cannot be read as such, or belongs to another
+ *   node.
  */
 export async function readMetaProperties(
   fileSystem: FileSystem,
@@ -38,7 +39,8 @@ export async function readMetaProperties(
   if (found !== nodeId) {
     throw new BrokerError(
       'KFK_BROKER_DATA_DIR',
-      `${directory} belongs to node ${found}, not to node ${nodeId}: give each broker a data directory of its own, or start with node id ${found}`,
+      `${directory} belongs to node ${found}, not to node ${nodeId}: ` +
+        `give each broker a data directory of its own, or start with node id ${found}`,
       { details: { path, nodeId, found } },
     )
   }
@@ -52,11 +54,20 @@ export async function writeMetaProperties(
   properties: MetaProperties,
 ): Promise<void> {
   const { clusterId, nodeId, directoryId } = properties
-  const text = `#\ncluster.id=${clusterId}\ndirectory.id=${directoryId}\nnode.id=${nodeId}\nversion=1\n`
+  const lines = [
+    `cluster.id=${clusterId}`,
+    `directory.id=${directoryId}`,
+    `node.id=${nodeId}`,
+    'version=1',
+  ]
+  const text = `#\n${lines.join('\n')}\n`
   await atomicWriteFile(fileSystem, join(directory, fileName), Buffer.from(text))
 }
 
-/** A random UUID in Kafka's 22 characters; never one that begins with a dash, which command lines take for an option. */
+/**
+ * A random UUID in Kafka's 22 characters; never one that begins with a dash, which command lines
+ * take for an option.
+ */
 export function randomUuid(): string {
   for (;;) {
     const text = randomBytes(16).toString('base64url')

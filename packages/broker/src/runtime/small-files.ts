@@ -29,7 +29,9 @@ export async function readSmallFile(
   }
 }
 
-/** Reads `key=value` lines as Java's Properties writes them; comments and blank lines are skipped. */
+/**
+ * Reads `key=value` lines as Java's Properties writes them; comments and blank lines are skipped.
+ */
 export function parseProperties(bytes: Uint8Array): Map<string, string> {
   const properties = new Map<string, string>()
   for (const line of Buffer.from(bytes).toString('utf8').split('\n')) {

@@ -1,8 +1,9 @@
 import type { Clock, TimerHandle } from './clock.js'
 
 /**
- * Timers fire on multiples of this. A broker has one timer per waiting request and member, nearly all of which are cancelled:
- * they are list entries in a bucket, and one real timer serves them all.
+ * Timers fire on multiples of this. A broker has one timer per waiting request and member, nearly
+ * all of which are cancelled: they are list entries in a bucket, and one real timer serves them
+ * all.
  */
 const tickMs = 5
 
