@@ -1,0 +1,162 @@
+// Property: the bytes on disk are these, whoever reads or writes them.
+import { decodeOffsets, encodeOffsets } from '../src/checkpoint-file'
+import { decodeEpochs, encodeEpochs, EpochIndex } from '../src/epoch-index'
+import {
+  deletedDirectoryName,
+  isDeletedDirectoryName,
+  parseLogName,
+  parseSegmentFileName,
+  segmentFileName,
+} from '../src/file-names'
+import { frameFormat, StoreError } from '../src/index'
+import { decodeOffsetIndex, OffsetIndex } from '../src/offset-index'
+import { decodeTimeIndex, TimeIndex } from '../src/time-index'
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+
+describe('frame', () => {
+  const frame = frameFormat.encode(Buffer.from('hi'), {
+    timestamp: 0x0102030405,
+    key: Buffer.from('k'),
+  })
+
+  test('golden bytes', () => {
+    frameFormat.stamp(frame, 0, { baseOffset: 0x1_0000_0002, leaderEpoch: 7 })
+    expect(hex(frame)).toBe(
+      [
+        '0000000100000002', // offset
+        '00000019', // 25 bytes follow
+        '00000007', // leader epoch
+        '66', // magic
+        'b43d2167', // crc-32 of what follows
+        '00', // attributes
+        '0000000102030405', // timestamp
+        '00000001', // key length
+        '6b', // key
+        '6869', // value
+      ].join(''),
+    )
+    expect(frameFormat.check(frame, 0)).toBeUndefined()
+    expect(frameFormat.sizeOf(frame, 0)).toBe(37)
+    expect(frameFormat.describe(frame, 0)).toEqual({
+      sizeInBytes: 37,
+      baseOffset: 0x1_0000_0002,
+      lastOffset: 0x1_0000_0002,
+      maxTimestamp: 0x0102030405,
+      leaderEpoch: 7,
+      recordCount: 1,
+    })
+  })
+  test('a frame without key, an empty value', () => {
+    const [decoded] = frameFormat.decode(frameFormat.encode(new Uint8Array(0), { timestamp: 5 }))
+    expect(decoded).toMatchObject({ timestamp: 5, key: null })
+    expect(decoded!.value).toHaveLength(0)
+  })
+  test('garbage never throws and never asks for memory', () => {
+    for (let seed = 1; seed < 3000; seed++) {
+      const bytes = Buffer.from(
+        Array.from({ length: 60 }, (_, at) => (seed * (at + 7) * 2654435761) >>> 24),
+      )
+      expect(typeof frameFormat.sizeOf(bytes, 0)).toBe('number')
+      expect(frameFormat.check(bytes, 0)).toEqual(expect.any(String))
+    }
+    expect(frameFormat.sizeOf(new Uint8Array(100), 0)).toBe(0)
+    expect(frameFormat.sizeOf(frame.subarray(0, 33), 0)).toBe(-1)
+  })
+  test('a later version is refused, not misread', () => {
+    const later = Buffer.from(frame)
+    later[21] = 1
+    expect(frameFormat.check(later, 0)).toContain('checksum')
+    expect(() => frameFormat.decode(later)).toThrow(StoreError)
+  })
+})
+
+test('offset index: golden bytes, floor search, zero tail', () => {
+  const index = new OffsetIndex()
+  index.append(4, 100)
+  index.append(0x01020304, 0x7fffffff)
+  expect(hex(index.encode())).toBe('0000000400000064010203047fffffff')
+  expect(hex(index.encode(1))).toBe('010203047fffffff')
+  expect([3, 4, 5, 0x01020304].map((offset) => index.floor(offset))).toEqual([-1, 0, 0, 1])
+  const padded = Buffer.concat([index.encode(), new Uint8Array(80)])
+  expect(decodeOffsetIndex(padded, 2 ** 31)?.count).toBe(2)
+  expect(decodeOffsetIndex(padded.subarray(0, 12), 2 ** 31)).toBeUndefined()
+  expect(decodeOffsetIndex(padded, 100)).toBeUndefined()
+  expect(decodeOffsetIndex(Buffer.concat([padded, index.encode()]), 2 ** 31)).toBeUndefined()
+  index.truncateToPosition(100)
+  expect(index.count).toBe(0)
+})
+
+test('time index: golden bytes, strictly increasing, zero tail', () => {
+  const index = new TimeIndex()
+  index.maybeAppend(1_700_000_000_000, 3)
+  index.maybeAppend(1_700_000_000_000, 9)
+  index.maybeAppend(1_700_000_000_001, 10)
+  expect(hex(index.encode())).toBe('0000018bcfe56800000000030000018bcfe568010000000a')
+  expect([0, 1_700_000_000_000, 2e12].map((ms) => index.floor(ms))).toEqual([-1, 0, 1])
+  const padded = Buffer.concat([index.encode(), new Uint8Array(36)])
+  expect(decodeTimeIndex(padded)?.count).toBe(2)
+  expect(decodeTimeIndex(padded.subarray(0, 13))).toBeUndefined()
+  index.truncateToOffset(10)
+  expect(index.count).toBe(1)
+})
+
+test('checkpoints: Kafka text, nothing else accepted', () => {
+  const offsets = new Map([
+    ['my-topic-3', 42],
+    ['b-0', 9007199254740991],
+  ])
+  const bytes = encodeOffsets(offsets)
+  expect(bytes.toString()).toBe('0\n2\nmy-topic 3 42\nb 0 9007199254740991\n')
+  expect(decodeOffsets(bytes, 'x')).toEqual(offsets)
+  expect(decodeOffsets(new Uint8Array(0), 'x').size).toBe(0)
+  for (const bad of ['1\n0\n', '0\n1\n', '0\n0', '0\n1\na 0 x\n', '0\n1\na 0 1\nb 0 1\n', 'x']) {
+    expect(() => decodeOffsets(Buffer.from(bad), 'x')).toThrow('not an offset checkpoint')
+  }
+  expect(encodeEpochs([{ epoch: 3, startOffset: 10 }]).toString()).toBe('0\n1\n3 10\n')
+  for (const bad of ['', '0\n1\n3 10', '0\n2\n3 10\n3 11\n', '0\n2\n3 10\n4 10\n']) {
+    expect(() => decodeEpochs(Buffer.from(bad), 'x')).toThrow('not an epoch checkpoint')
+  }
+})
+
+test('epochs: assignment and ends as KIP-101 and KIP-279 have them', () => {
+  const epochs = new EpochIndex()
+  expect(epochs.endOf(0, 0)).toEqual({ leaderEpoch: -1, endOffset: -1 })
+  epochs.assign(2, 0)
+  epochs.assign(4, 10)
+  expect(epochs.assign(4, 12)).toBe(false)
+  epochs.assign(5, 10)
+  expect(epochs.entries).toEqual([
+    { epoch: 2, startOffset: 0 },
+    { epoch: 5, startOffset: 10 },
+  ])
+  expect(epochs.endOf(1, 20)).toEqual({ leaderEpoch: 1, endOffset: 0 })
+  expect(epochs.endOf(3, 20)).toEqual({ leaderEpoch: 2, endOffset: 10 })
+  expect(epochs.endOf(5, 20)).toEqual({ leaderEpoch: 5, endOffset: 20 })
+  expect(epochs.endOf(6, 20)).toEqual({ leaderEpoch: -1, endOffset: -1 })
+  epochs.truncateFromStart(5)
+  expect(epochs.entries[0]).toEqual({ epoch: 2, startOffset: 5 })
+  epochs.truncateFromEnd(10)
+  expect(epochs.entries).toEqual([{ epoch: 2, startOffset: 5 }])
+})
+
+test('names of files and logs', () => {
+  expect(segmentFileName(61, '.log')).toBe('00000000000000000061.log')
+  expect(parseSegmentFileName('00000000000000000061.timeindex')).toEqual({
+    baseOffset: 61,
+    suffix: '.timeindex',
+  })
+  for (const name of ['61.log', '99999999999999999999.log', 'kfk.x', '00000000000000000061']) {
+    expect(parseSegmentFileName(name)).toBeUndefined()
+  }
+  expect(parseLogName('a-b-12')).toEqual({ topic: 'a-b', partition: 12 })
+  for (const name of ['a', 'a-', '-0', 'a-01', '../x-0', '..-0', `${'a'.repeat(250)}-0`, 'a/b-0']) {
+    expect(parseLogName(name)).toBeUndefined()
+  }
+  const deleted = deletedDirectoryName(
+    `${'a'.repeat(249)}-0`,
+    '0f8fad5b-d9cb-469f-a165-70867728950e',
+  )
+  expect(deleted).toHaveLength(255)
+  expect(isDeletedDirectoryName(deleted)).toBe(true)
+})
