@@ -250,7 +250,7 @@ export interface Partition {
    * The same without a promise: calls back once, with the reason when the offset will never be
    * committed; at once when it is committed already.
    */
-  onceCommitted(offset: number, callback: (failure?: unknown) => void): void
+  onceCommitted(offset: number, callback: (failure?: Error) => void): void
   /**
    * Called after each advance of the high watermark; no promise per append. Returns the
    * unsubscriber.

@@ -18,10 +18,10 @@ test('fails those beyond an offset and leaves the rest waiting', () => {
   const seen: [number, unknown][] = []
   for (const offset of [5, 10, 15])
     queue.add(offset, (failure) => void seen.push([offset, failure]))
-  queue.fail(7, 'lost')
+  queue.fail(7, new Error('lost'))
   expect(seen).toEqual([
-    [10, 'lost'],
-    [15, 'lost'],
+    [10, new Error('lost')],
+    [15, new Error('lost')],
   ])
   queue.release(20)
   expect(seen.at(-1)).toEqual([5, undefined])

@@ -1,6 +1,6 @@
 interface Waiter {
   readonly offset: number
-  readonly callback: (failure?: unknown) => void
+  readonly callback: (failure?: Error) => void
 }
 
 /**
@@ -16,7 +16,7 @@ export class CommitQueue {
     return this.#waiters.length - this.#head
   }
 
-  add(offset: number, callback: (failure?: unknown) => void): void {
+  add(offset: number, callback: (failure?: Error) => void): void {
     const waiters = this.#waiters
     let at = waiters.length
     // A duplicate waits for an older offset than those that are behind it.
@@ -43,7 +43,7 @@ export class CommitQueue {
   }
 
   /** Calls back with the failure all that wait for more than `offset`: it will not come. */
-  fail(offset: number, failure: unknown): void {
+  fail(offset: number, failure: Error): void {
     const doomed: Waiter[] = []
     while (this.#waiters.length > this.#head && this.#waiters.at(-1)!.offset > offset) {
       doomed.unshift(this.#waiters.pop()!)

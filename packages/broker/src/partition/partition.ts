@@ -126,11 +126,11 @@ export class LeaderPartition implements Partition {
     if (this.highWatermark >= offset) return Promise.resolve()
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {
-        reject(signal.reason)
+        reject(signal.reason as Error)
         return
       }
       const onAbort = (): void => {
-        reject(signal!.reason)
+        reject(signal!.reason as Error)
       }
       signal?.addEventListener('abort', onAbort, { once: true })
       this.onceCommitted(offset, (failure) => {
@@ -141,7 +141,7 @@ export class LeaderPartition implements Partition {
     })
   }
 
-  onceCommitted(offset: number, callback: (failure?: unknown) => void): void {
+  onceCommitted(offset: number, callback: (failure?: Error) => void): void {
     if (this.highWatermark >= offset) callback()
     else if (this.#closed !== undefined) callback(this.#closed)
     else this.#waiters.add(offset, callback)
