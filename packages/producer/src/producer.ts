@@ -7,9 +7,8 @@ import {
   throwIfAborted,
 } from '@kfk/client'
 import type { Client, TopicDefinition } from '@kfk/client'
-import { prepareCompression } from '@kfk/protocol'
-import type { CompressionType } from '@kfk/protocol'
 import { Admission } from './admission.js'
+import { codecLoader } from './codec-loader.js'
 import { ManyDelivery, SingleDelivery } from './delivery.js'
 import type { Delivery } from './delivery.js'
 import { IdempotenceState } from './idempotence-state.js'
@@ -297,21 +296,6 @@ class LogProducer implements Producer {
   #isReady(): boolean {
     return this.#accumulator.usedBytes < this.#settings.bufferBytes * readyShare
   }
-}
-
-/** Some codecs are loaded on first use. */
-function codecLoader(compression: CompressionType): () => Promise<void> {
-  let loaded: Promise<void> | undefined
-  const load = async (): Promise<void> => {
-    try {
-      if (compression !== 'none') await prepareCompression(compression)
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      const message = `Compression '${compression}' cannot be used: ${reason}`
-      throw new ClientError('KFK_CLIENT_INVALID_ARGUMENT', message, { cause })
-    }
-  }
-  return () => (loaded ??= load())
 }
 
 function isMany(input: AnyRecord | readonly AnyRecord[]): input is readonly AnyRecord[] {
