@@ -6,7 +6,9 @@ import { BrokerError } from './errors.js'
 import type { Clock } from './runtime/clock.js'
 import type { Logger } from './runtime/logger.js'
 
-/** How to run a broker. Everything has a default: `createBroker()` is a broker on 127.0.0.1:9092. */
+/**
+ * How to run a broker. Everything has a default: `createBroker()` is a broker on 127.0.0.1:9092.
+ */
 export interface BrokerOptions {
   /** Number of this broker in its cluster, 0 to 1023 (`node.id`). Default 1. */
   readonly nodeId?: number
@@ -16,7 +18,10 @@ export interface BrokerOptions {
   readonly host?: string
   /** Port to listen on; 0: the kernel chooses. Default 9092. */
   readonly port?: number
-  /** Address that clients are told (`advertised.listeners`). Default `host`. Prefer IPv4 or a name that has no IPv6 address. */
+  /**
+   * Address that clients are told (`advertised.listeners`). Default `host`. Prefer IPv4 or a name
+   * that has no IPv6 address.
+   */
   readonly advertisedHost?: string
   /** Port that clients are told. Default: the port listened on. */
   readonly advertisedPort?: number
@@ -29,8 +34,9 @@ export interface BrokerOptions {
   /** Values by Kafka's config names. An unknown name or a bad value is an error. */
   readonly config?: Readonly<Record<string, string>>
   /**
-   * `disk`: a record is on disk before it is acknowledged (`flush.messages` 1, the default). `os`: the operating system
-   * decides (`flush.messages` Long.MAX), and a power loss takes acknowledged records. Internal topics stay at `disk`.
+   * `disk`: a record is on disk before it is acknowledged (`flush.messages` 1, the default). `os`:
+   * the operating system decides (`flush.messages` Long.MAX), and a power loss takes acknowledged
+   * records. Internal topics stay at `disk`.
    */
   readonly durability?: 'disk' | 'os'
   /** How requests and responses are written on the listener. Default: Kafka's protocol. */
@@ -41,7 +47,10 @@ export interface BrokerOptions {
   readonly clock?: Clock
   /** Default: silent. */
   readonly logger?: Logger
-  /** Whether to open the listener; without it the broker is reached by its in-process transport alone. Default true. */
+  /**
+   * Whether to open the listener; without it the broker is reached by its in-process transport
+   * alone. Default true.
+   */
   readonly listen?: boolean
 }
 
@@ -62,7 +71,8 @@ export interface ResolvedBrokerOptions {
 /**
  * Settles options and config, which may both name the same thing; if they differ that is an error.
  *
- * @throws {BrokerError} KFK_BROKER_INVALID_CONFIG; KFK_BROKER_INSECURE for a listener beyond loopback.
+ * @throws {BrokerError} KFK_BROKER_INVALID_CONFIG; KFK_BROKER_INSECURE for a listener beyond
+ *   loopback.
  */
 export function resolveOptions(options: BrokerOptions = {}): ResolvedBrokerOptions {
   const given = { ...options.config }
@@ -83,7 +93,8 @@ export function resolveOptions(options: BrokerOptions = {}): ResolvedBrokerOptio
   if (options.allowInsecure !== true && options.listen !== false && !isLoopback(host)) {
     throw new BrokerError(
       'KFK_BROKER_INSECURE',
-      `host ${host} is reachable from outside and there is no authentication: listen on 127.0.0.1, or allow it with allowInsecure (--allow-insecure)`,
+      `host ${host} is reachable from outside and there is no authentication: listen on ` +
+        '127.0.0.1, or allow it with allowInsecure (--allow-insecure)',
       { details: { host } },
     )
   }
@@ -105,7 +116,10 @@ export function resolveOptions(options: BrokerOptions = {}): ResolvedBrokerOptio
   return { nodeId, dataDir, host, port, advertisedHost, advertisedPort, rack, config, listen }
 }
 
-/** The one node of `controller.quorum.voters`, and its address if that is given too; undefined when it is empty. */
+/**
+ * The one node of `controller.quorum.voters`, and its address if that is given too; undefined when
+ * it is empty.
+ */
 export function configuredVoter(
   config: StaticBrokerConfig,
 ): { nodeId: number; host?: string; port?: number } | undefined {

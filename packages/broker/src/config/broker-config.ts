@@ -15,8 +15,8 @@ import { topicConfigs } from './topic-configs.js'
 export type TopicOverrides = (topic: string) => ReadonlyMap<string, string> | undefined
 
 /**
- * The config of one broker: what was set when it started, and defaults. Topic configs come from the metadata log at each
- * reading, so that a change counts at once.
+ * The config of one broker: what was set when it started, and defaults. Topic configs come from the
+ * metadata log at each reading, so that a change counts at once.
  */
 export class StaticBrokerConfig implements BrokerConfig {
   /** Explicit values by name. */
@@ -39,8 +39,8 @@ export class StaticBrokerConfig implements BrokerConfig {
   /**
    * Takes explicit values by Kafka's names.
    *
-   * @throws {BrokerError} KFK_BROKER_INVALID_CONFIG naming the config, the value and what is allowed, or the nearest name
-   *   that is known.
+   * @throws {BrokerError} KFK_BROKER_INVALID_CONFIG naming the config, the value and what is
+   *   allowed, or the nearest name that is known.
    */
   static parse(
     values: Readonly<Record<string, string>> = {},
@@ -119,7 +119,10 @@ function explicitDefault(
   return undefined
 }
 
-/** A broker config's value in the unit of the topic config. Negative values mean "no limit" in every unit. */
+/**
+ * A broker config's value in the unit of the topic config. Negative values mean "no limit" in every
+ * unit.
+ */
 export function inTopicUnit(value: string, factor = 1): string {
   return factor === 1 || value.startsWith('-') ? value : String(BigInt(value) * BigInt(factor))
 }
@@ -186,7 +189,8 @@ function applyDurability(explicit: Map<string, string>, durability: 'disk' | 'os
       },
     )
   }
-  // The default says "disk" already: an explicit value would only change the source that DescribeConfigs shows.
+  // The default says "disk" already: an explicit value would only change the source that
+  // DescribeConfigs shows.
   if (durability === 'os') explicit.set(name, wanted)
 }
 

@@ -13,9 +13,10 @@ const INT_MAX = 2_147_483_647
 const ONE_REPLICA = 'a partition has one replica until replication is supported'
 
 /**
- * Where the default of a topic config comes from, in order of precedence: the first of these broker configs that is set,
- * times the factor into the topic config's unit. As Kafka's TopicConfig synonyms. `flush.ms` counts from
- * `log.flush.interval.ms` alone: `log.flush.scheduler.interval.ms` says how often Kafka looks, and kfk keeps time exactly.
+ * Where the default of a topic config comes from, in order of precedence: the first of these broker
+ * configs that is set, times the factor into the topic config's unit. As Kafka's TopicConfig
+ * synonyms. `flush.ms` counts from `log.flush.interval.ms` alone: `log.flush.scheduler.interval.ms`
+ * says how often Kafka looks, and kfk keeps time exactly.
  */
 export const topicConfigSynonyms: ReadonlyMap<
   string,
@@ -97,7 +98,8 @@ const ownConfigs = defineConfigs([
     'list',
     '',
     'high',
-    'The node that keeps the metadata log: "1" or "1@host:port". Empty: the first broker of the cluster.',
+    'The node that keeps the metadata log: "1" or "1@host:port". Empty: the first broker ' +
+      'of the cluster.',
     oneVoter,
   ],
   [
@@ -295,8 +297,9 @@ const unsetByDefault = new Set([
 ])
 
 /**
- * The configs of a broker, by Kafka's names: those of its own, and those which are the defaults of topic configs and take
- * type, default and check from there. `coordination.timeout.ms` is the only one that Kafka does not have.
+ * The configs of a broker, by Kafka's names: those of its own, and those which are the defaults of
+ * topic configs and take type, default and check from there. `coordination.timeout.ms` is the only
+ * one that Kafka does not have.
  */
 export const brokerConfigs: ReadonlyMap<string, ConfigDefinition> = new Map(
   [...ownConfigs.values(), ...synonymDefinitions()]

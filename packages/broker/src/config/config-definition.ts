@@ -77,7 +77,10 @@ export function listOf(...words: readonly string[]): ConfigCheck {
   }
 }
 
-/** Allows a single value: Kafka has others, which this broker cannot honour, and it is better to say so than to ignore them. */
+/**
+ * Allows a single value: Kafka has others, which this broker cannot honour, and it is better to say
+ * so than to ignore them.
+ */
 export function only(word: string, reason: string): ConfigCheck {
   return (value) => (value === word ? undefined : `${word === '' ? 'nothing' : word} (${reason})`)
 }
@@ -137,7 +140,10 @@ export function unknownName(
   return `Unknown ${kind} config name: ${printable(name)}${hint}`
 }
 
-/** Values come from clients: control characters must not reach logs, nor a huge value an error message. */
+/**
+ * Values come from clients: control characters must not reach logs, nor a huge value an error
+ * message.
+ */
 function printable(text: string): string {
   const short = text.length > 100 ? `${text.slice(0, 100)}...` : text
   return short.replace(/[^\x20-\x7e]/g, '?')

@@ -26,8 +26,8 @@ export function topicConfigProblem(name: string, value: string | null): string |
 }
 
 /**
- * Works out what an incremental alteration comes to. Appending to and subtracting from a list starts from the value that
- * is in force, as in Kafka.
+ * Works out what an incremental alteration comes to. Appending to and subtracting from a list
+ * starts from the value that is in force, as in Kafka.
  */
 export function alterTopicConfigs(
   alterations: readonly ConfigAlteration[],
@@ -59,7 +59,8 @@ export function alterTopicConfigs(
     if (problem !== undefined) return { problem }
     changes.set(name, wanted!.trim())
   }
-  // Null-prototype semantics: names are checked against the registry, so `__proto__` cannot come this far.
+  // Null-prototype semantics: names are checked against the registry, so `__proto__` cannot come
+  // this far.
   return { changes: Object.fromEntries(changes) }
 }
 

@@ -13,8 +13,9 @@ const NO_TIERS = 'tiered storage is not supported'
 const NO_THROTTLE = 'replicas are not moved, so there is nothing to throttle'
 
 /**
- * The configs of a topic, by Kafka's names and with Kafka's defaults, but for `flush.messages`, which is 1: a record is
- * on disk before it is acknowledged. A value that cannot be honoured is refused rather than ignored.
+ * The configs of a topic, by Kafka's names and with Kafka's defaults, but for `flush.messages`,
+ * which is 1: a record is on disk before it is acknowledged. A value that cannot be honoured is
+ * refused rather than ignored.
  */
 export const topicConfigs = defineConfigs([
   [
@@ -22,7 +23,8 @@ export const topicConfigs = defineConfigs([
     'list',
     'delete',
     'medium',
-    'What happens to old segments: "delete" drops them by retention time and size; "compact" keeps the last record of ' +
+    'What happens to old segments: "delete" drops them by retention time and size; ' +
+      '"compact" keeps the last record of ' +
       'each key. Compaction does not run yet: a compacted topic keeps all of its records.',
     listOf('delete', 'compact'),
   ],
@@ -79,7 +81,8 @@ export const topicConfigs = defineConfigs([
     'long',
     '1',
     'medium',
-    'Records that may be acknowledged before an fsync. 1: each is on disk before its acknowledgement, many sharing one ' +
+    'Records that may be acknowledged before an fsync. 1: each is on disk before its ' +
+      'acknowledgement, many sharing one ' +
       'fsync. Long.MAX: left to the operating system.',
     atLeast(1),
   ],
@@ -88,7 +91,8 @@ export const topicConfigs = defineConfigs([
     'long',
     LONG_MAX,
     'medium',
-    'The longest time that a record waits for its fsync where flush.messages allows waiting, in ms.',
+    'The longest time that a record waits for its fsync where flush.messages allows ' +
+      'waiting, in ms.',
     atLeast(0),
   ],
   [

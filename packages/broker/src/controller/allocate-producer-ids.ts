@@ -5,10 +5,16 @@ import type { ControllerContext, Decision } from './decision.js'
 type Request = RequestOf<typeof apis.allocateProducerIds>
 type Response = ResponseOf<typeof apis.allocateProducerIds>
 
-/** Ids in a block: as in Kafka. A broker that is killed loses what is left of one, which 2^63 ids can bear. */
+/**
+ * Ids in a block: as in Kafka. A broker that is killed loses what is left of one, which 2^63 ids
+ * can bear.
+ */
 export const PRODUCER_ID_BLOCK = 1000
 
-/** AllocateProducerIds (KIP-730), from broker to controller: the block is the broker's once the record is committed, used or not. */
+/**
+ * AllocateProducerIds (KIP-730), from broker to controller: the block is the broker's once the
+ * record is committed, used or not.
+ */
 export function allocateProducerIds(
   request: Request,
   { image, liveBrokers }: ControllerContext,

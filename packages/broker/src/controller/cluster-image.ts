@@ -15,8 +15,9 @@ import { collisionKey, isInternalTopic } from './topic-name.js'
 const EMPTY: ClusterChange = { added: [], changed: [], removed: [], brokersChanged: false }
 
 /**
- * What the metadata log says, and nothing else: the same records give the same image on every broker. Only `replay` changes it.
- * Topic images in it are immutable and stay valid for whoever keeps one.
+ * What the metadata log says, and nothing else: the same records give the same image on every
+ * broker. Only `replay` changes it. Topic images in it are immutable and stay valid for whoever
+ * keeps one.
  */
 export class ClusterImage {
   #clusterId: string | undefined
@@ -67,9 +68,11 @@ export class ClusterImage {
   }
 
   /**
-   * Applies the record at `offset`. Records below `nextOffset` are ignored, so that a log may be replayed again.
+   * Applies the record at `offset`. Records below `nextOffset` are ignored, so that a log may be
+   * replayed again.
    *
-   * @throws {BrokerError} KFK_BROKER_CLUSTER when the record does not fit; the image is unchanged then
+   * @throws {BrokerError} KFK_BROKER_CLUSTER when the record does not fit; the image is unchanged
+   *   then
    */
   replay(record: MetadataRecord, offset: number): ClusterChange {
     if (offset < this.#nextOffset) return EMPTY

@@ -29,7 +29,10 @@ import { Registration } from './registration.js'
 import { METADATA_TOPIC } from './topic-name.js'
 import { within } from './waiting.js'
 
-/** How long a start waits for the controller to write the new registration down, so that topics are placed here at once. */
+/**
+ * How long a start waits for the controller to write the new registration down, so that topics are
+ * placed here at once.
+ */
 const RECORDED_TIMEOUT_MS = 2000
 
 /** The edges of a member: everything outside of it. */
@@ -45,17 +48,23 @@ export interface ClusterMemberOptions {
   readonly promise: { readonly counter: number; readonly leaderEpoch: number }
   readonly clock: Clock
   readonly logger: Logger
-  /** Makes clients to other brokers. Metadata must never be created by them: `autoCreateTopics: false`. */
+  /**
+   * Makes clients to other brokers. Metadata must never be created by them: `autoCreateTopics:
+   * false`.
+   */
   readonly createPeerClient: PeerClientFactory
-  /** This broker cannot stay in the cluster: another has taken its place. Default: it is reported, and data is still served. */
+  /**
+   * This broker cannot stay in the cluster: another has taken its place. Default: it is reported,
+   * and data is still served.
+   */
   readonly onFatal?: (error: BrokerError) => void
   /** Default: the machine's. */
   readonly randomBytes?: (count: number) => Uint8Array
 }
 
 /**
- * A broker as a part of its cluster: opened before it serves (identity and local copy of the metadata), joined once it can be
- * reached, left before it goes.
+ * A broker as a part of its cluster: opened before it serves (identity and local copy of the
+ * metadata), joined once it can be reached, left before it goes.
  */
 export class ClusterMember {
   readonly view: ClusterView
@@ -132,11 +141,12 @@ export class ClusterMember {
   }
 
   /**
-   * Replays the local copy of the metadata log and finds out, or founds, the cluster. Afterwards `view` is as of the last stop, and
-   * nobody knows of this broker yet.
+   * Replays the local copy of the metadata log and finds out, or founds, the cluster. Afterwards
+   * `view` is as of the last stop, and nobody knows of this broker yet.
    *
-   * @throws {BrokerError} KFK_BROKER_CLUSTER or KFK_BROKER_DATA_DIR when disk and coordination contradict each other;
-   *   KFK_BROKER_UNAVAILABLE when coordination does not answer within `coordination.timeout.ms`
+   * @throws {BrokerError} KFK_BROKER_CLUSTER or KFK_BROKER_DATA_DIR when disk and coordination
+   *   contradict each other; KFK_BROKER_UNAVAILABLE when coordination does not answer within
+   *   `coordination.timeout.ms`
    */
   static async open(options: ClusterMemberOptions): Promise<ClusterMember> {
     const { config, logger, nodeId, promise, fileSystem, dataDir } = options
@@ -192,10 +202,12 @@ export class ClusterMember {
   }
 
   /**
-   * Becomes a live member under `address`, where clients and brokers must be able to reach this broker by now. Before that it catches up
-   * with the metadata log, for as long as a controller answers; while that is away, the copy of the last stop has to do.
+   * Becomes a live member under `address`, where clients and brokers must be able to reach this
+   * broker by now. Before that it catches up with the metadata log, for as long as a controller
+   * answers; while that is away, the copy of the last stop has to do.
    *
-   * @throws {BrokerError} KFK_BROKER_CLUSTER when the node id is taken; KFK_BROKER_UNAVAILABLE when coordination does not answer
+   * @throws {BrokerError} KFK_BROKER_CLUSTER when the node id is taken; KFK_BROKER_UNAVAILABLE
+   *   when coordination does not answer
    */
   async join(address: { readonly host: string; readonly port: number }): Promise<void> {
     const { config, clock, logger, nodeId, rack, promise, coordination } = this.#options
@@ -231,7 +243,10 @@ export class ClusterMember {
     await this.#recorded(self)
   }
 
-  /** Tells the others, and stops everything that runs here. Never rejects; idempotent. The coordination adapter stays open. */
+  /**
+   * Tells the others, and stops everything that runs here. Never rejects; idempotent. The
+   * coordination adapter stays open.
+   */
   async leave(): Promise<void> {
     if (this.#stopped.signal.aborted) return
     await this.#registration?.close()
@@ -247,7 +262,8 @@ export class ClusterMember {
   async #catchUp(timeoutMs: number): Promise<void> {
     if (this.#follower === undefined) return
     this.#follower.start()
-    // Without any copy there is nothing to serve, so a controller that is about to start is waited for.
+    // Without any copy there is nothing to serve, so a controller that is about to start is waited
+    // for.
     const orFailed = this.#log.image.clusterId !== undefined
     try {
       await this.#bounded('fetching the metadata log', timeoutMs, (signal) =>

@@ -44,8 +44,9 @@ export class Gateway implements ControllerGateway {
   }
 
   /**
-   * @throws {BrokerError} KFK_BROKER_UNAVAILABLE with `details.kafkaCode`, the retriable error to answer with, when the controller
-   *   could not be asked or did not answer in time. Whether the change was made is unknown then
+   * @throws {BrokerError} KFK_BROKER_UNAVAILABLE with `details.kafkaCode`, the retriable error to
+   *   answer with, when the controller could not be asked or did not answer in time. Whether the
+   *   change was made is unknown then
    */
   async forward<A extends Api>(
     api: A,
@@ -54,7 +55,8 @@ export class Gateway implements ControllerGateway {
   ): Promise<ResponseOf<A>> {
     const { clock, config, stopped } = this.#options
     const limitMs = config.number('request.timeout.ms')
-    // A client's timeout of 0 or less means "do not wait" in Kafka; here it would only make the outcome unknown.
+    // A client's timeout of 0 or less means "do not wait" in Kafka; here it would only make the
+    // outcome unknown.
     const timeoutMs = options.timeoutMs > 0 ? Math.min(options.timeoutMs, limitMs) : limitMs
     const signal = AbortSignal.any([options.signal, stopped])
     try {
@@ -176,7 +178,10 @@ export class Gateway implements ControllerGateway {
   }
 }
 
-/** The code to answer with. NOT_CONTROLLER and REQUEST_TIMED_OUT make every client look for the controller and ask again. */
+/**
+ * The code to answer with. NOT_CONTROLLER and REQUEST_TIMED_OUT make every client look for the
+ * controller and ask again.
+ */
 function retriableCode(error: unknown): number {
   if (error instanceof MetadataAppendError) return error.kafkaCode
   const own = error instanceof BrokerError ? error.details?.['kafkaCode'] : undefined

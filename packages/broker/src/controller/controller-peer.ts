@@ -25,7 +25,10 @@ export interface FetchOptions {
   readonly timeoutMs: number
 }
 
-/** The controller as another broker sees it: one client, to where coordination says that it is, once it has proved itself. */
+/**
+ * The controller as another broker sees it: one client, to where coordination says that it is, once
+ * it has proved itself.
+ */
 export class ControllerPeer {
   readonly #createClient: PeerClientFactory
   readonly #identity: () => { readonly clusterId: string; readonly controllerNodeId: number }
@@ -46,7 +49,9 @@ export class ControllerPeer {
     this.#lowestEpoch = options.lowestEpoch
   }
 
-  /** Where the controller should be; undefined while nobody knows, or what is known cannot be true. */
+  /**
+   * Where the controller should be; undefined while nobody knows, or what is known cannot be true.
+   */
   get entry(): ControllerEntry | undefined {
     const entry = this.#directory()
     return entry?.nodeId === this.#identity().controllerNodeId && entry.epoch >= this.#lowestEpoch()
@@ -55,7 +60,8 @@ export class ControllerPeer {
   }
 
   /**
-   * A client to the controller that has shown to be of this cluster and of the epoch that it claims.
+   * A client to the controller that has shown to be of this cluster and of the epoch that it
+   * claims.
    *
    * @throws {BrokerError} KFK_BROKER_UNAVAILABLE; ClientError
    */
@@ -77,7 +83,10 @@ export class ControllerPeer {
     return current
   }
 
-  /** Fetches the metadata log from where `fetchOffset` is. Error codes of the partition are the caller's. */
+  /**
+   * Fetches the metadata log from where `fetchOffset` is. Error codes of the partition are the
+   * caller's.
+   */
   async fetch(
     peer: { client: PeerClient; entry: ControllerEntry },
     options: FetchOptions,
@@ -122,10 +131,12 @@ export class ControllerPeer {
     if (metadata.clusterId !== clusterId) {
       throw new BrokerError(
         'KFK_BROKER_UNAVAILABLE',
-        `${address} is of cluster ${String(metadata.clusterId)}, not of cluster ${clusterId}: its metadata is refused`,
+        `${address} is of cluster ${String(metadata.clusterId)}, not of cluster ` +
+          `${clusterId}: its metadata is refused`,
       )
     }
-    // Epochs are unique per broker and start: who serves the log under this one is who published it.
+    // Epochs are unique per broker and start: who serves the log under this one is who published
+    // it.
     const partition = await this.fetch(peer, {
       fetchOffset: 0,
       lastFetchedEpoch: -1,
@@ -145,7 +156,8 @@ export class ControllerPeer {
     const { controllerNodeId } = this.#identity()
     return new BrokerError(
       'KFK_BROKER_UNAVAILABLE',
-      `the controller, node ${controllerNodeId}, is not known to be anywhere: metadata cannot be changed until it is back`,
+      `the controller, node ${controllerNodeId}, is not known to be anywhere: metadata ` +
+        'cannot be changed until it is back',
     )
   }
 }

@@ -10,8 +10,8 @@ import type { BrokerRegistered, MetadataRecord } from './metadata-records.js'
 const MAX_WAITING = 1000
 
 /**
- * Runs the controller's decisions, one after the other: the next is taken when the records of the one before are on disk and
- * replayed. Responses are released at that point.
+ * Runs the controller's decisions, one after the other: the next is taken when the records of the
+ * one before are on disk and replayed. Responses are released at that point.
  */
 export class ControllerRuntime {
   readonly #controller: Controller
@@ -40,7 +40,8 @@ export class ControllerRuntime {
   /**
    * Takes a command's turn and carries it out.
    *
-   * @throws {BrokerError} KFK_BROKER_UNAVAILABLE when too many wait; MetadataAppendError when the log cannot be written
+   * @throws {BrokerError} KFK_BROKER_UNAVAILABLE when too many wait; MetadataAppendError when the
+   *   log cannot be written
    */
   execute<K extends keyof ControllerApis>(
     command: Extract<ControllerCommand, { api: K }>,
@@ -60,7 +61,8 @@ export class ControllerRuntime {
         this.#log.append(this.#controller.register(broker), this.#clock.now()),
       )
     } catch (error) {
-      // It is seen again at the next change of coordination, and until then only its last epoch is missing from the log.
+      // It is seen again at the next change of coordination, and until then only its last epoch is
+      // missing from the log.
       this.#logger.warn(`cannot record broker ${broker.nodeId}: ${String(error)}`)
     }
   }

@@ -27,8 +27,9 @@ export type ControllerCommand = {
 }[keyof ControllerApis]
 
 /**
- * Decides over changes of the metadata log. Event-sourced: a decision is records and a response, and changes nothing; the
- * image changes when the records are replayed, which must be before the next decision.
+ * Decides over changes of the metadata log. Event-sourced: a decision is records and a response,
+ * and changes nothing; the image changes when the records are replayed, which must be before the
+ * next decision.
  */
 export class Controller {
   readonly #image: ClusterImage

@@ -21,16 +21,20 @@ export interface DirectoryOptions {
   readonly coordination: Coordination
   readonly clock: Clock
   readonly logger: Logger
-  /** How long a broker that is gone after a gap still counts: as long as it has to come back by itself. */
+  /**
+   * How long a broker that is gone after a gap still counts: as long as it has to come back by
+   * itself.
+   */
   readonly sessionTimeoutMs: number
   /** Called after each change of what is held here. */
   readonly onChange: () => void
 }
 
 /**
- * What coordination says of the cluster, kept up to date. While coordination is away this is the last that was known. After a gap
- * (a server that restarted, was emptied or rolled back) brokers that are missing stay for one session timeout, so that an
- * emptied server does not make the whole cluster look dead until everybody has registered again.
+ * What coordination says of the cluster, kept up to date. While coordination is away this is the
+ * last that was known. After a gap (a server that restarted, was emptied or rolled back) brokers
+ * that are missing stay for one session timeout, so that an emptied server does not make the whole
+ * cluster look dead until everybody has registered again.
  */
 export class CoordinationDirectory {
   readonly #options: DirectoryOptions

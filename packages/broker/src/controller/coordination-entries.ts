@@ -18,7 +18,9 @@ export interface MemberEntry {
   /** Durable start counter: its leader epoch is `epochCounter * 1024 + nodeId`. */
   readonly epochCounter: number
   readonly clusterId: string
-  /** Names the data directory: the same one with a higher counter is the same broker, started again. */
+  /**
+   * Names the data directory: the same one with a higher counter is the same broker, started again.
+   */
   readonly directoryId: string
 }
 

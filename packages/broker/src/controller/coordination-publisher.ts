@@ -13,8 +13,9 @@ import {
 const RETRY_MS = 250
 
 /**
- * Sees to it that coordination says what this broker knows: which cluster it is (every broker's business), and where the controller is
- * (the controller's). What an emptied or rolled back server has lost is published again from here.
+ * Sees to it that coordination says what this broker knows: which cluster it is (every broker's
+ * business), and where the controller is (the controller's). What an emptied or rolled back server
+ * has lost is published again from here.
  */
 export class CoordinationPublisher {
   readonly #coordination: Coordination
@@ -49,7 +50,10 @@ export class CoordinationPublisher {
     this.#stopped.abort(new Error('the broker stops'))
   }
 
-  /** Publishes what is missing or wrong in `directory`; tries for as long as coordination is away. One run at a time. */
+  /**
+   * Publishes what is missing or wrong in `directory`; tries for as long as coordination is away.
+   * One run at a time.
+   */
   reconcile(directory: CoordinationDirectory): Promise<void> {
     this.#again = true
     this.#running ??= this.#run(directory).finally(() => (this.#running = undefined))
@@ -81,7 +85,8 @@ export class CoordinationPublisher {
       if (found?.clusterId !== this.#cluster.clusterId) {
         const { clusterId } = this.#cluster
         this.#report(
-          `coordination has become that of cluster ${found?.clusterId ?? '?'}: this broker stays with cluster ${clusterId} and what it knew`,
+          `coordination has become that of cluster ${found?.clusterId ?? '?'}: this ` +
+            `broker stays with cluster ${clusterId} and what it knew`,
         )
       }
       return
@@ -103,7 +108,8 @@ export class CoordinationPublisher {
     if (found?.nodeId === wanted.nodeId && found.epoch > wanted.epoch) {
       // Epochs grow with each start on one disk, so there is a second disk with the same data.
       this.#report(
-        `a later start of node ${wanted.nodeId}, of epoch ${found.epoch}, is published as controller: is a copy of the data directory in use?`,
+        `a later start of node ${wanted.nodeId}, of epoch ${found.epoch}, is published ` +
+          'as controller: is a copy of the data directory in use?',
       )
       return
     }

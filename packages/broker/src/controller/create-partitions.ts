@@ -10,7 +10,10 @@ type Request = RequestOf<typeof apis.createPartitions>
 type Response = ResponseOf<typeof apis.createPartitions>
 type Wanted = Request['topics'][number]
 
-/** CreatePartitions: topics grow, and never shrink. Internal topics stay as they are, since their partition count decides who coordinates what. */
+/**
+ * CreatePartitions: topics grow, and never shrink. Internal topics stay as they are, since their
+ * partition count decides who coordinates what.
+ */
 export function createPartitions(request: Request, context: ControllerContext): Decision<Response> {
   const records: PartitionsAdded[] = []
   const counts = new Map<string, number>()
@@ -53,7 +56,8 @@ function decide(wanted: Wanted, context: ControllerContext): PartitionsAdded | R
   if (assignments.length !== count - from) {
     return refuse(
       errorCodes.INVALID_REPLICA_ASSIGNMENT,
-      `Attempted to add ${count - from} additional partition(s), but only ${assignments.length} assignment(s) were specified.`,
+      `Attempted to add ${count - from} additional partition(s), but only ` +
+        `${assignments.length} assignment(s) were specified.`,
     )
   }
   const partitions = manualAssignment(

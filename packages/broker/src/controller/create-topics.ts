@@ -20,8 +20,8 @@ type Wanted = Request['topics'][number]
 type Result = Response['topics'][number]
 
 /**
- * CreateTopics: each topic is created or refused on its own. What an internal topic is used for decides some of its
- * configs: they are set whoever creates it.
+ * CreateTopics: each topic is created or refused on its own. What an internal topic is used for
+ * decides some of its configs: they are set whoever creates it.
  */
 export function createTopics(request: Request, context: ControllerContext): Decision<Response> {
   const records: TopicCreated[] = []
@@ -89,7 +89,10 @@ function nameProblem(
   return undefined
 }
 
-/** Configs that an internal topic cannot do without: its records are the state of coordinators, on disk when acknowledged. */
+/**
+ * Configs that an internal topic cannot do without: its records are the state of coordinators, on
+ * disk when acknowledged.
+ */
 const INTERNAL_CONFIGS: Readonly<Record<string, string>> = {
   'cleanup.policy': 'compact',
   'flush.messages': '1',
@@ -137,7 +140,8 @@ function placed(wanted: Wanted, context: ControllerContext): readonly number[][]
   if (factor > liveBrokers.length) {
     return refuse(
       errorCodes.INVALID_REPLICATION_FACTOR,
-      `Unable to replicate the partition ${factor} time(s): only ${liveBrokers.length} broker(s) are registered.`,
+      `Unable to replicate the partition ${factor} time(s): only ${liveBrokers.length} ` +
+        'broker(s) are registered.',
     )
   }
   if (factor > MAX_REPLICATION_FACTOR) return unsupportedFactor(factor)
@@ -150,7 +154,8 @@ function assigned(wanted: Wanted, context: ControllerContext): readonly number[]
   if (wanted.numPartitions !== -1 || wanted.replicationFactor !== -1) {
     return refuse(
       errorCodes.INVALID_REQUEST,
-      'A manual partition assignment was specified: number of partitions and replication factor must be -1.',
+      'A manual partition assignment was specified: number of partitions and replication ' +
+        'factor must be -1.',
     )
   }
   if (wanted.assignments.length > MAX_PARTITIONS) {

@@ -2,7 +2,10 @@ import type { StaticBrokerConfig } from '../config/broker-config.js'
 import type { ClusterImage } from './cluster-image.js'
 import type { MetadataRecord } from './metadata-records.js'
 
-/** What the controller decided. The response may be sent once the records are committed and replayed. */
+/**
+ * What the controller decided. The response may be sent once the records are committed and
+ * replayed.
+ */
 export interface Decision<Response> {
   readonly records: readonly MetadataRecord[]
   readonly response: Response

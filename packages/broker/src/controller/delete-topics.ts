@@ -10,8 +10,8 @@ type Response = ResponseOf<typeof apis.deleteTopics>
 type Wanted = Request['topics'][number]
 
 /**
- * DeleteTopics by name or, from version 6, by id. Versions below 6 have names only: both lists are taken. Internal topics are
- * refused; Kafka leaves that to its tools.
+ * DeleteTopics by name or, from version 6, by id. Versions below 6 have names only: both lists are
+ * taken. Internal topics are refused; Kafka leaves that to its tools.
  */
 export function deleteTopics(request: Request, context: ControllerContext): Decision<Response> {
   const records: MetadataRecord[] = []

@@ -13,7 +13,10 @@ import {
 import { readSmallFile } from '../runtime/small-files.js'
 import { CLUSTER_KEY, type ClusterEntry, parseCluster } from './coordination-entries.js'
 
-/** Holds the id of a cluster that this broker is about to found, until the first record of the metadata log is on disk. */
+/**
+ * Holds the id of a cluster that this broker is about to found, until the first record of the
+ * metadata log is on disk.
+ */
 const FOUNDING_FILE = 'kfk.founding'
 const RETRY_MS = 100
 
@@ -39,12 +42,14 @@ export interface IdentityOptions {
 }
 
 /**
- * Finds out which cluster this broker belongs to, or founds one: by compare-and-set on an absent key, so that of several fresh brokers
- * one founds and the others join. What is on this broker's disk wins over coordination, which may have been emptied; the two
- * contradicting each other is an error, never repaired.
+ * Finds out which cluster this broker belongs to, or founds one: by compare-and-set on an absent
+ * key, so that of several fresh brokers one founds and the others join. What is on this broker's
+ * disk wins over coordination, which may have been emptied; the two contradicting each other is an
+ * error, never repaired.
  *
- * Founding in three steps, each of which may be the last before a crash: the candidate id goes to `kfk.founding`, then to
- * coordination, then into the metadata log (by the caller, who then calls `finishFounding`).
+ * Founding in three steps, each of which may be the last before a crash: the candidate id goes to
+ * `kfk.founding`, then to coordination, then into the metadata log (by the caller, who then calls
+ * `finishFounding`).
  *
  * @throws {BrokerError} KFK_BROKER_CLUSTER, KFK_BROKER_DATA_DIR, KFK_BROKER_UNAVAILABLE
  */
@@ -54,7 +59,8 @@ export async function settleIdentity(options: IdentityOptions): Promise<ClusterI
   if (recorded !== undefined && meta !== undefined && recorded.clusterId !== meta.clusterId) {
     throw new BrokerError(
       'KFK_BROKER_DATA_DIR',
-      `${dataDir} holds metadata of cluster ${recorded.clusterId}, but meta.properties names cluster ${meta.clusterId}`,
+      `${dataDir} holds metadata of cluster ${recorded.clusterId}, but meta.properties ` +
+        `names cluster ${meta.clusterId}`,
     )
   }
   const known = recorded?.clusterId ?? meta?.clusterId
@@ -88,7 +94,10 @@ interface Known {
   readonly candidate: string | undefined
 }
 
-/** Agrees with coordination on the cluster, within the time. `isFounder`: the cluster's id comes from this broker's disk. */
+/**
+ * Agrees with coordination on the cluster, within the time. `isFounder`: the cluster's id comes
+ * from this broker's disk.
+ */
 async function settleWithCoordination(
   options: IdentityOptions,
   { known, candidate }: Known,
@@ -112,7 +121,9 @@ async function settleWithCoordination(
         await coordination.compareAndSet(CLUSTER_KEY, { expectedVersion: 0, value })
         continue
       }
-      trouble = `no cluster is there yet: its controller, node ${options.voter ?? '?'}, has not founded it`
+      trouble =
+        `no cluster is there yet: its controller, node ${options.voter ?? '?'}, has not ` +
+        'founded it'
     } catch (error) {
       if (!(error instanceof CoordinationError)) throw error
       if (error.code === 'KFK_COORDINATION_CONFLICT') continue
@@ -162,14 +173,17 @@ function checkEntry(
   if (known !== undefined && known !== entry.clusterId) {
     throw new BrokerError(
       'KFK_BROKER_CLUSTER',
-      `${dataDir} belongs to cluster ${known}, but coordination (${coordination.name}) is that of cluster ${entry.clusterId}: use another data directory, or the coordination of cluster ${known}`,
+      `${dataDir} belongs to cluster ${known}, but coordination (${coordination.name}) ` +
+        `is that of cluster ${entry.clusterId}: use another data directory, or the ` +
+        `coordination of cluster ${known}`,
       { details: { known, found: entry.clusterId } },
     )
   }
   if (recorded !== undefined && recorded.controllerNodeId !== entry.controllerNodeId) {
     throw new BrokerError(
       'KFK_BROKER_CLUSTER',
-      `the metadata log names node ${recorded.controllerNodeId} as controller, but coordination (${coordination.name}) names node ${entry.controllerNodeId}`,
+      `the metadata log names node ${recorded.controllerNodeId} as controller, but ` +
+        `coordination (${coordination.name}) names node ${entry.controllerNodeId}`,
     )
   }
   return entry
@@ -179,14 +193,18 @@ function checkVoter({ voter }: IdentityOptions, entry: ClusterEntry): void {
   if (voter === undefined || voter === entry.controllerNodeId) return
   throw new BrokerError(
     'KFK_BROKER_CLUSTER',
-    `controller.quorum.voters names node ${voter}, but the metadata log of cluster ${entry.clusterId} is kept by node ${entry.controllerNodeId}, and it cannot be moved yet`,
+    `controller.quorum.voters names node ${voter}, but the metadata log of cluster ` +
+      `${entry.clusterId} is kept by node ${entry.controllerNodeId}, and it cannot be ` +
+      'moved yet',
   )
 }
 
 function metadataLost({ dataDir }: IdentityOptions, entry: ClusterEntry): BrokerError {
   return new BrokerError(
     'KFK_BROKER_CLUSTER',
-    `this broker keeps the metadata log of cluster ${entry.clusterId}, but there is none in ${dataDir}: restore the data directory, or, if that cluster is given up, remove '${CLUSTER_KEY}' from coordination`,
+    `this broker keeps the metadata log of cluster ${entry.clusterId}, but there is none ` +
+      `in ${dataDir}: restore the data directory, or, if that cluster is given up, remove ` +
+      `'${CLUSTER_KEY}' from coordination`,
     { details: { clusterId: entry.clusterId } },
   )
 }

@@ -40,7 +40,8 @@ export class LiveCluster implements ClusterView {
 
   get controllerId(): number {
     const { controllerNodeId } = this.#identity
-    // Every broker takes admin requests and forwards them, so the one asked will do while the controller is away.
+    // Every broker takes admin requests and forwards them, so the one asked will do while the
+    // controller is away.
     return this.#members.has(controllerNodeId) ? controllerNodeId : this.#self.nodeId
   }
 

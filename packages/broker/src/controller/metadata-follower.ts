@@ -49,7 +49,10 @@ export class MetadataFollower {
     this.#wake?.abort()
   }
 
-  /** Resolves when the copy has once been complete; with `orFailed` also after the first attempt that failed. */
+  /**
+   * Resolves when the copy has once been complete; with `orFailed` also after the first attempt
+   * that failed.
+   */
   async caughtUpOnce(signal: AbortSignal, options: { orFailed: boolean }): Promise<void> {
     await this.#progress.until(
       () => this.#hasCaughtUp || (options.orFailed && this.#failures > 0),
@@ -119,7 +122,8 @@ function refusal(errorCode: number, endOffset: number): BrokerError {
   if (errorCode === errorCodes.NONE || errorCode === errorCodes.OFFSET_OUT_OF_RANGE) {
     return new BrokerError(
       'KFK_BROKER_CLUSTER',
-      `the controller's metadata log is not a continuation of the copy here, which ends at ${endOffset}: the controller has lost records`,
+      `the controller's metadata log is not a continuation of the copy here, which ends ` +
+        `at ${endOffset}: the controller has lost records`,
     )
   }
   const { name } = errorByCode(errorCode)

@@ -26,8 +26,9 @@ export type MetadataPartition = Pick<
 >
 
 /**
- * This broker's copy of the metadata log, and the image of it. Each record is replayed exactly once, in order: records of the
- * controller's own once they are on its disk, those of another's as soon as they are here, because there they are committed.
+ * This broker's copy of the metadata log, and the image of it. Each record is replayed exactly
+ * once, in order: records of the controller's own once they are on its disk, those of another's as
+ * soon as they are here, because there they are committed.
  */
 export class MetadataLog {
   readonly image = new ClusterImage()
@@ -52,7 +53,8 @@ export class MetadataLog {
   /**
    * Replays what is on disk.
    *
-   * @throws {BrokerError} KFK_BROKER_CLUSTER when the log is not one of metadata; StoreError when it cannot be read
+   * @throws {BrokerError} KFK_BROKER_CLUSTER when the log is not one of metadata; StoreError when
+   *   it cannot be read
    */
   async load(): Promise<void> {
     await this.#partition.whenCommitted(this.#partition.logEndOffset)
@@ -67,7 +69,8 @@ export class MetadataLog {
   }
 
   /**
-   * The controller's way: resolves once the records are on disk and replayed. Calls must not overlap.
+   * The controller's way: resolves once the records are on disk and replayed. Calls must not
+   * overlap.
    *
    * @throws {MetadataAppendError} when the records are not, and will not be, in the log
    */
@@ -90,10 +93,12 @@ export class MetadataLog {
   }
 
   /**
-   * The way of all others: appends the bytes that the controller sent, as they are. They are checked as untrusted input before
-   * anything is kept: sound, without a gap, of no epoch above the controller's and none that goes back.
+   * The way of all others: appends the bytes that the controller sent, as they are. They are
+   * checked as untrusted input before anything is kept: sound, without a gap, of no epoch above the
+   * controller's and none that goes back.
    *
-   * @throws {BrokerError} KFK_BROKER_CLUSTER, ProtocolError, StoreError; the local copy is as before, or ahead in memory alone
+   * @throws {BrokerError} KFK_BROKER_CLUSTER, ProtocolError, StoreError; the local copy is as
+   *   before, or ahead in memory alone
    */
   async appendReplicated(bytes: Uint8Array, controllerEpoch: number): Promise<void> {
     const decoded: ReplayItem[] = []
@@ -117,9 +122,11 @@ export class MetadataLog {
       position = batchEnd
     }
     if (end === 0) return
-    // Before the append: a log that does not fit must not get onto the disk, where it would stop each start.
+    // Before the append: a log that does not fit must not get onto the disk, where it would stop
+    // each start.
     this.#replayAll(decoded)
-    // Copied: the bytes belong to the log until they are written, and they hold the whole response in memory.
+    // Copied: the bytes belong to the log until they are written, and they hold the whole response
+    // in memory.
     this.#partition.log.appendReplicated(Uint8Array.prototype.slice.call(bytes, start, end))
     await this.#partition.whenCommitted(next)
   }
@@ -169,7 +176,9 @@ function checkSequence(
   if (partitionLeaderEpoch < expected.epoch || partitionLeaderEpoch > expected.controllerEpoch) {
     throw new BrokerError(
       'KFK_BROKER_CLUSTER',
-      `the controller sent metadata of epoch ${partitionLeaderEpoch} at offset ${baseOffset}, after epoch ${expected.epoch} and under epoch ${expected.controllerEpoch}`,
+      `the controller sent metadata of epoch ${partitionLeaderEpoch} at offset ` +
+        `${baseOffset}, after epoch ${expected.epoch} and under epoch ` +
+        `${expected.controllerEpoch}`,
     )
   }
 }

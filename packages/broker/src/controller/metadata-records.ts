@@ -4,7 +4,10 @@ import { topicNameProblem } from './topic-name.js'
 
 /** Largest `node.id`: leader epochs are `counter * 1024 + nodeId`. */
 export const MAX_NODE_ID = 1023
-/** Most partitions of a topic: bounds a record of the metadata log to some hundred KB. As Kafka's limit per request. */
+/**
+ * Most partitions of a topic: bounds a record of the metadata log to some hundred KB. As Kafka's
+ * limit per request.
+ */
 export const MAX_PARTITIONS = 10_000
 /** The level of the metadata log's schema; a broker refuses a log of a higher one. */
 export const METADATA_LEVEL = 1
@@ -19,7 +22,10 @@ export interface ClusterFounded {
   readonly features: Readonly<Record<string, number>>
 }
 
-/** A broker started, or came under another address. Its leader epoch is `epochCounter * 1024 + nodeId`. */
+/**
+ * A broker started, or came under another address. Its leader epoch is `epochCounter * 1024 +
+ * nodeId`.
+ */
 export interface BrokerRegistered {
   readonly type: 'broker-registered'
   readonly nodeId: number
@@ -78,7 +84,10 @@ export type MetadataRecord =
   | TopicConfigChanged
   | ProducerIdsGranted
 
-/** Versions of the record types, one number each; raised when a type gets a field that a reader must know. */
+/**
+ * Versions of the record types, one number each; raised when a type gets a field that a reader must
+ * know.
+ */
 const VERSION = 1
 
 /** The value of a record: JSON, so that a dump of the log can be read. */
@@ -92,7 +101,8 @@ export function encodeMetadataRecord(record: MetadataRecord): Uint8Array {
 /**
  * Reads a record's value, which may have been fetched from elsewhere: nothing in it is trusted.
  *
- * @throws {BrokerError} KFK_BROKER_CLUSTER when it is no record of the metadata log that this release knows
+ * @throws {BrokerError} KFK_BROKER_CLUSTER when it is no record of the metadata log that this
+ *   release knows
  */
 export function decodeMetadataRecord(value: Uint8Array | null): MetadataRecord {
   const fields = new Fields(parseObject(value))
@@ -101,7 +111,8 @@ export function decodeMetadataRecord(value: Uint8Array | null): MetadataRecord {
   if (version > VERSION) {
     throw new BrokerError(
       'KFK_BROKER_CLUSTER',
-      `metadata record ${type} has version ${version}, this release knows ${VERSION}: upgrade this broker`,
+      `metadata record ${type} has version ${version}, this release knows ${VERSION}: ` +
+        'upgrade this broker',
     )
   }
   switch (type) {
@@ -125,6 +136,20 @@ export function decodeMetadataRecord(value: Uint8Array | null): MetadataRecord {
         incarnation: fields.text('incarnation'),
         epochCounter: fields.integer('epochCounter', 0, MAX_EPOCH_COUNTER),
       }
+    case 'producer-ids-granted':
+      return {
+        type,
+        first: fields.bigint('first'),
+        count: fields.integer('count', 1, 1_000_000),
+        to: fields.nodeId('to'),
+      }
+    default:
+      return decodeTopicRecord(type, fields)
+  }
+}
+
+function decodeTopicRecord(type: string, fields: Fields): MetadataRecord {
+  switch (type) {
     case 'topic-created':
       return {
         type,
@@ -150,13 +175,6 @@ export function decodeMetadataRecord(value: Uint8Array | null): MetadataRecord {
           string,
           string | null
         >,
-      }
-    case 'producer-ids-granted':
-      return {
-        type,
-        first: fields.bigint('first'),
-        count: fields.integer('count', 1, 1_000_000),
-        to: fields.nodeId('to'),
       }
     default:
       throw garbage(`unknown type ${JSON.stringify(type).slice(0, 60)}`)

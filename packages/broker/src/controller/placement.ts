@@ -1,10 +1,11 @@
 /**
- * Which broker hosts which partition. Round-robin over the brokers in ascending order, so that no broker has two partitions
- * of a topic more than another; where the round begins depends on the topic, so that the first broker does not get the
- * only partition of every small topic.
+ * Which broker hosts which partition. Round-robin over the brokers in ascending order, so that no
+ * broker has two partitions of a topic more than another; where the round begins depends on the
+ * topic, so that the first broker does not get the only partition of every small topic.
  *
  * @param brokers live brokers; not empty
- * @param range partitions `from` (inclusive) to `to` (exclusive); a topic that grows goes on where it stopped
+ * @param range partitions `from` (inclusive) to `to` (exclusive); a topic that grows goes on
+ *   where it stopped
  * @returns the single replica of each partition
  */
 export function placePartitions(
@@ -21,7 +22,10 @@ export function placePartitions(
   return placed
 }
 
-/** FNV-1a of 32 bits, mixed once more: its low bits alone differ too little between `topic-1` and `topic-2`. */
+/**
+ * FNV-1a of 32 bits, mixed once more: its low bits alone differ too little between `topic-1` and
+ * `topic-2`.
+ */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index++) {

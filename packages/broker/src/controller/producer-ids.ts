@@ -25,9 +25,10 @@ export interface ProducerIdsOptions {
 }
 
 /**
- * Gives out producer ids of blocks that the controller granted to this broker. One spare block is on disk, so that producers can start
- * while the controller is away, across a restart too. A block leaves the disk, durably, before its first id is given out: so no id
- * is given out twice, and what is left of a block when the broker stops is lost.
+ * Gives out producer ids of blocks that the controller granted to this broker. One spare block is
+ * on disk, so that producers can start while the controller is away, across a restart too. A block
+ * leaves the disk, durably, before its first id is given out: so no id is given out twice, and what
+ * is left of a block when the broker stops is lost.
  */
 export class BlockProducerIds implements ProducerIds {
   readonly #options: ProducerIdsOptions
@@ -42,7 +43,10 @@ export class BlockProducerIds implements ProducerIds {
     this.#path = join(options.dataDir, FILE)
   }
 
-  /** Reads the spare block. One that makes no sense, or is of another cluster, is left alone: ids are plenty. */
+  /**
+   * Reads the spare block. One that makes no sense, or is of another cluster, is left alone: ids
+   * are plenty.
+   */
   async load(): Promise<void> {
     const { fileSystem, clusterId, logger } = this.#options
     const bytes = await readSmallFile(fileSystem, this.#path)

@@ -18,8 +18,8 @@ export interface RegistrationOptions {
 }
 
 /**
- * This broker's session at `brokers/<node id>`. When it is lost (coordination was away for too long, or emptied) it is opened
- * again, until `close`.
+ * This broker's session at `brokers/<node id>`. When it is lost (coordination was away for too
+ * long, or emptied) it is opened again, until `close`.
  */
 export class Registration {
   readonly #options: RegistrationOptions
@@ -34,10 +34,11 @@ export class Registration {
   }
 
   /**
-   * Opens the session. An earlier run of this very broker is replaced; another broker of the same number may have died, so its
-   * session is given the time to end.
+   * Opens the session. An earlier run of this very broker is replaced; another broker of the same
+   * number may have died, so its session is given the time to end.
    *
-   * @throws {BrokerError} KFK_BROKER_CLUSTER when another broker keeps the node id; KFK_BROKER_UNAVAILABLE after `timeoutMs`
+   * @throws {BrokerError} KFK_BROKER_CLUSTER when another broker keeps the node id;
+   *   KFK_BROKER_UNAVAILABLE after `timeoutMs`
    */
   async open(timeoutMs: number): Promise<void> {
     const { clock, ttlMs } = this.#options
@@ -52,7 +53,10 @@ export class Registration {
     }
   }
 
-  /** Gives the node id back at once, so that others do not wait for the session to expire. Never rejects. */
+  /**
+   * Gives the node id back at once, so that others do not wait for the session to expire. Never
+   * rejects.
+   */
   async close(): Promise<void> {
     this.#stopped.abort(new BrokerError('KFK_BROKER_CLOSED', 'the broker stops'))
     await this.#registering
@@ -130,7 +134,8 @@ export class Registration {
     const where = holder === undefined ? 'elsewhere' : `at ${holder.host}:${holder.port}`
     return new BrokerError(
       'KFK_BROKER_CLUSTER',
-      `node id ${nodeId} belongs to a live broker ${where}: give each broker a node id and a data directory of its own`,
+      `node id ${nodeId} belongs to a live broker ${where}: give each broker a node id ` +
+        'and a data directory of its own',
       { details: { nodeId } },
     )
   }
@@ -145,7 +150,10 @@ export class Registration {
   }
 }
 
-/** Only one process holds a data directory, so an entry of the same directory with a lower counter is of a process that is gone. */
+/**
+ * Only one process holds a data directory, so an entry of the same directory with a lower counter
+ * is of a process that is gone.
+ */
 function isEarlierRun(holder: MemberEntry, member: MemberEntry): boolean {
   return (
     holder.incarnation === member.incarnation ||

@@ -13,7 +13,10 @@ export function unsupportedFactor(factor: number): Refusal {
   )
 }
 
-/** The partitions of a request that says itself where replicas go; brokers that were here once are good enough, as in Kafka. */
+/**
+ * The partitions of a request that says itself where replicas go; brokers that were here once are
+ * good enough, as in Kafka.
+ */
 export function manualAssignment(
   partitions: readonly (readonly number[])[],
   image: ClusterImage,
@@ -46,5 +49,6 @@ function replicasProblem(
   const unknown = replicas.find((nodeId) => !isKnown(nodeId))
   return unknown === undefined
     ? undefined
-    : `The manual partition assignment includes broker ${unknown}, but no such broker is registered.`
+    : `The manual partition assignment includes broker ${unknown}, but no such broker is ` +
+        'registered.'
 }

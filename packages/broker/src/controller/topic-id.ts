@@ -2,7 +2,10 @@ import { ZERO_UUID } from '@kfk/protocol'
 
 const UUID = /^[A-Za-z0-9_-]{21}[AQgw]$/
 
-/** Whether text is a topic id: 16 bytes as 22 characters of base64url in canonical form, and not all zero. */
+/**
+ * Whether text is a topic id: 16 bytes as 22 characters of base64url in canonical form, and not all
+ * zero.
+ */
 export function isTopicId(text: unknown): text is string {
   return typeof text === 'string' && UUID.test(text) && text !== ZERO_UUID
 }

@@ -3,10 +3,11 @@ import { BrokerError } from '../errors.js'
 import type { Clock } from '../runtime/clock.js'
 
 /**
- * Runs `operation` for at most `timeoutMs`. Its signal is aborted when the time is over or `signal` fires; the promise does not
- * wait for the operation to notice.
+ * Runs `operation` for at most `timeoutMs`. Its signal is aborted when the time is over or `signal`
+ * fires; the promise does not wait for the operation to notice.
  *
- * @throws {BrokerError} KFK_BROKER_UNAVAILABLE with `details.kafkaCode` REQUEST_TIMED_OUT when the time is over
+ * @throws {BrokerError} KFK_BROKER_UNAVAILABLE with `details.kafkaCode` REQUEST_TIMED_OUT when
+ *   the time is over
  */
 export function within<T>(
   clock: Clock,
@@ -65,7 +66,9 @@ export class Condition {
     for (const look of [...this.#waiters]) look()
   }
 
-  /** Resolves as soon as `isSo` holds, at once if it does already. Rejects with the signal's reason. */
+  /**
+   * Resolves as soon as `isSo` holds, at once if it does already. Rejects with the signal's reason.
+   */
   until(isSo: () => boolean, signal: AbortSignal): Promise<void> {
     if (isSo()) return Promise.resolve()
     return new Promise((resolve, reject) => {

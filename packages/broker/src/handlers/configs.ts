@@ -11,8 +11,9 @@ const topicResource = 2
 const brokerResource = 4
 
 /**
- * DescribeConfigs: every config of a topic or of this broker, set or not (PROTOCOL gotcha 10). Other brokers describe themselves. A
- * broker named '' is the default of all brokers, of which nothing can be set here.
+ * DescribeConfigs: every config of a topic or of this broker, set or not (PROTOCOL gotcha 10).
+ * Other brokers describe themselves. A broker named '' is the default of all brokers, of which
+ * nothing can be set here.
  */
 export const describeConfigs: Handler = defineHandler<typeof apis.describeConfigs>({
   api: apis.describeConfigs,
@@ -23,7 +24,7 @@ export const describeConfigs: Handler = defineHandler<typeof apis.describeConfig
   },
 })
 
-/** IncrementalAlterConfigs: any broker takes it, the controller decides. Topics only. */
+/** IncrementalAlterConfigs: every broker takes it, the controller decides. Topics only. */
 export const incrementalAlterConfigs: Handler = defineHandler<typeof apis.incrementalAlterConfigs>({
   api: apis.incrementalAlterConfigs,
   versions: [0, 1],
@@ -82,7 +83,7 @@ function rowsOf(
   }
   if (resourceName === '') return { rows: [] }
   if (resourceName !== String(nodeId)) {
-    const errorMessage = `Unexpected broker id: this is broker ${nodeId}, and each describes itself.`
+    const errorMessage = `This is broker ${nodeId}, and each describes itself.`
     return { errorCode: errorCodes.INVALID_REQUEST, errorMessage }
   }
   return { rows: describeBrokerConfigs(config) }

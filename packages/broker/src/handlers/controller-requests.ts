@@ -9,7 +9,10 @@ export interface Unavailable {
   readonly errorMessage: string
 }
 
-/** Has the controller answer, here or elsewhere; when it cannot be had, `unavailable` makes the answer. */
+/**
+ * Has the controller answer, here or elsewhere; when it cannot be had, `unavailable` makes the
+ * answer.
+ */
 export async function askController<A extends Api, R>(
   context: RequestContext,
   api: A,

@@ -7,12 +7,15 @@ type Request = RequestOf<typeof apis.describeTopicPartitions>
 type Response = ResponseInput<typeof apis.describeTopicPartitions>
 type Topic = Response['topics'][number]
 
-/** The most partitions of one answer, whatever is asked for (`max.request.partition.size.limit`). */
+/**
+ * The most partitions of one answer, whatever is asked for (`max.request.partition.size.limit`).
+ */
 const maxPartitions = 2000
 
 /**
- * DescribeTopicPartitions (KIP-966), page by page: topics in the order of their names, from the cursor on. No topics means all of them. With one
- * replica each there are no eligible leaders besides.
+ * DescribeTopicPartitions (KIP-966), page by page: topics in the order of their names, from the
+ * cursor on. No topics means all of them. With one replica each there are no eligible leaders
+ * besides.
  */
 export const describeTopicPartitions: Handler = defineHandler<typeof apis.describeTopicPartitions>({
   api: apis.describeTopicPartitions,

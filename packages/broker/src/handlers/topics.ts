@@ -5,7 +5,10 @@ import { askController } from './controller-requests.js'
 /** From here on DeleteTopics names topics by id too, in a list of its own. */
 const deleteByIdSince = 6
 
-/** CreateTopics: any broker takes it, the controller decides. Answers once this broker knows the topics. */
+/**
+ * CreateTopics: every broker takes it, the controller decides. Answers once this broker knows the
+ * topics.
+ */
 export const createTopics: Handler = defineHandler<typeof apis.createTopics>({
   api: apis.createTopics,
   versions: [2, 7],
@@ -21,7 +24,7 @@ export const createTopics: Handler = defineHandler<typeof apis.createTopics>({
   },
 })
 
-/** DeleteTopics: any broker takes it, the controller decides. The logs go in the background. */
+/** DeleteTopics: every broker takes it, the controller decides. The logs go in the background. */
 export const deleteTopics: Handler = defineHandler<typeof apis.deleteTopics>({
   api: apis.deleteTopics,
   versions: [1, 6],
@@ -42,7 +45,7 @@ export const deleteTopics: Handler = defineHandler<typeof apis.deleteTopics>({
   },
 })
 
-/** CreatePartitions: any broker takes it, the controller decides. */
+/** CreatePartitions: every broker takes it, the controller decides. */
 export const createPartitions: Handler = defineHandler<typeof apis.createPartitions>({
   api: apis.createPartitions,
   versions: [0, 3],
