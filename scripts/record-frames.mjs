@@ -50,7 +50,10 @@ const server = createServer((client) => {
     response(chunk)
     client.write(chunk)
   })
-  for (const [socket, other] of [[client, broker], [broker, client]]) {
+  for (const [socket, other] of [
+    [client, broker],
+    [broker, client],
+  ]) {
     socket.on('error', () => other.destroy())
     socket.on('close', () => other.destroy())
   }

@@ -1,0 +1,12 @@
+import { createBroker } from '@kfk/broker'
+import { createProducer } from '@kfk/producer'
+import { msgpackCodec } from '@kfk/protocol'
+
+// The same messages in another form: for a device, a worker, a proxy that people read.
+const broker = await createBroker({ dataDir: './out/swap-codec', port: 0, codec: msgpackCodec })
+const producer = createProducer({ brokers: broker.brokers, codec: msgpackCodec })
+
+const { partition, offset } = await producer.send('events', { value: 'over msgpack' })
+console.log(`partition ${partition}, offset ${offset}`)
+await producer.close()
+await broker.close()
