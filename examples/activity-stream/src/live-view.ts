@@ -107,6 +107,5 @@ function block(summary: BoardSummary, columns: number): string[] {
 
 /** Log lines are strangers' text: no control characters reach the terminal. */
 function clean(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }

@@ -79,7 +79,7 @@ function topicSection(verdict: TopicVerdict, leaders: ReportInput['leaders']): s
   const brokers = [...byBroker].sort(([a], [b]) => a - b)
   const sign = log.records === online && online === offline ? '=' : '≠'
   return [
-    `${topic}`,
+    topic,
     `  partitions ${log.byPartition.map(thousands).join('  ')}`,
     `  brokers    ${brokers.map(([broker, count]) => `${broker}: ${thousands(count)}`).join('   ')}`,
     `  order      ${log.outOfOrder.length === 0 ? 'kept for every key' : `BROKEN for ${log.outOfOrder.length} keys, such as ${log.outOfOrder[0]}`}`,

@@ -54,8 +54,14 @@ export function startProcess(
   const changed = (): void => {
     for (const listener of [...listeners]) listener()
   }
-  child.stdout.setEncoding('utf8').on('data', (text: string) => ((stdout += text), changed()))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => ((stderr += text), changed()))
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text
+    changed()
+  })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+    changed()
+  })
   child.stdin.on('error', () => {
     // The program ended without reading all of its input; its exit says why.
   })
