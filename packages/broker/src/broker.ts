@@ -18,6 +18,7 @@ import { Listener } from './network/listener.js'
 import { KeyedPurgatory } from './network/purgatory.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveOptions } from './options.js'
 import { promiseEpoch } from './partition/epoch-promise.js'
+import { DirectoryStorage } from './partition/directory-storage.js'
 import { PartitionMaintenance } from './partition/maintenance.js'
 import { LogPartitionRegistry } from './partition/partition-registry.js'
 import { silentLogger } from './runtime/logger.js'
@@ -123,6 +124,7 @@ async function start(
     controller: member.controller,
     partitions: registry,
     producerIds: member.producerIds,
+    storage: new DirectoryStorage({ directory, fileSystem, cluster }),
     advertised: advertise(),
   }
   const connections = new ConnectionSet({

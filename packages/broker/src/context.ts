@@ -70,6 +70,7 @@ export interface BrokerServices {
   readonly groups: GroupCoordinators
   readonly producerIds: ProducerIds
   readonly purgatory: Purgatory
+  readonly storage: LogStorage
   /** What ApiVersions answers: derived from the handler table, ascending by key. */
   readonly advertised: readonly { apiKey: number; minVersion: number; maxVersion: number }[]
 }
@@ -284,6 +285,18 @@ export interface PartitionRegistry {
    * each append.
    */
   openInternal(name: string, index: number): Promise<Partition>
+}
+
+/** The data directory as administrators see it. */
+export interface LogStorage {
+  /** Absolute. */
+  readonly path: string
+  /** Whether the directory has stopped taking writes after a failure. */
+  readonly failed: boolean
+  /** The size of the partitions on disk, opened or not, in bytes. */
+  sizes(): Promise<{ topic: string; index: number; sizeBytes: number }[]>
+  /** Of the volume; -1 when the file system cannot tell. */
+  space(): Promise<{ totalBytes: number; usableBytes: number }>
 }
 
 /** Requests that wait for something: no timer and no promise chain each. */

@@ -1,10 +1,12 @@
 import type { Handler } from '../context.js'
 import { describeConfigs, incrementalAlterConfigs } from './configs.js'
+import { deleteRecords } from './delete-records.js'
 import { offsetForLeaderEpoch } from './epochs.js'
 import { fetch } from './fetch.js'
 import { groupOffsetHandlers } from './group-offsets.js'
 import { groupHandlers } from './groups.js'
 import { listOffsets } from './list-offsets.js'
+import { describeLogDirs } from './log-dirs.js'
 import { apiVersions, describeCluster, metadata } from './metadata.js'
 import { allocateProducerIds } from './producer-id-blocks.js'
 import { initProducerId } from './producer-ids.js'
@@ -29,6 +31,8 @@ export const handlers: readonly Handler[] = [
   offsetForLeaderEpoch,
   describeConfigs,
   incrementalAlterConfigs,
+  deleteRecords,
+  describeLogDirs,
   describeCluster,
   describeTopicPartitions,
 ]
