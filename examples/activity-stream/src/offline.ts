@@ -61,7 +61,7 @@ export function loadAndKill(options: {
         })
         .catch((error: unknown) => {
           child.kill('SIGKILL')
-          reject(error)
+          reject(error instanceof Error ? error : new Error(String(error)))
         })
     }, 5)
     child.once('error', reject)
