@@ -30,27 +30,31 @@ export class AppendQueue {
 }
 
 /**
- * Splits appended bytes into batches. With `leaderEpoch` they are stamped in place from `nextOffset` on;
- * without, they keep what they carry, which must be in order. Throws KFK_STORE_INVALID_ARGUMENT, _TOO_LARGE.
+ * Splits appended bytes into batches. With `leaderEpoch` they are stamped in place from
+ * `nextOffset` on;
+ * without, they keep what they carry, which must be in order. Throws KFK_STORE_INVALID_ARGUMENT,
+ * _TOO_LARGE.
  */
 export function admitBatches(
   format: BatchFormat,
   bytes: Uint8Array,
-  rules: { nextOffset: number; maxBatchBytes: number; leaderEpoch: number | undefined },
+  rules: {
+    nextOffset: number
+    limits: { maxBatchBytes: number; segmentBytes: number }
+    leaderEpoch: number | undefined
+  },
 ): BatchSummary[] {
+  const { maxBatchBytes, segmentBytes } = rules.limits
+  if (bytes.length > segmentBytes) {
+    throw tooLarge(`an append of ${bytes.length} bytes`, segmentBytes)
+  }
   const batches: BatchSummary[] = []
   let nextOffset = rules.nextOffset
   let at = 0
   while (at < bytes.length) {
     const size = format.sizeOf(bytes, at)
     if (size <= 0 || at + size > bytes.length) throw refuse(at, 'not a whole batch')
-    if (size > rules.maxBatchBytes) {
-      throw new StoreError(
-        'KFK_STORE_TOO_LARGE',
-        `a batch of ${size} bytes exceeds ${rules.maxBatchBytes}`,
-        { details: { sizeInBytes: size, maxBatchBytes: rules.maxBatchBytes } },
-      )
-    }
+    if (size > maxBatchBytes) throw tooLarge(`a batch of ${size} bytes`, maxBatchBytes)
     if (rules.leaderEpoch !== undefined) {
       format.stamp(bytes, at, { baseOffset: nextOffset, leaderEpoch: rules.leaderEpoch })
     }
@@ -73,5 +77,11 @@ export function admitBatches(
 function refuse(position: number, reason: string): StoreError {
   return new StoreError('KFK_STORE_INVALID_ARGUMENT', `append at byte ${position}: ${reason}`, {
     details: { position, reason },
+  })
+}
+
+function tooLarge(what: string, limitBytes: number): StoreError {
+  return new StoreError('KFK_STORE_TOO_LARGE', `${what} exceeds ${limitBytes}`, {
+    details: { limitBytes },
   })
 }

@@ -31,8 +31,10 @@ export interface ProducerSummary {
 }
 
 /**
- * Makes batches opaque to the store: it moves whole batches and looks at nothing but this. All methods
- * are synchronous, keep no reference to the bytes, and must not throw on garbage (`sizeOf` answers -1,
+ * Makes batches opaque to the store: it moves whole batches and looks at nothing but this. All
+ * methods
+ * are synchronous, keep no reference to the bytes, and must not throw on garbage (`sizeOf` answers
+ * -1,
  * `check` answers a reason); `describe` and `stamp` are only called where `sizeOf` was positive and
  * `headerBytes` bytes are present. `describe` may throw when the fields are impossible.
  */
@@ -41,7 +43,8 @@ export interface BatchFormat {
   /** So many bytes from the start of a batch are enough for `sizeOf` and `describe`. */
   readonly headerBytes: number
   /**
-   * Whole bytes of the batch that starts at `position`. 0: zero-filled, nothing was written here. -1:
+   * Whole bytes of the batch that starts at `position`. 0: zero-filled, nothing was written here.
+   * -1:
    * impossible, or fewer than `headerBytes` bytes are left in `bytes`.
    */
   sizeOf(bytes: Uint8Array, position: number): number
@@ -67,7 +70,10 @@ export interface BatchFormat {
   }
 }
 
-/** Like `describe`, with undefined for fields that cannot be: the bytes may come from a damaged file. */
+/**
+ * Like `describe`, with undefined for fields that cannot be: the bytes may come from a damaged
+ * file.
+ */
 export function tryDescribe(
   format: BatchFormat,
   bytes: Uint8Array,

@@ -5,7 +5,8 @@ import { parseLogName, temporarySuffix } from './file-names.js'
 import { readRange, syncFile, writeFully, type FileSystem } from './fs/file-system.js'
 
 // Kafka refuses any extra line in its checkpoints, so their checksums live in side files
-// `kfk.<name>.crc`: one accepted CRC-32 (8 hex digits) a line. The side file is written first and names
+// `kfk.<name>.crc`: one accepted CRC-32 (8 hex digits) a line. The side file is written first and
+// names
 // the old content as well, so that a crash between the two renames leaves a pair that agrees.
 
 /** A checkpoint is small; anything larger is not one. */
@@ -71,7 +72,10 @@ export async function writeCheckedFile(
   await atomicWriteFile(fileSystem, path, bytes)
 }
 
-/** Undefined when absent. Throws KFK_STORE_CORRUPT when it disagrees with its side file, if it has one. */
+/**
+ * Undefined when absent. Throws KFK_STORE_CORRUPT when it disagrees with its side file, if it has
+ * one.
+ */
 export async function readCheckedFile(
   fileSystem: FileSystem,
   path: string,

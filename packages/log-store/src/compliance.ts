@@ -17,7 +17,9 @@ export interface FileSystemFactory {
   teardown(made: { fileSystem: FileSystem; directory: string }): Promise<void>
 }
 
-/** Like deepStrictEqual, but blind to the realm that an array comes from: test runners have several. */
+/**
+ * Like deepStrictEqual, but blind to the realm that an array comes from: test runners have several.
+ */
 function same(actual: unknown, expected: unknown): void {
   strictEqual(JSON.stringify(actual), JSON.stringify(expected))
 }

@@ -190,7 +190,9 @@ async function* dumpTimeIndex(context: DumpContext): AsyncGenerator<DumpLine, vo
   yield line(`${index.count} entries`)
 }
 
-/** Largest timestamp by last offset of each batch; undefined when there is no log to compare with. */
+/**
+ * Largest timestamp by last offset of each batch; undefined when there is no log to compare with.
+ */
 async function largestTimestamps(context: DumpContext): Promise<Map<number, number> | undefined> {
   const { fileSystem, format, path, baseOffset } = context
   const logPath = join(dirname(path), segmentFileName(baseOffset, segmentSuffixes.log))

@@ -1,6 +1,7 @@
 import { StoreError } from './errors.js'
 
-// File `leader-epoch-checkpoint`, as Kafka writes it: text lines `0` (version), the number of entries,
+// File `leader-epoch-checkpoint`, as Kafka writes it: text lines `0` (version), the number of
+// entries,
 // then `<epoch> <start offset>` per entry, both increasing.
 
 export interface EpochEntry {
@@ -30,7 +31,10 @@ export class EpochIndex {
     return this.#entries.at(-1)?.epoch
   }
 
-  /** Notes that `epoch` starts at `startOffset`; true when it is news. Later entries it contradicts go. */
+  /**
+   * Notes that `epoch` starts at `startOffset`; true when it is news. Later entries it contradicts
+   * go.
+   */
   assign(epoch: number, startOffset: number): boolean {
     const last = this.#entries.at(-1)
     if (epoch < 0 || (last !== undefined && epoch <= last.epoch)) return false

@@ -40,7 +40,9 @@ export class StoreError extends Error {
   }
 }
 
-/** The system's word for a failed call (`ENOSPC`), or undefined when the error is not the system's. */
+/**
+ * The system's word for a failed call (`ENOSPC`), or undefined when the error is not the system's.
+ */
 export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
@@ -58,7 +60,9 @@ export function isOutOfHandles(error: unknown): boolean {
   return errno === 'EMFILE' || errno === 'ENFILE'
 }
 
-/** Wraps a failed system call, naming the file and what was tried. A StoreError passes unchanged. */
+/**
+ * Wraps a failed system call, naming the file and what was tried. A StoreError passes unchanged.
+ */
 export function ioError(error: unknown, attempt: { action: string; path: string }): StoreError {
   if (error instanceof StoreError) return error
   const errno = errnoOf(error)

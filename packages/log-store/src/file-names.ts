@@ -41,7 +41,8 @@ export function parseSegmentFileName(
 
 /** `orders-3` is partition 3 of topic orders, which is how Kafka's checkpoints name it. */
 export function parseLogName(name: string): { topic: string; partition: number } | undefined {
-  // 249 characters for the topic are Kafka's own bound; it leaves room for the suffix of a deletion.
+  // 249 characters for the topic are Kafka's own bound; it leaves room for the suffix of a
+  // deletion.
   const match = /^([a-zA-Z0-9._-]{1,249})-(0|[1-9]\d{0,9})$/.exec(name)
   if (match === null || match[1] === '.' || match[1] === '..') return undefined
   return { topic: match[1]!, partition: Number(match[2]) }
@@ -57,7 +58,9 @@ export function requireLogName(name: string): void {
   )
 }
 
-/** `orders-3` becomes `orders-3.<32 hex>-delete`, cut to the 255 bytes that a file name may have. */
+/**
+ * `orders-3` becomes `orders-3.<32 hex>-delete`, cut to the 255 bytes that a file name may have.
+ */
 export function deletedDirectoryName(name: string, uniqueId: string): string {
   const suffix = `.${uniqueId.replaceAll('-', '')}${deletedDirectorySuffix}`
   return name.slice(0, 255 - suffix.length) + suffix

@@ -7,8 +7,10 @@ export interface Syncable {
 }
 
 /**
- * Group commit. Each log has at most one sync in flight; whoever comes meanwhile shares the next one.
- * Over all logs at most `maxConcurrent` run, so that a thousand dirty logs leave the thread pool usable;
+ * Group commit. Each log has at most one sync in flight; whoever comes meanwhile shares the next
+ * one.
+ * Over all logs at most `maxConcurrent` run, so that a thousand dirty logs leave the thread pool
+ * usable;
  * waiting logs take turns.
  */
 export class SyncScheduler {
@@ -47,7 +49,8 @@ export interface Writable {
 }
 
 /**
- * Writes what was queued in a turn of the event loop at its end: one vectored write per log, however
+ * Writes what was queued in a turn of the event loop at its end: one vectored write per log,
+ * however
  * many connections appended.
  */
 export class WriteScheduler {

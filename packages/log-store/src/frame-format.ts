@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib'
 import type { BatchFormat, BatchSummary, RecordSummary } from './batch-format.js'
 import { StoreError } from './errors.js'
 
-// Frame of one record, big-endian. Offset, length, epoch and magic sit where Kafka's record batch has
+// Frame of one record, big-endian. Offset, length, epoch and magic sit where Kafka's record batch
+// has
 // them, so that a tool can tell the two apart by byte 16.
 //
 //    0  int64   offset          stamped at append, not covered by the checksum

@@ -1,7 +1,8 @@
 import type { BatchSummary } from './batch-format.js'
 
 // Recently appended bytes in memory, so that a reader at the tail needs no system call. Filling it
-// costs a copy of every append, so a log only does it while somebody reads its tail: a read at the end
+// costs a copy of every append, so a log only does it while somebody reads its tail: a read at the
+// end
 // grants credit for the next appended bytes.
 
 const blockBytes = 128 * 1024
@@ -102,7 +103,9 @@ export class HotTail {
     this.#budget.touch(this)
   }
 
-  /** Called after the write of `chunks`, which hold the batches of `spans`, from `startOffset` on. */
+  /**
+   * Called after the write of `chunks`, which hold the batches of `spans`, from `startOffset` on.
+   */
   append(chunks: readonly Uint8Array[], spans: readonly BatchSummary[], startOffset: number): void {
     if (this.#credit <= 0) {
       if (this.#blocks.length > 0) this.clear()

@@ -35,7 +35,9 @@ export class LogCheckpoints {
     this.#startPath = join(directory, fileNames.logStarts)
   }
 
-  /** Reads both files; an unreadable one counts as empty, which makes recovery begin at offset 0. */
+  /**
+   * Reads both files; an unreadable one counts as empty, which makes recovery begin at offset 0.
+   */
   async load(report: (report: StoreReport) => void): Promise<void> {
     await this.#loadOne(this.#recoveryPath, this.#recoveryPoints, report)
     await this.#loadOne(this.#startPath, this.#logStarts, report)

@@ -22,9 +22,15 @@ export interface LogDirectoryOptions {
   readonly hotTailBytes?: number
   /** Syncs that run at once, over all logs; leave a thread of the pool to cold reads. Default 3. */
   readonly maxConcurrentSyncs?: number
-  /** Offsets may be missing between batches, as after compaction; else a gap counts as corruption. Default false. */
+  /**
+   * Offsets may be missing between batches, as after compaction; else a gap counts as corruption.
+   * Default false.
+   */
   readonly offsetGaps?: boolean
-  /** Checkpoints are written this often while something changed; 0 leaves it to `checkpoint()`. Default 60 s. */
+  /**
+   * Checkpoints are written this often while something changed; 0 leaves it to `checkpoint()`.
+   * Default 60 s.
+   */
   readonly checkpointMs?: number
 }
 
@@ -47,7 +53,10 @@ export interface LogDirectory {
   names(): string[]
   /** An opened log. */
   get(name: string): Log | undefined
-  /** Opens, or creates when missing; the same object for the same name. Throws KFK_STORE_CORRUPT, _IO. */
+  /**
+   * Opens, or creates when missing; the same object for the same name. Throws KFK_STORE_CORRUPT,
+   * _IO.
+   */
   open(name: string, options?: Partial<LogOptions>): Promise<Log>
   /** Closes and renames to `<name>.<id>-delete`, durably; the files go once readers have let go. */
   delete(name: string): Promise<void>

@@ -24,7 +24,8 @@ interface Waiter {
 }
 
 /**
- * Durability of one log. `recoveryPoint` moves only when data, and whatever it depends on to be found
+ * Durability of one log. `recoveryPoint` moves only when data, and whatever it depends on to be
+ * found
  * again (sealed segments before it, names in the directory), are on the medium.
  */
 export class LogFlush {

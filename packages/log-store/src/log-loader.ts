@@ -89,7 +89,9 @@ async function createLog(host: LogHost, request: LoadRequest): Promise<LogState>
   }
 }
 
-/** Removes what interrupted work left behind; answers the base offsets of the segments, in order. */
+/**
+ * Removes what interrupted work left behind; answers the base offsets of the segments, in order.
+ */
 async function settleFiles(host: LogHost, path: string): Promise<number[]> {
   const { fileSystem } = host
   let names: string[]
@@ -175,7 +177,9 @@ async function loadSegments(
   return result
 }
 
-/** End of a cleanly closed segment, from its last index entry on; undefined when it does not add up. */
+/**
+ * End of a cleanly closed segment, from its last index entry on; undefined when it does not add up.
+ */
 async function findEnd(
   host: LogHost,
   active: Segment,

@@ -22,7 +22,9 @@ export interface LogView {
 
 /** As many sequential readers of one log find their place without the index. */
 const placeCount = 16
-/** An answer from the tail shorter than this is made longer by a read of the file, if there is more. */
+/**
+ * An answer from the tail shorter than this is made longer by a read of the file, if there is more.
+ */
 const shortTailBytes = 64 * 1024
 /** Touched longer ago, or further back, than this: the page cache may have let it go. */
 const warmMs = 300_000

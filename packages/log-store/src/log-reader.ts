@@ -88,7 +88,9 @@ export class SliceBuilder {
     return this.#collect(bytes, at)
   }
 
-  /** Finds the batch that holds `from`, or the first after it; undefined when it lies further on. */
+  /**
+   * Finds the batch that holds `from`, or the first after it; undefined when it lies further on.
+   */
   #seek(bytes: Uint8Array): number | undefined {
     const format = this.#format
     let at = 0

@@ -17,17 +17,25 @@ export interface ReadRequest {
   readonly maxBytes: number
   /** Exclusive bound, for instance the high watermark; batches that reach it are left out. */
   readonly maxOffset?: number
-  /** Answer the first batch even when it exceeds `maxBytes`, so that a reader cannot get stuck. Default true. */
+  /**
+   * Answer the first batch even when it exceeds `maxBytes`, so that a reader cannot get stuck.
+   * Default true.
+   */
   readonly minOneBatch?: boolean
-  /** Where to read to when the bytes come from the file (the answer is then a view on it); saves an allocation. */
+  /**
+   * Where to read to when the bytes come from the file (the answer is then a view on it); saves an
+   * allocation.
+   */
   readonly into?: Uint8Array
 }
 
 export interface LogSlice {
   /**
    * Whole batches, the first of which may begin before `from`; empty when there is nothing to read.
-   * Yours to keep, never to change: it may be shared with other readers of the tail. It may be shorter
-   * than `maxBytes` although more is there (a read does not cross a segment): read on from `nextOffset`.
+   * Yours to keep, never to change: it may be shared with other readers of the tail. It may be
+   * shorter
+   * than `maxBytes` although more is there (a read does not cross a segment): read on from
+   * `nextOffset`.
    */
   readonly bytes: Uint8Array
   /** Offset after the last record in `bytes`; `from` when empty. */
@@ -77,24 +85,31 @@ export interface Log {
   readonly writtenOffset: number
   /** All below has been synced to the medium. */
   readonly recoveryPoint: number
-  /** All below may be acknowledged: `recoveryPoint` when `flushMessages` is 1, else `writtenOffset`. */
+  /**
+   * All below may be acknowledged: `recoveryPoint` when `flushMessages` is 1, else `writtenOffset`.
+   */
   readonly acknowledgedOffset: number
   /** Leader epoch of the last entry of the epoch checkpoint. */
   readonly latestEpoch: number | undefined
 
   /**
-   * Synchronous: assigns offsets, stamps them in place and queues. What is queued in one turn of the
+   * Synchronous: assigns offsets, stamps them in place and queues. What is queued in one turn of
+   * the
    * event loop goes out as one vectored write at its end, or at `flushNow`. The bytes belong to the
    * log until written. Throws KFK_STORE_INVALID_ARGUMENT, _TOO_LARGE, _CLOSED, _IO (directory is
-   * poisoned), _NO_SPACE. A later failure of the write is told by `whenAcknowledged` and `onRollback`.
+   * poisoned), _NO_SPACE. A later failure of the write is told by `whenAcknowledged` and
+   * `onRollback`.
    */
   append(batches: Uint8Array, options: { readonly leaderEpoch: number }): AppendInfo
-  /** Keeps offsets and epochs that the batches carry; the first must be >= logEndOffset, in order. */
+  /**
+   * Keeps offsets and epochs that the batches carry; the first must be >= logEndOffset, in order.
+   */
   appendReplicated(batches: Uint8Array): AppendInfo
   /** Writes what is queued at once. Worth it when only one request is pending. */
   flushNow(): void
   /**
-   * Resolves when all below `offset` may be acknowledged. Rejects with KFK_STORE_IO when the directory
+   * Resolves when all below `offset` may be acknowledged. Rejects with KFK_STORE_IO when the
+   * directory
    * is poisoned, with _NO_SPACE when the append was rolled back, _CLOSED, or the signal's reason.
    */
   whenAcknowledged(offset: number, signal?: AbortSignal): Promise<void>
@@ -106,7 +121,8 @@ export interface Log {
   onPoisoned(listener: (error: StoreError) => void): () => void
 
   /**
-   * Reads without waiting: hot tail or page cache. Undefined: may have to wait for the disk, use `read`.
+   * Reads without waiting: hot tail or page cache. Undefined: may have to wait for the disk, use
+   * `read`.
    * Throws KFK_STORE_OFFSET_OUT_OF_RANGE, _CORRUPT, _IO, _CLOSED.
    */
   readNow(request: ReadRequest): LogSlice | undefined

@@ -1,6 +1,7 @@
 import { segmentFileName, segmentSuffixes } from './file-names.js'
 
-// Format, as Kafka writes it: 8-byte entries, big-endian: int32 offset relative to the segment's base,
+// Format, as Kafka writes it: 8-byte entries, big-endian: int32 offset relative to the segment's
+// base,
 // int32 position. The offset is the last one of the batch that starts at that position. Strictly
 // increasing in both. A file may be preallocated: a tail of zeros is not entries. There is no
 // checksum; after an unclean stop an index past the recovery point is rebuilt, and every lookup

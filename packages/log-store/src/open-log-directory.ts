@@ -38,7 +38,8 @@ const concurrentRecoveries = 3
 const clockJumpMs = 3_600_000
 
 /**
- * Takes the directory for this process (it is created when missing), reads the checkpoints and, after
+ * Takes the directory for this process (it is created when missing), reads the checkpoints and,
+ * after
  * an unclean stop, recovers every log. A log that cannot be recovered does not keep the others from
  * opening: `open` of it rejects. Throws KFK_STORE_LOCKED naming directory and holder, KFK_STORE_IO.
  */

@@ -12,14 +12,19 @@ export interface LogOptions {
   readonly segmentIndexBytes: number
   /** Records older than this are deleted, a segment at a time; -1 keeps all [retention.ms]. */
   readonly retentionMs: number
-  /** Oldest segments are deleted while more bytes than this would remain; -1 keeps all [retention.bytes]. */
+  /**
+   * Oldest segments are deleted while more bytes than this would remain; -1 keeps all
+   * [retention.bytes].
+   */
   readonly retentionBytes: number
   /**
    * 1: acknowledge after fdatasync. More: acknowledge at the write, and sync after so many records;
    * Number.MAX_SAFE_INTEGER leaves the sync to the operating system [flush.messages].
    */
   readonly flushMessages: number
-  /** Sync at the latest so many ms after a write; Number.MAX_SAFE_INTEGER: never by time [flush.ms]. */
+  /**
+   * Sync at the latest so many ms after a write; Number.MAX_SAFE_INTEGER: never by time [flush.ms].
+   */
   readonly flushMs: number
   /** A larger batch is refused with KFK_STORE_TOO_LARGE [max.message.bytes]. */
   readonly maxBatchBytes: number
@@ -29,12 +34,16 @@ export interface LogOptions {
   readonly maxQueuedBytes: number
 }
 
-/** Kafka's defaults, but for `flushMessages` (Kafka leaves the sync to the system) and `maxBatchBytes`. */
+/**
+ * Kafka's defaults, but for `flushMessages` (Kafka leaves the sync to the system) and
+ * `maxBatchBytes`.
+ */
 export const defaultLogOptions: LogOptions = {
   segmentBytes: 1024 ** 3,
   segmentMs: 7 * 24 * 3_600_000,
   indexIntervalBytes: 4096,
-  // 1 GiB of batches at one 8-byte entry for 4 KiB needs 2 MiB; Kafka's bound leaves room for finer intervals.
+  // 1 GiB of batches at one 8-byte entry for 4 KiB needs 2 MiB; Kafka's bound leaves room for finer
+  // intervals.
   segmentIndexBytes: 10 * 1024 ** 2,
   retentionMs: 7 * 24 * 3_600_000,
   retentionBytes: -1,

@@ -19,7 +19,8 @@ export interface RetentionRules {
 }
 
 /**
- * How many of the oldest segments may go: below the log start, too old, or beyond the size. Facts come
+ * How many of the oldest segments may go: below the log start, too old, or beyond the size. Facts
+ * come
  * oldest first, lazily, so that only as many segments are looked at as can go. A segment without a
  * timestamp never goes for its age. Kafka: UnifiedLog.deleteOldSegments.
  */
@@ -48,7 +49,8 @@ export function countExpired(
 }
 
 /**
- * Notices that the wall clock moved much further than the monotonic one. Until it has stayed there for
+ * Notices that the wall clock moved much further than the monotonic one. Until it has stayed there
+ * for
  * as long as it jumped (at most a day), age deletes nothing: a wrong clock would delete everything.
  */
 export class ClockJumpGuard {

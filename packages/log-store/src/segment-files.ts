@@ -1,7 +1,28 @@
 import { join } from 'node:path'
+import { ioError } from './errors.js'
+import type { FileCache } from './file-cache.js'
 import type { LogHost } from './log-host.js'
 import { deletedSuffix, segmentFileName, segmentSuffixes } from './file-names.js'
-import type { Segment } from './segment.js'
+import { Segment } from './segment.js'
+
+/** Creates an empty segment. Not durable. Poisons the directory unless the error passes. */
+export function createSegment(host: LogHost, directory: string, baseOffset: number): Segment {
+  const createdMs = host.clock.now()
+  const segment = new Segment(host.files, { directory, baseOffset, createdMs })
+  try {
+    segment.create()
+    return segment
+  } catch (error) {
+    const failure = ioError(error, { action: 'create', path: segment.path })
+    if (!failure.retriable) host.poison(failure)
+    throw failure
+  }
+}
+
+/** Closes the data files, each when nobody reads it any more. */
+export function closeSegments(files: FileCache, segments: readonly Segment[]): void {
+  for (const { data } of segments) files.whenUnpinned(data, () => files.close(data))
+}
 
 /** Takes segments off a log's directory without disturbing whoever still reads them. */
 export class SegmentRemover {
@@ -16,7 +37,8 @@ export class SegmentRemover {
   }
 
   /**
-   * Renames the files to `.deleted`, durably, and removes them after `delayMs` or when the last reader
+   * Renames the files to `.deleted`, durably, and removes them after `delayMs` or when the last
+   * reader
    * has let go, whichever is later. A crash in between leaves `.deleted` files or indexes without
    * data, both of which the next start removes.
    */

@@ -14,8 +14,10 @@ export async function ensureIndexes(
 }
 
 /**
- * Builds the indexes of a sound segment anew. Appends may go on meanwhile: the swap happens only when
- * the scan has caught up. Answers the largest timestamp. Throws KFK_STORE_CORRUPT when the data cannot be walked.
+ * Builds the indexes of a sound segment anew. Appends may go on meanwhile: the swap happens only
+ * when
+ * the scan has caught up. Answers the largest timestamp. Throws KFK_STORE_CORRUPT when the data
+ * cannot be walked.
  */
 export async function rebuildIndexes(
   host: LogHost,
@@ -56,7 +58,8 @@ export async function rebuildIndexes(
 }
 
 /**
- * Largest timestamp of a segment. The last time index entry is only where to start: the batches after
+ * Largest timestamp of a segment. The last time index entry is only where to start: the batches
+ * after
  * it are looked at too, so a shortened index cannot hide records. Normally that is one batch.
  */
 export async function findLargestTimestamp(

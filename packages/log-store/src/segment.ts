@@ -123,7 +123,9 @@ export class Segment {
     this.warmFrom = 0
   }
 
-  /** Writes whole batches at the end of the data file; nothing is known of them until `noteBatches`. */
+  /**
+   * Writes whole batches at the end of the data file; nothing is known of them until `noteBatches`.
+   */
   write(chunks: readonly Uint8Array[]): number {
     const position = this.sizeBytes
     const written = writeFully(this.#files.use(this.data), chunks, position)
@@ -160,7 +162,9 @@ export class Segment {
     }
   }
 
-  /** No batch up to `lastOffset` fits: the indexes are full, or its offset is too far from the base. */
+  /**
+   * No batch up to `lastOffset` fits: the indexes are full, or its offset is too far from the base.
+   */
   isFullFor(lastOffset: number, segmentIndexBytes: number): boolean {
     if (lastOffset - this.baseOffset > maxRelativeOffset) return true
     const indexes = this.#indexes
@@ -215,7 +219,8 @@ export class Segment {
   }
 
   /**
-   * Reads both index files. False: missing, shortened or impossible; then they must be rebuilt. What
+   * Reads both index files. False: missing, shortened or impossible; then they must be rebuilt.
+   * What
    * they point at is compared with the data at every lookup.
    */
   loadIndexes(): boolean {
@@ -236,7 +241,10 @@ export class Segment {
     this.indexesDirty = true
   }
 
-  /** Writes and syncs the index files if memory is ahead of them. Durable after a sync of the directory. */
+  /**
+   * Writes and syncs the index files if memory is ahead of them. Durable after a sync of the
+   * directory.
+   */
   async persistIndexes(): Promise<void> {
     const indexes = this.#indexes
     if (!this.indexesDirty || indexes === undefined) return

@@ -1,10 +1,8 @@
-import { join } from 'node:path'
 import { Acknowledgements } from './acknowledgements.js'
 import { admitBatches, AppendQueue } from './append-queue.js'
-import { writeCheckedFile } from './checkpoint-file.js'
-import { encodeEpochs, type EpochIndex } from './epoch-index.js'
+import { EpochFile } from './epoch-file.js'
+import type { EpochIndex } from './epoch-index.js'
 import { ioError, isOutOfHandles, isOutOfSpace, StoreError } from './errors.js'
-import { fileNames } from './file-names.js'
 import type { Syncable, Writable } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
@@ -22,10 +20,11 @@ import type {
   TimestampOffset,
 } from './log.js'
 import { resolveLogOptions, type LogOptions } from './options.js'
-import { SegmentRemover } from './segment-files.js'
+import { mustRoll, type NextAppend } from './roll-policy.js'
+import { closeSegments, createSegment, SegmentRemover } from './segment-files.js'
 import { findLargestTimestamp, locateOffset } from './segment-repair.js'
 import { SegmentList } from './segment-list.js'
-import { Segment } from './segment.js'
+import type { Segment } from './segment.js'
 import { TimestampSearch } from './timestamp-search.js'
 
 /** What opening found, or made. The active segment's indexes are loaded. */
@@ -64,7 +63,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   /** Why appends are refused: closed, poisoned, or being truncated. */
   #refusal: StoreError | undefined
   #closed = false
-  #epochChangesSaved: number
+  readonly #epochFile: EpochFile
   #writes = 0
   #writtenBytes = 0
 
@@ -78,8 +77,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.logEndOffset = state.logEndOffset
     this.writtenOffset = state.logEndOffset
     this.epochs = state.epochs
-    // What opening found is not in a file yet when it differs; the first checkpoint settles it.
-    this.#epochChangesSaved = -1
+    this.#epochFile = new EpochFile(host.fileSystem, state.path, state.epochs)
     this.#flush = new LogFlush(host, this, state.recoveryPoint)
     this.#acknowledgements = new Acknowledgements(this.#acknowledgeable())
     this.#tail = new HotTail(host.tails)
@@ -251,7 +249,10 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     })
   }
 
-  /** Deletes the oldest `count` segments; never the active one. Returns the bytes that will be freed. */
+  /**
+   * Deletes the oldest `count` segments; never the active one. Returns the bytes that will be
+   * freed.
+   */
   async deleteSegments(count: number): Promise<number> {
     const gone = this.segments.all.slice(0, Math.min(count, this.segments.all.length - 1))
     if (gone.length === 0) return 0
@@ -264,11 +265,14 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     return bytes
   }
 
-  /** Deletes what is too old or too much. `nowMs` undefined: leave age out. Called by the directory. */
+  /**
+   * Deletes what is too old or too much. `nowMs` undefined: leave age out. Called by the directory.
+   */
   async applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
     if (this.#refusal !== undefined || this.#closed) return { segments: 0, bytes: 0 }
     const count = await countDeletable(this.#host, this, nowMs)
-    // Kafka does the same when everything has expired: a fresh segment takes over, so that the active
+    // Kafka does the same when everything has expired: a fresh segment takes over, so that the
+    // active
     // one is never deleted.
     if (count === this.segments.all.length && this.segments.active.sizeBytes > 0) this.roll()
     const segments = Math.min(count, this.segments.all.length - 1)
@@ -295,13 +299,9 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     await this.#host.checkpoint()
   }
 
-  /** The epoch checkpoint, if it changed since it was last written. Durable when it resolves. */
-  async saveEpochs(): Promise<void> {
-    const { changes } = this.epochs
-    if (changes === this.#epochChangesSaved) return
-    const path = join(this.path, fileNames.epochs)
-    await writeCheckedFile(this.#host.fileSystem, path, encodeEpochs(this.epochs.entries))
-    this.#epochChangesSaved = changes
+  /** Durable when it resolves. */
+  saveEpochs(): Promise<void> {
+    return this.#epochFile.save()
   }
 
   /** The disk failed. Reads go on; appends and acknowledgements do not. */
@@ -329,7 +329,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
       this.#acknowledgements.fail(closed)
       this.#tail.clear()
       await this.#remover.finish()
-      for (const segment of this.segments.all) this.#closeFile(segment)
+      closeSegments(this.#host.files, this.segments.all)
     }
   }
 
@@ -343,7 +343,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.#acknowledgements.fail(error)
     this.#tail.clear()
     await this.#remover.finish()
-    for (const segment of this.segments.all) this.#closeFile(segment)
+    closeSegments(this.#host.files, this.segments.all)
   }
 
   /** Resolves when no read or sync holds a file of this log any more. */
@@ -364,22 +364,11 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     await this.#host.fileSystem.syncDirectory(this.path)
   }
 
-  #closeFile(segment: Segment): void {
-    this.#host.files.whenUnpinned(segment.data, () => this.#host.files.close(segment.data))
-  }
-
   #enqueue(bytes: Uint8Array, leaderEpoch: number | undefined): AppendInfo {
     this.#requireWritable()
-    if (bytes.length > this.options.segmentBytes) {
-      throw new StoreError(
-        'KFK_STORE_TOO_LARGE',
-        `an append of ${bytes.length} bytes exceeds a segment of ${this.options.segmentBytes}`,
-        { details: { sizeInBytes: bytes.length, segmentBytes: this.options.segmentBytes } },
-      )
-    }
     const batches = admitBatches(this.#host.format, bytes, {
       nextOffset: this.logEndOffset,
-      maxBatchBytes: this.options.maxBatchBytes,
+      limits: this.options,
       leaderEpoch,
     })
     const { lastOffset } = batches[batches.length - 1]!
@@ -398,29 +387,23 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     }
   }
 
-  /** Rolls by size, time or full index, by Kafka's rule (LogSegment.shouldRoll). */
-  #makeRoom(next: { sizeInBytes: number; lastOffset: number; maxTimestamp: number }): void {
+  #makeRoom(next: NextAppend): void {
     const queue = this.#queue
     if (queue.bytes + next.sizeInBytes > this.options.maxQueuedBytes) this.#drain()
-    const segment = this.segments.active
-    const occupied = segment.sizeBytes + queue.bytes
-    if (occupied === 0) return
-    const { segmentBytes, segmentMs, segmentIndexBytes } = this.options
-    const firstTimestamp = segment.firstTimestamp ?? queue.batches[0]?.maxTimestamp ?? -1
-    const ageMs =
-      firstTimestamp >= 0 && next.maxTimestamp >= 0
-        ? next.maxTimestamp - firstTimestamp
-        : this.#host.clock.now() - segment.createdMs
-    const full =
-      occupied > segmentBytes - next.sizeInBytes ||
-      ageMs > segmentMs ||
-      segment.isFullFor(next.lastOffset, segmentIndexBytes)
+    const full = mustRoll(this.segments.active, next, {
+      options: this.options,
+      nowMs: this.#host.clock.now(),
+      queuedBytes: queue.bytes,
+      queuedTimestamp: queue.batches[0]?.maxTimestamp ?? -1,
+    })
     if (!full) return
     this.#drain()
     this.#roll()
   }
 
-  /** Writes the queue now; throws if that cannot be done, for what comes next has no offsets then. */
+  /**
+   * Writes the queue now; throws if that cannot be done, for what comes next has no offsets then.
+   */
   #drain(): void {
     const expected = this.logEndOffset
     this.flushNow()
@@ -433,7 +416,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
 
   #roll(): void {
     const old = this.segments.active
-    const segment = this.#createAt(this.logEndOffset)
+    const segment = createSegment(this.#host, this.path, this.logEndOffset)
     old.seal()
     this.segments = this.segments.with(segment)
     this.#flush.noteRolled(old)
@@ -480,29 +463,13 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.#tail.clear()
     this.#reads.forgetPlaces()
     this.epochs.truncateFromEnd(cut.offset)
-    const active = target ?? this.#createAt(offset)
+    const active = target ?? createSegment(this.#host, this.path, offset)
     this.segments = new SegmentList([...segments.all.slice(0, keep), ...(target ? [] : [active])])
     active.unseal()
     if (target !== undefined) target.truncate(cut.position, cut.offset)
     // Newest first: a crash in between leaves no gap.
     await this.#remover.discard([...gone].reverse(), this.options.fileDeleteDelayMs)
     await findLargestTimestamp(this.#host, active, this.options.indexIntervalBytes)
-  }
-
-  #createAt(baseOffset: number): Segment {
-    const segment = new Segment(this.#host.files, {
-      directory: this.path,
-      baseOffset,
-      createdMs: this.#host.clock.now(),
-    })
-    try {
-      segment.create()
-      return segment
-    } catch (error) {
-      const failure = ioError(error, { action: 'create', path: segment.path })
-      if (!failure.retriable) this.#host.poison(failure)
-      throw failure
-    }
   }
 
   #acknowledgeable(): number {

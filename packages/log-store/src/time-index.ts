@@ -1,8 +1,10 @@
 import { segmentFileName, segmentSuffixes } from './file-names.js'
 import { isZero } from './offset-index.js'
 
-// Format, as Kafka writes it: 12-byte entries, big-endian: int64 timestamp (ms), int32 relative offset.
-// An entry says: the largest timestamp up to here is that of the batch whose last offset is this one.
+// Format, as Kafka writes it: 12-byte entries, big-endian: int64 timestamp (ms), int32 relative
+// offset.
+// An entry says: the largest timestamp up to here is that of the batch whose last offset is this
+// one.
 // Timestamps strictly increase. A zero tail of a preallocated file is not entries.
 
 export const timeIndexEntryBytes = 12

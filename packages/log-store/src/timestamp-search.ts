@@ -17,7 +17,10 @@ interface Hit {
   readonly position: number
 }
 
-/** Search by timestamp: a floor search in the time index, then at most one index interval of batches. */
+/**
+ * Search by timestamp: a floor search in the time index, then at most one index interval of
+ * batches.
+ */
 export class TimestampSearch {
   readonly #host: LogHost
   readonly #view: LogView

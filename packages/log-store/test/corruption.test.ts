@@ -1,4 +1,5 @@
-// Property: whatever happens to the bytes of a log, reading it yields a valid prefix or a loud error,
+// Property: whatever happens to the bytes of a log, reading it yields a valid prefix or a loud
+// error,
 // never wrong data; and what the recovery point vouches for is never cut silently.
 import { join } from 'node:path'
 import { memoryFileSystem, openLogDirectory, StoreError } from '../src/index'

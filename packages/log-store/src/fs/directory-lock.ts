@@ -4,8 +4,10 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { StoreError } from '../errors.js'
 
-// Two layers. `.lock` is the file that Kafka locks too: an advisory lock of the system, gone with the
-// process however it ends, taken when fs-native-extensions is installed. `kfk.lock` names the holder
+// Two layers. `.lock` is the file that Kafka locks too: an advisory lock of the system, gone with
+// the
+// process however it ends, taken when fs-native-extensions is installed. `kfk.lock` names the
+// holder
 // and is the lock where the native module is absent: it holds while that very process runs.
 
 interface Holder {
@@ -105,7 +107,10 @@ function thisProcess(): Omit<Holder, 'token' | 'native'> {
   }
 }
 
-/** Start time in clock ticks since boot, field 22 of /proc/<pid>/stat; empty where there is no /proc. */
+/**
+ * Start time in clock ticks since boot, field 22 of /proc/<pid>/stat; empty where there is no
+ * /proc.
+ */
 function processStart(pid: number): string {
   const stat = readText(`/proc/${pid}/stat`)
   // The second field is the command in parentheses and may hold spaces.

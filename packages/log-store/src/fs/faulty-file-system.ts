@@ -9,7 +9,8 @@ import {
   systemError,
 } from './memory-file-system.js'
 
-// Fault model. Bytes are durable after `syncData` of their file, names after `syncDirectory` of their
+// Fault model. Bytes are durable after `syncData` of their file, names after `syncDirectory` of
+// their
 // directory; a file whose name was lost is lost with its bytes. A crash keeps of everything else
 // nothing, all, or all but a torn last write, as the test chooses. A failed sync makes no promise
 // about the bytes, and later syncs succeed as if nothing had been wrong, as real kernels do.
@@ -51,7 +52,10 @@ export interface FaultyFileSystem extends FileSystem {
   readonly mutations: number
   inject(fault: Fault): void
   clearFaults(): void
-  /** Stops the machine at the n-th mutation from now (1 = the next): it does not happen, nor anything after. */
+  /**
+   * Stops the machine at the n-th mutation from now (1 = the next): it does not happen, nor
+   * anything after.
+   */
   crashAt(mutation: number): void
   /** The machine has stopped and waits for `crash`. */
   readonly stopped: boolean

@@ -1,8 +1,10 @@
 /**
  * The seam between the store and a disk. What the store assumes of a disk:
- * bytes written are durable only after `syncData` of that file; a created, renamed or removed name is
+ * bytes written are durable only after `syncData` of that file; a created, renamed or removed name
+ * is
  * durable only after `syncDirectory` of its directory; until then a crash may keep any part of it.
- * Hot calls are synchronous (a trip through the thread pool costs more than a cached write); whatever
+ * Hot calls are synchronous (a trip through the thread pool costs more than a cached write);
+ * whatever
  * waits for the medium is not.
  */
 export interface FileSystem {
@@ -20,7 +22,9 @@ export interface FileSystem {
   makeDirectory(path: string): Promise<void>
   /** Atomic, replaces a file at `to`. Durable after `syncDirectory`. Open handles stay valid. */
   rename(from: string, to: string): Promise<void>
-  /** Removes a file; an absent one is fine. Open handles stay valid. Durable after `syncDirectory`. */
+  /**
+   * Removes a file; an absent one is fine. Open handles stay valid. Durable after `syncDirectory`.
+   */
   remove(path: string): Promise<void>
   /** Removes a directory with all that is in it; an absent one is fine. */
   removeDirectory(path: string): Promise<void>
@@ -53,7 +57,8 @@ export interface FileHandle {
   /** Read in the thread pool; the buffer belongs to the call until it resolves. */
   read(into: Uint8Array, position: number): Promise<number>
   /**
-   * Blocking vectored write at `position`; returns the bytes written, which may be fewer. Not durable.
+   * Blocking vectored write at `position`; returns the bytes written, which may be fewer. Not
+   * durable.
    * The chunks may be reused when it returns.
    */
   writevSync(chunks: readonly Uint8Array[], position: number): number

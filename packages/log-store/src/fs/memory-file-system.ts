@@ -155,7 +155,9 @@ class MemoryFileHandle implements FileHandle {
   }
 }
 
-/** A disk in memory, gone with the object: for tests and for logs that need not survive the process. */
+/**
+ * A disk in memory, gone with the object: for tests and for logs that need not survive the process.
+ */
 export function memoryFileSystem(): FileSystem {
   return memoryFileSystemOver(new MemoryTree())
 }

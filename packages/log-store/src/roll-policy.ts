@@ -1,0 +1,37 @@
+import type { LogOptions } from './options.js'
+import type { Segment } from './segment.js'
+
+/** An append that is about to be queued. */
+export interface NextAppend {
+  readonly sizeInBytes: number
+  readonly lastOffset: number
+  readonly maxTimestamp: number
+}
+
+/** Whether the active segment must end before `next`: Kafka's rule (LogSegment.shouldRoll). */
+export function mustRoll(
+  segment: Segment,
+  next: NextAppend,
+  state: {
+    readonly options: LogOptions
+    readonly nowMs: number
+    /** Bytes that are queued for the segment. */
+    readonly queuedBytes: number
+    /** Timestamp of the first queued batch, -1 when there is none. */
+    readonly queuedTimestamp: number
+  },
+): boolean {
+  const { segmentBytes, segmentMs, segmentIndexBytes } = state.options
+  const occupied = segment.sizeBytes + state.queuedBytes
+  if (occupied === 0) return false
+  const firstTimestamp = segment.firstTimestamp ?? state.queuedTimestamp
+  const ageMs =
+    firstTimestamp >= 0 && next.maxTimestamp >= 0
+      ? next.maxTimestamp - firstTimestamp
+      : state.nowMs - segment.createdMs
+  return (
+    occupied > segmentBytes - next.sizeInBytes ||
+    ageMs > segmentMs ||
+    segment.isFullFor(next.lastOffset, segmentIndexBytes)
+  )
+}
