@@ -15,7 +15,9 @@ class FakeStream implements ByteStream {
   paused = false
   destroyed = false
   ended = false
-  ondata: (chunk: Uint8Array) => void = () => undefined
+  ondata: (chunk: Uint8Array, borrowed: boolean) => void = () => undefined
+  space: () => Uint8Array | undefined = () => undefined
+  onfilled: (byteCount: number) => void = () => undefined
   ondrain: () => void = () => undefined
   onclose: () => void = () => undefined
   write(chunks: readonly Uint8Array[]): void {
@@ -120,13 +122,13 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 test('requests of one chunk are answered in one write, in order', () => {
   const { stream } = setUp()
-  stream.ondata(Buffer.concat([1, 2, 3].map((id) => heartbeat(id, 'now'))))
+  stream.ondata(Buffer.concat([1, 2, 3].map((id) => heartbeat(id, 'now'))), false)
   expect(answered(stream)).toEqual([[1, 2, 3]])
 })
 
 test('a request waits for the one before it, but Produce overlaps, in order', async () => {
   const { stream, held } = setUp()
-  stream.ondata(Buffer.concat([produce(1), produce(2), produce(3), heartbeat(4, 'now')]))
+  stream.ondata(Buffer.concat([produce(1), produce(2), produce(3), heartbeat(4, 'now')]), false)
   expect(held.map(({ name }) => name)).toEqual(['1', '2', '3'])
   held[2]!.answer()
   held[1]!.answer()
@@ -140,7 +142,7 @@ test('a request waits for the one before it, but Produce overlaps, in order', as
 
 test('a serial request holds up those behind it', async () => {
   const { stream, held } = setUp()
-  stream.ondata(Buffer.concat([heartbeat(1, 'slow'), produce(2), produce(3)]))
+  stream.ondata(Buffer.concat([heartbeat(1, 'slow'), produce(2), produce(3)]), false)
   expect(held.map(({ name }) => name)).toEqual(['slow'])
   held[0]!.answer()
   await turn()
@@ -151,7 +153,7 @@ test('a serial request holds up those behind it', async () => {
 test('frames may come in single bytes, and acks=0 has no response', async () => {
   const { stream } = setUp()
   for (const byte of Buffer.concat([produce(1, 0), heartbeat(2, 'now')])) {
-    stream.ondata(Buffer.from([byte]))
+    stream.ondata(Buffer.from([byte]), false)
   }
   await turn()
   expect(answered(stream).flat()).toEqual([2])
@@ -164,7 +166,7 @@ test('an unknown ApiVersions version gets version 0, error 35 and its own range'
     clientSoftwareVersion: '1',
   })
   request.writeInt16BE(99, 6)
-  stream.ondata(request)
+  stream.ondata(request, false)
   const [response] = kafkaCodec
     .createFrameDecoder({ maxFrameBytes: 1000 })
     .push(Buffer.concat(stream.writes[0]!))
@@ -190,7 +192,7 @@ test.each([
   ['a handler that throws', () => heartbeat(1, 'throw')],
 ])('%s closes the connection with one line in the log', (_name, bytes) => {
   const { stream, warnings, closed } = setUp()
-  stream.ondata(bytes())
+  stream.ondata(bytes(), false)
   expect(stream.destroyed).toBe(true)
   expect(closed()).toBe(1)
   expect(warnings).toHaveLength(1)
@@ -200,7 +202,7 @@ test.each([
 test('a client that does not take its answers is not served further', async () => {
   const { stream, held } = setUp()
   stream.unsentBytes = 5_000_000
-  stream.ondata(Buffer.concat([produce(1), produce(2)]))
+  stream.ondata(Buffer.concat([produce(1), produce(2)]), false)
   expect(held).toEqual([])
   expect(stream.paused).toBe(true)
   stream.unsentBytes = 0
@@ -211,9 +213,9 @@ test('a client that does not take its answers is not served further', async () =
 
 test('draining answers what runs, takes nothing new, and closes', async () => {
   const { stream, held, connection } = setUp()
-  stream.ondata(Buffer.concat([heartbeat(1, 'slow'), heartbeat(2, 'now')]))
+  stream.ondata(Buffer.concat([heartbeat(1, 'slow'), heartbeat(2, 'now')]), false)
   connection.drain()
-  stream.ondata(heartbeat(3, 'now'))
+  stream.ondata(heartbeat(3, 'now'), false)
   expect(stream.ended).toBe(false)
   held[0]!.answer()
   await turn()

@@ -12,8 +12,17 @@ export interface ByteStream {
   destroy(): void
   /** Closes after what has been written is sent. `onclose` follows. */
   end(): void
-  /** Set by the receiver. A chunk belongs to it from then on. */
-  ondata: (chunk: Uint8Array) => void
+  /**
+   * Set by the receiver. A chunk belongs to it from then on; one that is `borrowed` only until the
+   * call returns.
+   */
+  ondata: (chunk: Uint8Array, borrowed: boolean) => void
+  /**
+   * Set by the receiver: memory to put the next bytes into, instead of a chunk. A stream need not
+   * ask. It tells of them by `onfilled`, before it asks again.
+   */
+  space: () => Uint8Array | undefined
+  onfilled: (byteCount: number) => void
   /** Everything that was written has left. */
   ondrain: () => void
   /** Called once. No other call follows. */

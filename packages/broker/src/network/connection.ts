@@ -9,6 +9,8 @@ const inFlightRequestsMax = 128
  * longer read.
  */
 const backlogBytesMax = 1024 * 1024
+/** A borrowed chunk up to this size is copied at once. */
+const copyWholeBytes = 16 * 1024
 /**
  * Over this much unsent output a connection is neither read nor served: the client does not take
  * its answers.
@@ -95,7 +97,13 @@ export class Connection implements MemoryAccount {
     this.#memory = options.memory
     this.#monotonicMs = options.monotonicMs
     this.lastActiveMs = options.monotonicMs()
-    stream.ondata = (chunk) => this.#receive(chunk)
+    stream.ondata = (chunk, borrowed) => {
+      this.#receive(() => this.#push(chunk, borrowed))
+    }
+    stream.space = () => (this.#stopping ? undefined : this.#decoder.space?.())
+    stream.onfilled = (byteCount) => {
+      this.#receive(() => this.#open(this.#decoder.filled!(byteCount)))
+    }
     stream.ondrain = () => this.#advance()
     stream.onclose = () => this.#onStreamClosed()
   }
@@ -159,15 +167,28 @@ export class Connection implements MemoryAccount {
     this.#updateReading()
   }
 
-  #receive(chunk: Uint8Array): void {
+  #push(chunk: Uint8Array, borrowed: boolean): void {
+    // Handlers keep what they are given: a small chunk is copied as a whole, of a large one only
+    // the frames that it completes (what is left over, the decoder copies anyway).
+    const copyFirst = borrowed && chunk.length <= copyWholeBytes
+    const owned = copyFirst ? Buffer.from(chunk) : chunk
+    for (const frame of this.#decoder.push(owned)) {
+      this.#open(borrowed && frame.buffer === chunk.buffer ? Buffer.from(frame) : frame)
+    }
+  }
+
+  #open(frame: Uint8Array | undefined): void {
+    if (frame === undefined) return
+    this.#backlog.push(this.#delegate.open(frame))
+    this.#backlogBytes += frame.length
+  }
+
+  #receive(take: () => void): void {
     if (this.#closed || this.#stopping) return
     this.lastActiveMs = this.#monotonicMs()
     this.#receiving = true
     try {
-      for (const frame of this.#decoder.push(chunk)) {
-        this.#backlog.push(this.#delegate.open(frame))
-        this.#backlogBytes += frame.length
-      }
+      take()
       this.#startRequests()
     } catch (error) {
       this.fault(error)

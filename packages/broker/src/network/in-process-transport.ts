@@ -139,10 +139,12 @@ function pipe(): { client: TransportConnection; server: ByteStream } {
       else toClient.drained = close
     },
     ondata: () => undefined,
+    space: () => undefined,
+    onfilled: () => undefined,
     ondrain: () => undefined,
     onclose: () => undefined,
   }
-  toServer.deliver = (chunk) => server.ondata(chunk)
+  toServer.deliver = (chunk) => server.ondata(chunk, false)
   toServer.drained = () => client.ondrain()
   toClient.deliver = (chunk) => client.ondata(chunk)
   toClient.drained = () => server.ondrain()

@@ -62,8 +62,9 @@ export class Listener {
       return
     }
     if (socket.destroyed) return
-    this.#accept(new SocketStream(socket))
-    socket.resume()
+    const stream = new SocketStream(socket)
+    this.#accept(stream)
+    stream.start()
   }
 }
 
