@@ -67,4 +67,11 @@ export interface FrameDecoder {
   push(chunk: Uint8Array): Uint8Array[]
   /** Bytes held for a frame that is not complete yet. */
   readonly bufferedBytes: number
+  /**
+   * Memory for the next bytes of a large incomplete frame, to receive into it without a copy; then
+   * call `filled`. Undefined: use `push`. A decoder need not offer this.
+   */
+  space?(): Uint8Array | undefined
+  /** Takes `byteCount` bytes that were put into `space()`; returns the frame when that completes it. */
+  filled?(byteCount: number): Uint8Array | undefined
 }

@@ -13,6 +13,9 @@ const MIN_FRAME_BYTES = 6
  */
 const GROWTH = 4
 
+/** Less than this is not worth a read of its own into the frame's buffer. */
+const MIN_SPACE_BYTES = 16 * 1024
+
 const EMPTY = Buffer.alloc(0)
 
 /**
@@ -37,6 +40,19 @@ class LengthPrefixedFrames implements FrameDecoder {
 
   get bufferedBytes(): number {
     return this.#held
+  }
+
+  space(): Uint8Array | undefined {
+    if (this.#held < PREFIX_BYTES) return undefined
+    const frameEnd = PREFIX_BYTES + this.#size(this.#pending, 0)
+    if (frameEnd - this.#held < MIN_SPACE_BYTES) return undefined
+    this.#reserve(Math.min(frameEnd, this.#held + MIN_SPACE_BYTES))
+    return this.#pending.subarray(this.#held, Math.min(this.#pending.length, frameEnd))
+  }
+
+  filled(byteCount: number): Uint8Array | undefined {
+    this.#held += byteCount
+    return this.#held === PREFIX_BYTES + this.#size(this.#pending, 0) ? this.#take() : undefined
   }
 
   push(bytes: Uint8Array): Uint8Array[] {
@@ -65,28 +81,37 @@ class LengthPrefixedFrames implements FrameDecoder {
     const frameEnd = PREFIX_BYTES + this.#size(this.#pending, 0)
     const taken = Math.min(frameEnd - this.#held, chunk.length - position)
     this.#hold(chunk, position, position + taken)
-    if (this.#held === frameEnd) {
-      frames.push(this.#pending.subarray(PREFIX_BYTES, frameEnd))
-      this.#pending = EMPTY
-      this.#held = 0
-    }
+    if (this.#held === frameEnd) frames.push(this.#take())
     return position + taken
+  }
+
+  /** The complete frame; nothing is held afterwards. */
+  #take(): Uint8Array {
+    const frame = this.#pending.subarray(PREFIX_BYTES, this.#held)
+    this.#pending = EMPTY
+    this.#held = 0
+    return frame
   }
 
   #hold(chunk: Buffer, start: number, end: number): void {
     const needed = this.#held + end - start
-    if (needed > this.#pending.length) {
-      const larger = Buffer.allocUnsafe(this.#capacity(needed))
-      this.#pending.copy(larger, 0, 0, this.#held)
-      this.#pending = larger
-    }
+    const size = this.#held === 0 && needed >= PREFIX_BYTES ? this.#size(chunk, start) : undefined
+    this.#reserve(needed, size)
     chunk.copy(this.#pending, this.#held, start, end)
     this.#held = needed
   }
 
-  #capacity(needed: number): number {
-    if (this.#held < PREFIX_BYTES) return Math.max(needed, 64)
-    const frameEnd = PREFIX_BYTES + this.#size(this.#pending, 0)
+  /** Makes room for `needed` bytes, and for more of a frame whose size is known. */
+  #reserve(needed: number, size?: number): void {
+    if (needed <= this.#pending.length) return
+    const larger = Buffer.allocUnsafe(this.#capacity(needed, size))
+    this.#pending.copy(larger, 0, 0, this.#held)
+    this.#pending = larger
+  }
+
+  #capacity(needed: number, size?: number): number {
+    if (size === undefined && this.#held < PREFIX_BYTES) return Math.max(needed, 64)
+    const frameEnd = PREFIX_BYTES + (size ?? this.#size(this.#pending, 0))
     return Math.min(frameEnd, needed * GROWTH)
   }
 

@@ -54,3 +54,33 @@ test('the buffer follows the bytes that arrived, in chunks of one byte too', () 
   expect(decoder.bufferedBytes).toBe(10_004)
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(5_000_000)
 })
+
+test('received in place or pushed, large frames come out the same', () => {
+  const sizes = fc.array(fc.integer({ min: 6, max: 300_000 }), { maxLength: 4 })
+  fc.assert(
+    fc.property(sizes, fc.array(fc.integer({ min: 1, max: 65_536 })), (lengths, cuts) => {
+      const bodies = lengths.map((length, index) => Buffer.alloc(length, index + 1))
+      const stream = Buffer.concat(bodies.map(framed))
+      const decoder = createFrameDecoder({ maxFrameBytes: 300_000 })
+      const seen: Uint8Array[] = []
+      for (let position = 0, turn = 0; position < stream.length; turn += 1) {
+        const cut = cuts[turn % cuts.length] ?? 65_536
+        const space = decoder.space?.()
+        const room = Math.min(cut, space?.length ?? cut, stream.length - position)
+        const chunk = stream.subarray(position, position + room)
+        position += room
+        if (space === undefined) {
+          seen.push(...decoder.push(Buffer.from(chunk)))
+        } else {
+          space.set(chunk)
+          const frame = decoder.filled!(room)
+          if (frame !== undefined) seen.push(frame)
+        }
+      }
+      expect(seen.map((frame) => frame.length)).toEqual(lengths)
+      expect(Buffer.concat(seen).equals(Buffer.concat(bodies))).toBe(true)
+      expect(decoder.bufferedBytes).toBe(0)
+    }),
+    { seed: 4, numRuns: 50 },
+  )
+})
