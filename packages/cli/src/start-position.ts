@@ -1,0 +1,30 @@
+import { InvalidArgumentError } from 'commander'
+
+/** Where to begin to read. */
+export type StartAt = 'earliest' | 'latest' | { readonly timestamp: number }
+
+/** Where to put a group: besides a {@link StartAt} an offset. */
+export type ResetTo = StartAt | { readonly offset: bigint }
+
+const iso = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/
+
+/** `earliest`, `latest`, milliseconds since 1970, or a time by ISO 8601. */
+export function parseStart(text: string): StartAt {
+  if (/^\d{1,15}$/.test(text)) return { timestamp: Number(text) }
+  return wordOrTime(text, 'earliest, latest, milliseconds since 1970, or a time')
+}
+
+/** `earliest`, `latest`, an offset, a time by ISO 8601, or `time:` with milliseconds since 1970. */
+export function parseReset(text: string): ResetTo {
+  if (/^\d{1,16}$/.test(text)) return { offset: BigInt(text) }
+  const milliseconds = /^time:(\d{1,15})$/.exec(text)
+  if (milliseconds !== null) return { timestamp: Number(milliseconds[1]) }
+  return wordOrTime(text, 'earliest, latest, an offset, time:MILLISECONDS, or a time')
+}
+
+function wordOrTime(text: string, allowed: string): StartAt {
+  if (text === 'earliest' || text === 'latest') return text
+  const timestamp = iso.test(text) ? Date.parse(text.replace(' ', 'T')) : NaN
+  if (!Number.isNaN(timestamp)) return { timestamp }
+  throw new InvalidArgumentError(`Allowed are ${allowed} such as 2026-01-31T12:00:00Z.`)
+}
