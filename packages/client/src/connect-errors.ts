@@ -18,7 +18,7 @@ function reason(address: BrokerAddress, code: string | undefined, cause: unknown
   const where = formatAddress(address)
   switch (code) {
     case 'ECONNREFUSED':
-      return `Nothing listens on ${where} (connection refused). Start a broker there, for example with "npx kfk dev", or correct \`brokers\`.`
+      return `Nothing listens on ${where} (connection refused). Start a broker there, for example with "npx kfk broker", or correct \`brokers\`.`
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return `The host name "${address.host}" of broker ${where} cannot be resolved (${code}). Check \`brokers\` and, if the name came from the cluster, the broker's advertised listener.`
