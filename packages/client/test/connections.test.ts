@@ -171,7 +171,7 @@ describe('bootstrap', () => {
     const error = await rejection(client.metadata.cluster())
     expect(error).toMatchObject({ code: 'KFK_CLIENT_UNREACHABLE', retriable: true })
     expect(error.message).toContain(`Nothing listens on ${address}`)
-    expect(error.message).toContain('kfk dev')
+    expect(error.message).toContain('kfk broker')
   })
 
   test('several failures are all told', async () => {
