@@ -13,7 +13,7 @@ import { BrokerError } from './errors.js'
 import { GroupCoordinator } from './group/group-coordinator.js'
 import { handlers } from './handlers/index.js'
 import { ConnectionSet } from './network/connection-set.js'
-import { inProcessTransport, offerInProcess } from './network/in-process-transport.js'
+import { inProcessTransport } from './network/in-process-transport.js'
 import { Listener } from './network/listener.js'
 import { KeyedPurgatory } from './network/purgatory.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveOptions } from './options.js'
@@ -21,36 +21,17 @@ import { promiseEpoch } from './partition/epoch-promise.js'
 import { DirectoryStorage } from './partition/directory-storage.js'
 import { PartitionMaintenance } from './partition/maintenance.js'
 import { LogPartitionRegistry } from './partition/partition-registry.js'
+import { type Broker, runAll, RunningBroker, type Step } from './running-broker.js'
 import { silentLogger } from './runtime/logger.js'
 import { readMetaProperties } from './runtime/meta-properties.js'
 import { SystemClock } from './runtime/system-clock.js'
 
-/** How long a stopping broker waits for requests that run. */
-const closeTimeoutMs = 5000
 /**
  * Bound of the requests in memory unless `queued.max.request.bytes` says otherwise: a small part of
  * the machine's.
  */
 const requestMemoryShare = 8
 const requestMemoryMaxBytes = 256 * 1024 * 1024
-
-/** A running broker. */
-export interface Broker extends AsyncDisposable {
-  readonly nodeId: number
-  readonly clusterId: string
-  /** The address that clients are told. */
-  readonly host: string
-  readonly port: number
-  /** The same as `host:port`, for the clients' `brokers` option. */
-  readonly brokers: readonly string[]
-  /** Reaches this broker and others of the process without a socket: `createClient({ broker })`. */
-  readonly transport: Transport
-  /**
-   * Stops: takes no more requests, answers those that run (for at most `timeoutMs`, 5000 by
-   * default), leaves the cluster, and closes the logs with everything on disk. Idempotent.
-   */
-  close(options?: { readonly timeoutMs?: number }): Promise<void>
-}
 
 /**
  * Starts a broker; when it resolves, clients are served.
@@ -66,11 +47,13 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
     codec: options.codec ?? kafkaCodec,
     fileSystem: options.fileSystem ?? nodeFileSystem,
   }
-  const cleanUp: CleanUp = []
+  // First things first.
+  const cleanUp: Step[] = []
   try {
     return await start(resolved, { ...edges, given: options.coordination, cleanUp })
   } catch (error) {
-    for (const step of cleanUp.reverse()) await step()
+    // What failed first is what matters.
+    await runAll(cleanUp.reverse()).catch(() => undefined)
     throw error
   }
 }
@@ -83,12 +66,9 @@ interface Edges {
   readonly fileSystem: FileSystem
 }
 
-/** What has to be undone when a start fails halfway, first things first. */
-type CleanUp = (() => Promise<void> | void)[]
-
 async function start(
   options: ResolvedBrokerOptions,
-  edges: Edges & { given: Coordination | undefined; cleanUp: CleanUp },
+  edges: Edges & { given: Coordination | undefined; cleanUp: Step[] },
 ): Promise<Broker> {
   const { nodeId, dataDir, config, rack } = options
   const { clock, logger, fileSystem, cleanUp } = edges
@@ -143,91 +123,6 @@ async function start(
   cleanUp.push(() => broker.close())
   await broker.serve()
   return broker
-}
-
-interface Parts {
-  readonly nodeId: number
-  readonly clusterId: string
-  readonly address: BrokerAddress
-  readonly transport: Transport
-  readonly listener: Listener | undefined
-  readonly connections: ConnectionSet
-  readonly purgatory: KeyedPurgatory
-  readonly groups: GroupCoordinator
-  readonly member: ClusterMember
-  readonly maintenance: PartitionMaintenance
-  readonly registry: LogPartitionRegistry
-  readonly directory: LogDirectory
-  readonly ownCoordination: Coordination | undefined
-  readonly logger: Logger
-}
-
-class RunningBroker implements Broker {
-  readonly nodeId: number
-  readonly clusterId: string
-  readonly host: string
-  readonly port: number
-  readonly brokers: readonly string[]
-  readonly transport: Transport
-  readonly #parts: Parts
-  #withdraw: () => void = () => undefined
-  #closing: Promise<void> | undefined
-
-  constructor(parts: Parts) {
-    const { host, port } = parts.address
-    this.nodeId = parts.nodeId
-    this.clusterId = parts.clusterId
-    this.host = host
-    this.port = port
-    this.brokers = [`${host}:${port}`]
-    this.transport = parts.transport
-    this.#parts = parts
-  }
-
-  /** Joins the cluster and lets clients in. */
-  async serve(): Promise<void> {
-    const { address, connections, groups, listener, logger, maintenance, member, registry } =
-      this.#parts
-    member.view.onChange((change) => {
-      registry
-        .apply(change)
-        .catch((error: unknown) =>
-          logger.error(`cannot apply a change: ${String(error)}`, { error }),
-        )
-    })
-    this.#withdraw = offerInProcess(address, (stream) => connections.add(stream))
-    await member.join(address)
-    await groups.start()
-    maintenance.start()
-    listener?.serve((stream) => connections.add(stream))
-    logger.info(`node ${this.nodeId} of cluster ${this.clusterId} serves ${this.brokers[0]}`)
-  }
-
-  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeoutMs ?? closeTimeoutMs)
-    return this.#closing
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
-  async #close(timeoutMs: number): Promise<void> {
-    const { connections, directory, groups, listener, logger, maintenance, member, registry } =
-      this.#parts
-    this.#withdraw()
-    listener?.close()
-    const drained = connections.close(timeoutMs)
-    this.#parts.purgatory.expireAll()
-    await groups.stop()
-    await drained
-    await member.leave()
-    await maintenance.stop()
-    registry.close()
-    await directory.close()
-    await this.#parts.ownCoordination?.close()
-    logger.info(`node ${this.nodeId} stopped`)
-  }
 }
 
 async function openDirectory(dataDir: string, edges: Edges): Promise<LogDirectory> {

@@ -1,4 +1,5 @@
-export { createBroker, type Broker } from './broker.js'
+export { createBroker } from './broker.js'
+export type { Broker } from './running-broker.js'
 export type { BrokerOptions } from './options.js'
 export { BrokerError, type BrokerErrorCode } from './errors.js'
 export type { Clock, TimerHandle } from './runtime/clock.js'

@@ -55,7 +55,8 @@ export class LeaderPartition implements Partition {
   readonly #waiters = new CommitQueue()
   readonly #listeners = new Set<(highWatermark: number) => void>()
   readonly #unsubscribe: (() => void)[]
-  #closed: StoreError | undefined
+  /** Why nothing will be committed any more: the directory failed, or the partition is closed. */
+  #ended: StoreError | undefined
 
   constructor(parts: PartitionParts) {
     const { topic, topicId, index, log } = parts
@@ -77,7 +78,10 @@ export class LeaderPartition implements Partition {
         this.producers.truncate(endOffset)
         this.#waiters.fail(endOffset, error)
       }),
-      log.onPoisoned((error) => this.#waiters.fail(-1, error)),
+      log.onPoisoned((error) => {
+        this.#ended ??= error
+        this.#waiters.fail(-1, error)
+      }),
     ]
   }
 
@@ -102,7 +106,7 @@ export class LeaderPartition implements Partition {
     batches: Uint8Array,
     options: { origin: 'client' | 'coordinator' | 'controller' },
   ): PartitionAppendResult {
-    if (this.#closed !== undefined) return this.#failed(this.#closed)
+    if (this.#ended !== undefined) return this.#failed(this.#ended)
     if (options.origin !== 'client') return this.#write(batches, undefined)
     if (this.internal) return this.#refused(internalTopic)
     const admitted = admitClientBatch(batches, this.rules, this.#clock.now())
@@ -143,7 +147,7 @@ export class LeaderPartition implements Partition {
 
   onceCommitted(offset: number, callback: (failure?: Error) => void): void {
     if (this.highWatermark >= offset) callback()
-    else if (this.#closed !== undefined) callback(this.#closed)
+    else if (this.#ended !== undefined) callback(this.#ended)
     else this.#waiters.add(offset, callback)
   }
 
@@ -163,9 +167,9 @@ export class LeaderPartition implements Partition {
    * stays open.
    */
   close(): void {
-    this.#closed = new StoreError('KFK_STORE_CLOSED', `${this.key} is not served here any more`)
+    this.#ended = new StoreError('KFK_STORE_CLOSED', `${this.key} is not served here any more`)
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
-    this.#waiters.fail(-1, this.#closed)
+    this.#waiters.fail(-1, this.#ended)
     this.#listeners.clear()
     this.#onAdvance(this.key)
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createClient, type Client } from '@kfk/client'
 import { type EmbeddedCoordination, memoryCoordination } from '@kfk/coordination'
 import { apis, type RequestInput, type ResponseOf, type Api } from '@kfk/protocol'
-import { type Broker, createBroker } from '../../src/broker'
+import { type Broker, createBroker } from '../../src/index'
 import type { BrokerOptions } from '../../src/options'
 
 /** Some brokers of one cluster, in this process, on data directories of their own. */
