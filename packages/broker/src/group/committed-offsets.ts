@@ -23,8 +23,9 @@ export interface OffsetEntry extends OffsetKey {
 }
 
 /**
- * The durable state of one partition of `__consumer_offsets`: what a replay of its committed records gives. `replay` is the only
- * mutator, for records read at start and for records just written alike.
+ * The durable state of one partition of `__consumer_offsets`: what a replay of its committed
+ * records gives. `replay` is the only mutator, for records read at start and for records just
+ * written alike.
  */
 export class CommittedOffsets {
   // Maps throughout: ids come from clients, and one may be called `constructor`.
@@ -92,8 +93,8 @@ export function* offsetsOf(group: DurableGroup): IterableIterator<OffsetEntry> {
 }
 
 /**
- * The offsets of a group without members whose retention is over (KIP-211): counted from when the group became empty, or from
- * the commit for one that never had members.
+ * The offsets of a group without members whose retention is over (KIP-211): counted from when the
+ * group became empty, or from the commit for one that never had members.
  */
 export function expiredOffsets(
   group: DurableGroup,

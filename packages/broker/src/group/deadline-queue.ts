@@ -2,7 +2,10 @@ import type { Clock, TimerHandle } from '../runtime/clock.js'
 
 /** Something that wants to be woken. It is in the queue at most once per scheduled time. */
 export interface Sleeper {
-  /** When the queue will wake it, monotonic ms; Infinity: it is not in the queue. Written by the queue only. */
+  /**
+   * When the queue will wake it, monotonic ms; Infinity: it is not in the queue. Written by the
+   * queue only.
+   */
   wakesAt: number
 }
 
@@ -12,8 +15,9 @@ interface Slot<S> {
 }
 
 /**
- * Wakes sleepers at their deadlines with one timer for all of them: a binary heap. A deadline that moves later costs nothing, because
- * the sleeper is woken early and then says when next; that is what sessions do at every heartbeat.
+ * Wakes sleepers at their deadlines with one timer for all of them: a binary heap. A deadline that
+ * moves later costs nothing, because the sleeper is woken early and then says when next; that is
+ * what sessions do at every heartbeat.
  */
 export class DeadlineQueue<S extends Sleeper> {
   readonly #heap: Slot<S>[] = []
@@ -23,7 +27,10 @@ export class DeadlineQueue<S extends Sleeper> {
 
   constructor(
     readonly clock: Clock,
-    /** Called when the time has come, or before. It schedules the sleeper again if there is a next time. */
+    /**
+     * Called when the time has come, or before. It schedules the sleeper again if there is a next
+     * time.
+     */
     readonly wake: (sleeper: S, now: number) => void,
   ) {}
 

@@ -1,12 +1,16 @@
 /**
- * What can be asked of the group coordinator, and what it answers, without any wire format: error codes are Kafka's numbers.
- * This file depends on nothing, so that the broker's own context can name these types.
+ * What can be asked of the group coordinator, and what it answers, without any wire format: error
+ * codes are Kafka's numbers. This file depends on nothing, so that the broker's own context can
+ * name these types.
  */
 
 /** States of a classic group, spelled as DescribeGroups and ListGroups show them. */
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
-/** One way of assigning partitions that a member offers, with its subscription in that protocol's own format. */
+/**
+ * One way of assigning partitions that a member offers, with its subscription in that protocol's
+ * own format.
+ */
 export interface MemberProtocol {
   readonly name: string
   readonly metadata: Uint8Array
@@ -111,7 +115,10 @@ export interface TopicPartitions {
   readonly partitions: readonly number[]
 }
 
-/** A committed offset as OffsetFetch reports it; offset and leader epoch are -1 when nothing is committed. */
+/**
+ * A committed offset as OffsetFetch reports it; offset and leader epoch are -1 when nothing is
+ * committed.
+ */
 export interface FetchedOffset {
   readonly topic: string
   readonly partition: number
@@ -152,8 +159,9 @@ export interface CoordinatorAddress {
 }
 
 /**
- * The group coordinator as handlers use it. No method rejects: errors are Kafka's codes in the results. Whatever depends on
- * the log (generations, committed offsets) is answered once it is committed.
+ * The group coordinator as handlers use it. No method rejects: errors are Kafka's codes in the
+ * results. Whatever depends on the log (generations, committed offsets) is answered once it is
+ * committed.
  */
 export interface GroupRequests {
   /** Creates `__consumer_offsets` when needed. A number is the error code. */
@@ -165,7 +173,10 @@ export interface GroupRequests {
   heartbeat(input: HeartbeatInput): number | Promise<number>
   leaveGroup(input: LeaveInput): Promise<LeaveResult>
   describeGroup(groupId: string): Promise<GroupDescription>
-  /** The groups that this broker coordinates. COORDINATOR_LOAD_IN_PROGRESS when some of them cannot be told yet. */
+  /**
+   * The groups that this broker coordinates. COORDINATOR_LOAD_IN_PROGRESS when some of them cannot
+   * be told yet.
+   */
   listGroups(): Promise<{ errorCode: number; groups: readonly GroupListing[] }>
   deleteGroup(groupId: string): Promise<number>
   /** One error code per partition of the input, in its order. */

@@ -45,15 +45,18 @@ import {
 import { ShardTable } from './shard-table.js'
 
 /**
- * How long a request waits for a partition that is being loaded before it is answered COORDINATOR_LOAD_IN_PROGRESS, ms. Most loads take
- * less, and then no client has to back off.
+ * How long a request waits for a partition that is being loaded before it is answered
+ * COORDINATOR_LOAD_IN_PROGRESS, ms. Most loads take less, and then no client has to back off.
  */
 const LOAD_GRACE_MS = 250
 /** Kafka's `offsets.commit.timeout.ms`. */
 const COMMIT_TIMEOUT_MS = 5000
 /** How long a stopping broker tries to hand members and assignments to coordination, ms. */
 const STOP_TIMEOUT_MS = 2000
-/** Requests that may wait for rebalances at a time, in one partition of the topic; each holds some hundred bytes. */
+/**
+ * Requests that may wait for rebalances at a time, in one partition of the topic; each holds some
+ * hundred bytes.
+ */
 const MAX_PARKED = 100_000
 
 export interface GroupCoordinatorOptions {
@@ -290,7 +293,10 @@ export class GroupCoordinator implements GroupCoordinators {
     return this.#stopped ? undefined : this.#loadedShard(groupId)
   }
 
-  /** The group's shard, loaded if it is to be served here; otherwise the error code that says what to do. */
+  /**
+   * The group's shard, loaded if it is to be served here; otherwise the error code that says what
+   * to do.
+   */
   async #soon(groupId: string): Promise<GroupShard | number> {
     const { cluster, nodeId } = this.#options
     const index = this.#partitionOf(groupId)
@@ -299,7 +305,9 @@ export class GroupCoordinator implements GroupCoordinators {
     return this.#withGrace(index!)
   }
 
-  /** An offset must never be told from a half-loaded partition: whoever cannot wait gets an error. */
+  /**
+   * An offset must never be told from a half-loaded partition: whoever cannot wait gets an error.
+   */
   async #withGrace(index: number): Promise<GroupShard | number> {
     let timer: TimerHandle | undefined
     const late = new Promise<number>((resolve) => {
@@ -335,6 +343,7 @@ function heartbeat(shard: GroupShard | number, input: HeartbeatInput): number | 
   if (typeof shard === 'number') return shard
   const live = shard.live(input.groupId)
   if (live === undefined) return errorCodes.UNKNOWN_MEMBER_ID
-  // No effects, and the only deadline that changes moves later: nothing to carry out or to schedule.
+  // No effects, and the only deadline that changes moves later: nothing to carry out or to
+  // schedule.
   return live.machine.heartbeat(input, shard.clock.monotonicMs())
 }

@@ -3,8 +3,9 @@ import type { JoinResult, SyncResult } from './group-api.js'
 import { type Member, NO_BYTES } from './member.js'
 
 /**
- * What a step of a group wants done, in this order. Everything after a `floor` may only become visible once the group's
- * generation is durable; `publish` and `withdraw` are about the members and assignment in coordination, and nothing waits for them.
+ * What a step of a group wants done, in this order. Everything after a `floor` may only become
+ * visible once the group's generation is durable; `publish` and `withdraw` are about the members
+ * and assignment in coordination, and nothing waits for them.
  */
 export type GroupEffect =
   | { readonly kind: 'floor'; readonly generation: number }
@@ -48,7 +49,10 @@ export class GroupOutbox {
     this.synced(ticket, syncRefusal(errorCode))
   }
 
-  /** Answers a member's JoinGroup that will not be answered by the end of the phase, if there is one. */
+  /**
+   * Answers a member's JoinGroup that will not be answered by the end of the phase, if there is
+   * one.
+   */
   endJoin(member: Member, errorCode: number): void {
     if (member.joinTicket === undefined) return
     const keepsId = errorCode !== errorCodes.UNKNOWN_MEMBER_ID

@@ -2,12 +2,15 @@
 export const OFFSETS_TOPIC = '__consumer_offsets'
 
 /**
- * Longest group id, in UTF-16 units. Kafka has no bound of its own below that of a string (32,767); nobody needs that, and ids are kept
- * in memory and in every record.
+ * Longest group id, in UTF-16 units. Kafka has no bound of its own below that of a string (32,767);
+ * nobody needs that, and ids are kept in memory and in every record.
  */
 export const MAX_GROUP_ID_LENGTH = 1024
 
-/** A group id that can be stored and reported: of bounded length, and text (a lone surrogate cannot be written as UTF-8). */
+/**
+ * A group id that can be stored and reported: of bounded length, and text (a lone surrogate cannot
+ * be written as UTF-8).
+ */
 export function isGroupId(groupId: string, options: { allowEmpty?: boolean } = {}): boolean {
   if (groupId === '') return options.allowEmpty ?? false
   return groupId.length <= MAX_GROUP_ID_LENGTH && !/\p{Surrogate}/u.test(groupId)
@@ -22,7 +25,10 @@ export function javaHash(text: string): number {
   return hash
 }
 
-/** The partition of `__consumer_offsets` whose leader coordinates the group, as every Kafka tool computes it. */
+/**
+ * The partition of `__consumer_offsets` whose leader coordinates the group, as every Kafka tool
+ * computes it.
+ */
 export function partitionOfGroup(groupId: string, partitionCount: number): number {
   const hash = javaHash(groupId)
   // Kafka's Utils.abs: the one number without a positive counterpart counts as 0.

@@ -6,7 +6,10 @@ import type { Logger } from '../runtime/logger.js'
 const PREFIX = 'groups/'
 /** Longest key that coordination takes. */
 const MAX_KEY_LENGTH = 1024
-/** Writes under way at a time: enough to hide a network's latency, and no burst when thousands of groups are written again. */
+/**
+ * Writes under way at a time: enough to hide a network's latency, and no burst when thousands of
+ * groups are written again.
+ */
 const MAX_RUNNING = 16
 /** First and longest pause, ms, when coordination cannot be reached. */
 const FIRST_BACKOFF_MS = 100
@@ -16,7 +19,10 @@ export interface GroupPublisherOptions {
   readonly coordination: Coordination
   readonly clock: Clock
   readonly logger: Logger
-  /** What coordination is to hold: a value, nothing (null), or what it holds (undefined: not ours to say now). */
+  /**
+   * What coordination is to hold: a value, nothing (null), or what it holds (undefined: not ours to
+   * say now).
+   */
   readonly membership: (groupId: string) => string | null | undefined
 }
 
@@ -29,9 +35,9 @@ export function groupKey(groupId: string): string {
 }
 
 /**
- * Keeps coordination's copy of members and assignments equal to this coordinator's memory, which always wins: whatever somebody else
- * writes or deletes is written again. Nobody waits for it; while coordination is away, changes gather (one per group) and
- * are written when it is back.
+ * Keeps coordination's copy of members and assignments equal to this coordinator's memory, which
+ * always wins: whatever somebody else writes or deletes is written again. Nobody waits for it;
+ * while coordination is away, changes gather (one per group) and are written when it is back.
  */
 export class GroupPublisher {
   readonly #options: GroupPublisherOptions
@@ -177,7 +183,8 @@ export class GroupPublisher {
         this.#pump()
       })
     } else {
-      // Too large, or the key is somebody else's: after a restart this group rebalances, nothing worse.
+      // Too large, or the key is somebody else's: after a restart this group rebalances, nothing
+      // worse.
       logger.warn('the members of a group cannot be published', { groupId, error: error.message })
     }
   }

@@ -17,7 +17,10 @@ export interface CommittedOffset {
   readonly metadata: string
   /** Wall clock, ms. */
   readonly commitTimestamp: number
-  /** Wall clock, ms; -1: by the broker's retention (only records that old Kafka wrote have their own). */
+  /**
+   * Wall clock, ms; -1: by the broker's retention (only records that old Kafka wrote have their
+   * own).
+   */
   readonly expireTimestamp: number
   /** Of the topic when it was committed; the zero id when the record tells none. */
   readonly topicId: string
@@ -51,8 +54,9 @@ const OFFSET_VALUE_VERSION = 4
 const GROUP_VALUE_VERSION = 3
 
 /**
- * The record as Kafka writes it. A floor is the record of a group without members: members and assignment are in coordination, and a
- * Kafka that took over the partition would let them rejoin, exactly as this coordinator does when coordination has lost them.
+ * The record as Kafka writes it. A floor is the record of a group without members: members and
+ * assignment are in coordination, and a Kafka that took over the partition would let them rejoin,
+ * exactly as this coordinator does when coordination has lost them.
  */
 export function encodeOffsetsRecord(record: OffsetsRecord): {
   key: Uint8Array
@@ -93,8 +97,9 @@ function offsetValue(committed: CommittedOffset): Uint8Array {
 }
 
 /**
- * Reads a record that this coordinator or a Kafka wrote, in any version. Undefined for what it does not know: records of the newer group
- * protocols, and bytes that are neither (the topic's writers are trusted, but one bad record must not make all groups unavailable).
+ * Reads a record that this coordinator or a Kafka wrote, in any version. Undefined for what it does
+ * not know: records of the newer group protocols, and bytes that are neither (the topic's writers
+ * are trusted, but one bad record must not make all groups unavailable).
  */
 export function decodeOffsetsRecord(
   key: Uint8Array,

@@ -3,8 +3,9 @@ import type { MemberIdentity, MemberProtocol } from './group-api.js'
 import { type Member, OfferedProtocols, sessionCanEnd } from './member.js'
 
 /**
- * How many member ids a group keeps for clients that have been told theirs but have not joined with it yet (KIP-394). Beyond it
- * the oldest is forgotten: its client gets UNKNOWN_MEMBER_ID and asks again. Each costs about 100 bytes.
+ * How many member ids a group keeps for clients that have been told theirs but have not joined with
+ * it yet (KIP-394). Beyond it the oldest is forgotten: its client gets UNKNOWN_MEMBER_ID and asks
+ * again. Each costs about 100 bytes.
  */
 export const MAX_PENDING_MEMBERS = 1000
 
@@ -17,7 +18,10 @@ export interface MemberUpdate {
   readonly protocols: readonly MemberProtocol[]
 }
 
-/** Who is in a group: members, static members by instance, ids handed out, the leader. Knows nothing of phases. */
+/**
+ * Who is in a group: members, static members by instance, ids handed out, the leader. Knows nothing
+ * of phases.
+ */
 export class GroupRoster {
   /** Null while there is no member. */
   leaderId: string | null = null
@@ -49,7 +53,10 @@ export class GroupRoster {
     return id === undefined ? undefined : this.#members.get(id)
   }
 
-  /** Adds a member. Byte fields are copied: a request's are views of a receive buffer that must not be kept alive. */
+  /**
+   * Adds a member. Byte fields are copied: a request's are views of a receive buffer that must not
+   * be kept alive.
+   */
   add(member: Member): Member {
     const own = { ...member, protocols: ownProtocols(member.protocols) }
     this.#pending.delete(member.id)
@@ -109,7 +116,9 @@ export class GroupRoster {
     return this.#pending.delete(memberId)
   }
 
-  /** Forgets the handed-out ids that nobody came back with in time; tells whether there were any. */
+  /**
+   * Forgets the handed-out ids that nobody came back with in time; tells whether there were any.
+   */
   expirePending(now: number): boolean {
     const before = this.#pending.size
     for (const [id, deadline] of this.#pending) if (deadline <= now) this.#pending.delete(id)
@@ -156,7 +165,10 @@ export class GroupRoster {
     return this.#offered.elect(this.#members.values(), this.#members.size)
   }
 
-  /** Keeps the leader if it has joined, otherwise takes the first member that has; false when none has. */
+  /**
+   * Keeps the leader if it has joined, otherwise takes the first member that has; false when none
+   * has.
+   */
   electLeader(): boolean {
     if (this.leaderId !== null && this.#members.get(this.leaderId)?.joinTicket !== undefined) {
       return true

@@ -24,7 +24,9 @@ export interface ShardOptions {
 /** A request to a machine that names it by `ticket` when it answers. */
 export type ParkedInput = (machine: Group, ticket: number, now: number) => void
 
-/** A group that has, or may soon have, members. Groups without any are in the durable state alone. */
+/**
+ * A group that has, or may soon have, members. Groups without any are in the durable state alone.
+ */
 export class LiveGroup implements Sleeper {
   wakesAt = Infinity
   /** The last floor that was written, committed or not. */
@@ -41,8 +43,9 @@ export class LiveGroup implements Sleeper {
 }
 
 /**
- * The groups of one partition of `__consumer_offsets`: runs their machines over the partition's log. A generation is in the log,
- * committed, before anybody is told of it; members and assignments go to coordination and nobody waits for that.
+ * The groups of one partition of `__consumer_offsets`: runs their machines over the partition's
+ * log. A generation is in the log, committed, before anybody is told of it; members and assignments
+ * go to coordination and nobody waits for that.
  */
 export class GroupShard {
   readonly durable = new CommittedOffsets()
@@ -76,7 +79,10 @@ export class GroupShard {
     return this.#live.values()
   }
 
-  /** The group's machine, made from what is durable if there is none. Call `step` afterwards, which also forgets idle ones. */
+  /**
+   * The group's machine, made from what is durable if there is none. Call `step` afterwards, which
+   * also forgets idle ones.
+   */
   liveOrNew(groupId: string): LiveGroup {
     let live = this.#live.get(groupId)
     if (live === undefined) {
@@ -102,8 +108,8 @@ export class GroupShard {
   }
 
   /**
-   * Forgets machines without members whose last floor failed, but for those that the log has yet to decide about: nobody was told a
-   * generation that is not durable.
+   * Forgets machines without members whose last floor failed, but for those that the log has yet to
+   * decide about: nobody was told a generation that is not durable.
    */
   forgetIdle(busy: ReadonlySet<string>): void {
     for (const [groupId, { machine }] of this.#live) {
@@ -141,8 +147,8 @@ export class GroupShard {
   }
 
   /**
-   * What coordination is to hold for the group: its members and assignment when it is stable, null when it has none, undefined while
-   * a rebalance goes on, whose end will tell.
+   * What coordination is to hold for the group: its members and assignment when it is stable, null
+   * when it has none, undefined while a rebalance goes on, whose end will tell.
    */
   membership(groupId: string): string | null | undefined {
     const live = this.#live.get(groupId)
@@ -219,13 +225,17 @@ export class GroupShard {
     else answer(failure)
   }
 
-  /** Makes a generation durable. When that fails, the machine has to find another one: this one was never told. */
+  /**
+   * Makes a generation durable. When that fails, the machine has to find another one: this one was
+   * never told.
+   */
   #writeFloor(live: LiveGroup, generation: number): number {
     const { machine } = live
     const floor: GroupFloor = {
       generation,
       protocolType: machine.protocolType ?? '',
-      // Strictly growing, so that two writings of one generation differ even if the clock stands still or goes back.
+      // Strictly growing, so that two writings of one generation differ even if the clock stands
+      // still or goes back.
       timestamp: Math.max(this.clock.now(), (live.floor?.timestamp ?? 0) + 1),
     }
     live.floor = floor

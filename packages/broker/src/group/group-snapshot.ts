@@ -3,13 +3,18 @@ import type { MemberProtocol } from './group-api.js'
 import type { Group, GroupResume } from './group.js'
 
 /*
- * A group's members and assignment as coordination carries them, under the floor in the log: JSON, bytes in base64.
+ * A group's members and assignment as coordination carries them, under the floor in the log: JSON,
+ * bytes in base64.
  *
- * What is read back is untrusted: a server that lost its state may hand out an older value, and anybody may have written it. So every
- * field is checked, and a value counts only if it belongs to exactly the floor that the log holds.
+ * What is read back is untrusted: a server that lost its state may hand out an older value, and
+ * anybody may have written it. So every field is checked, and a value counts only if it belongs to
+ * exactly the floor that the log holds.
  */
 
-/** A member may stay away for this long at most (31 days), whatever a value claims: more than any broker config allows. */
+/**
+ * A member may stay away for this long at most (31 days), whatever a value claims: more than any
+ * broker config allows.
+ */
 const MAX_TIMEOUT_MS = 31 * 86_400_000
 const INT32_MAX = 2_147_483_647
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/

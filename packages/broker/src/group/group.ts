@@ -37,8 +37,9 @@ export interface GroupResume {
 }
 
 /**
- * One group under the classic protocol, as a state machine without I/O: requests and the time (monotonic ms) in, effects out by
- * `drain`. Who is in it is in `roster`, how a rebalance goes in `Rebalance`; here is what each request means in each state.
+ * One group under the classic protocol, as a state machine without I/O: requests and the time
+ * (monotonic ms) in, effects out by `drain`. Who is in it is in `roster`, how a rebalance goes in
+ * `Rebalance`; here is what each request means in each state.
  */
 export class Group {
   readonly roster = new GroupRoster()
@@ -81,7 +82,10 @@ export class Group {
     return this.#outbox.drain()
   }
 
-  /** Takes up a generation again, in a new machine: every member has a full session timeout from now. */
+  /**
+   * Takes up a generation again, in a new machine: every member has a full session timeout from
+   * now.
+   */
   resume(from: GroupResume, now: number): void {
     for (const member of from.members) {
       this.roster.add({
@@ -98,7 +102,9 @@ export class Group {
     this.#phases.state = 'Stable'
   }
 
-  /** The protocol type that an empty group had before a restart; a simple consumer's group has none. */
+  /**
+   * The protocol type that an empty group had before a restart; a simple consumer's group has none.
+   */
   rememberProtocolType(protocolType: string | null): void {
     this.#phases.protocolType = protocolType
   }
@@ -136,7 +142,10 @@ export class Group {
     if (member.id === this.roster.leaderId) this.#phases.assign(input.assignments, now)
   }
 
-  /** Returns the error code. REBALANCE_IN_PROGRESS asks the member to join again; its session lives on. */
+  /**
+   * Returns the error code. REBALANCE_IN_PROGRESS asks the member to join again; its session lives
+   * on.
+   */
   heartbeat(input: HeartbeatInput, now: number): number {
     if (this.state === 'Dead') return errorCodes.COORDINATOR_NOT_AVAILABLE
     const code = this.#checkGeneration(input)
@@ -162,8 +171,9 @@ export class Group {
   }
 
   /**
-   * Whether `input` may commit offsets (RELIABILITY rule 21 is Kafka's): the current generation may while members join again, not
-   * while it waits for the assignment; whoever is no member may only if there is none. It counts as a sign of life.
+   * Whether `input` may commit offsets (RELIABILITY rule 21 is Kafka's): the current generation may
+   * while members join again, not while it waits for the assignment; whoever is no member may only
+   * if there is none. It counts as a sign of life.
    */
   checkCommit(input: MemberIdentity & { readonly generation: number }, now: number): number {
     if (this.state === 'Dead') return errorCodes.COORDINATOR_NOT_AVAILABLE
@@ -175,7 +185,10 @@ export class Group {
     return errorCodes.NONE
   }
 
-  /** Only an empty group dies. From then on requests are refused with an error that makes clients come again. */
+  /**
+   * Only an empty group dies. From then on requests are refused with an error that makes clients
+   * come again.
+   */
   delete(): number {
     if (this.state === 'Dead') return errorCodes.GROUP_ID_NOT_FOUND
     if (this.state !== 'Empty') return errorCodes.NON_EMPTY_GROUP
@@ -188,7 +201,10 @@ export class Group {
     if (this.state === 'Dead') this.#phases.state = 'Empty'
   }
 
-  /** The floor of `generation` is perhaps not durable, so nobody was told of it: the members have to join again, for a higher one. */
+  /**
+   * The floor of `generation` is perhaps not durable, so nobody was told of it: the members have to
+   * join again, for a higher one.
+   */
   floorFailed(generation: number, now: number): void {
     if (generation !== this.generation) return
     if (this.state === 'CompletingRebalance' || this.state === 'Stable') this.#phases.prepare(now)
@@ -238,7 +254,10 @@ export class Group {
     return fits ? errorCodes.NONE : errorCodes.INCONSISTENT_GROUP_PROTOCOL
   }
 
-  /** While members join, those that wait are counted: a group above a lowered bound loses the last ones to come back. */
+  /**
+   * While members join, those that wait are counted: a group above a lowered bound loses the last
+   * ones to come back.
+   */
   #hasRoomFor(memberId: string): boolean {
     const { maxSize } = this.limits()
     if (this.roster.size < maxSize || this.state === 'Empty') return true
@@ -277,8 +296,9 @@ export class Group {
   }
 
   /**
-   * A static member that was restarted. In a stable group whose protocol it does not change it takes its place again without a
-   * rebalance; that its id is another one has to be durable first, by a new floor of the same generation.
+   * A static member that was restarted. In a stable group whose protocol it does not change it
+   * takes its place again without a rebalance; that its id is another one has to be durable first,
+   * by a new floor of the same generation.
    */
   #replaceStatic(step: JoinStep, present: Member, now: number): void {
     const phases = this.#phases
@@ -298,7 +318,8 @@ export class Group {
     const skips = step.supportsSkippingAssignment
     const leads = skips && this.roster.leaderId === member.id
     const result = phases.joinResult(member.id, { withMembers: leads, skipAssignment: leads })
-    // A client that cannot skip the assignment must not learn that it leads, or it would assign anew within a stable generation.
+    // A client that cannot skip the assignment must not learn that it leads, or it would assign
+    // anew within a stable generation.
     this.#outbox.joined(step.ticket, skips ? result : { ...result, leader: oldLeader ?? '' })
     this.#outbox.tell('publish')
   }
@@ -306,7 +327,8 @@ export class Group {
   #rejoin(step: JoinStep, member: Member, now: number): void {
     const leads = this.roster.leaderId === member.id
     const unchanged = sameProtocols(member.protocols, step.protocols)
-    // A leader that joins a stable group wants a rebalance: what it would assign may have changed, though its metadata has not.
+    // A leader that joins a stable group wants a rebalance: what it would assign may have changed,
+    // though its metadata has not.
     const repeats =
       unchanged && (this.state === 'CompletingRebalance' || (this.state === 'Stable' && !leads))
     if (repeats) {

@@ -26,14 +26,17 @@ export interface Member {
 export const NO_BYTES = new Uint8Array(0)
 
 /**
- * Whether the member's session can end now. A member that waits for our answer is alive by definition: it cannot send a
- * heartbeat on the connection that waits. A new member is the exception, because its client may be gone without our knowing.
+ * Whether the member's session can end now. A member that waits for our answer is alive by
+ * definition: it cannot send a heartbeat on the connection that waits. A new member is the
+ * exception, because its client may be gone without our knowing.
  */
 export function sessionCanEnd(member: Member): boolean {
   return member.isNew || (member.joinTicket === undefined && member.syncTicket === undefined)
 }
 
-/** Same protocols, in the same order, with the same bytes: nothing that could change an assignment. */
+/**
+ * Same protocols, in the same order, with the same bytes: nothing that could change an assignment.
+ */
 export function sameProtocols(
   left: readonly MemberProtocol[],
   right: readonly MemberProtocol[],
@@ -52,7 +55,10 @@ export function metadataFor(member: Member, protocol: string | null): Uint8Array
   return member.protocols.find(({ name }) => name === protocol)?.metadata ?? NO_BYTES
 }
 
-/** How many members offer each protocol: kept up to date, so that a join costs nothing in the size of the group. */
+/**
+ * How many members offer each protocol: kept up to date, so that a join costs nothing in the size
+ * of the group.
+ */
 export class OfferedProtocols {
   readonly #counts = new Map<string, number>()
 
@@ -74,8 +80,8 @@ export class OfferedProtocols {
   }
 
   /**
-   * Each member votes for the first of its protocols that all members offer; most votes win, and of equals the one that was
-   * voted for first. Null when they have none in common.
+   * Each member votes for the first of its protocols that all members offer; most votes win, and of
+   * equals the one that was voted for first. Null when they have none in common.
    */
   elect(members: Iterable<Member>, memberCount: number): string | null {
     const votes = new Map<string, number>()

@@ -7,7 +7,10 @@ import { decodeOffsetsRecord, encodeOffsetsRecord, type OffsetsRecord } from './
 const LOAD_BYTES = 1024 * 1024
 /** While loading, other work gets its turn after this many bytes. */
 const LOAD_YIELD_BYTES = 4 * 1024 * 1024
-/** Largest record batch that is written; a commit of more partitions takes several. Kafka's default `message.max.bytes`, roughly. */
+/**
+ * Largest record batch that is written; a commit of more partitions takes several. Kafka's default
+ * `message.max.bytes`, roughly.
+ */
 const MAX_BATCH_BYTES = 1_000_000
 
 /** Called once: NONE when everything below an offset is committed, else why it may not be. */
@@ -31,8 +34,9 @@ export interface OffsetsLogOptions {
 }
 
 /**
- * A partition of `__consumer_offsets` as an event-sourced coordinator uses it: records are appended at once, replayed when they are
- * committed, and whoever waits for them is answered after that. So the state that is read is never ahead of the log.
+ * A partition of `__consumer_offsets` as an event-sourced coordinator uses it: records are appended
+ * at once, replayed when they are committed, and whoever waits for them is answered after that. So
+ * the state that is read is never ahead of the log.
  */
 export class OffsetsLog {
   readonly #options: OffsetsLogOptions
@@ -85,8 +89,9 @@ export class OffsetsLog {
   }
 
   /**
-   * Appends records as one unit: `callback` is called, never during this call, when the last of them is committed and all are
-   * replayed, or with the error after which nobody may rely on them. Returns an error code when they could not even be appended.
+   * Appends records as one unit: `callback` is called, never during this call, when the last of
+   * them is committed and all are replayed, or with the error after which nobody may rely on them.
+   * Returns an error code when they could not even be appended.
    */
   append(records: readonly OffsetsRecord[], callback: CommitCallback): number {
     if (this.#closedWith !== undefined) return this.#closedWith
@@ -151,7 +156,10 @@ export class OffsetsLog {
     this.#timer = clock.setTimer(delayMs, () => this.#expire())
   }
 
-  /** Answers those who have waited too long. Their records stay: should they be committed after all, they count. */
+  /**
+   * Answers those who have waited too long. Their records stay: should they be committed after all,
+   * they count.
+   */
   #expire(): void {
     this.#timer = undefined
     const now = this.#options.clock.monotonicMs()
@@ -165,7 +173,10 @@ export class OffsetsLog {
   }
 }
 
-/** The records of whole batches from offset `from` on; of types that this coordinator does not know, nothing. */
+/**
+ * The records of whole batches from offset `from` on; of types that this coordinator does not know,
+ * nothing.
+ */
 export function* readRecords(bytes: Uint8Array, from: number): IterableIterator<OffsetsRecord> {
   for (const { header, bytes: batch } of batches(bytes)) {
     if (header.isControl) continue

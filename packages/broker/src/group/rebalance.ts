@@ -4,15 +4,19 @@ import type { GroupOutbox } from './group-effects.js'
 import type { GroupRoster } from './group-roster.js'
 import { type Member, metadataFor, NO_BYTES } from './member.js'
 
-/** Kafka's fixed bound on how long a client that has never been in a generation may wait for the join phase to end, ms. */
+/**
+ * Kafka's fixed bound on how long a client that has never been in a generation may wait for the
+ * join phase to end, ms.
+ */
 export const NEW_MEMBER_JOIN_TIMEOUT_MS = 300_000
 
 /**
  * The phases of a group, its generation and protocol: what moves when members come and go.
  *
- * In PreparingRebalance members join; it ends when all have, or at its deadline without those that have not. Then the
- * generation grows by one, and in CompletingRebalance everybody waits for the leader's assignment, with which the group is Stable.
- * A generation never goes back, and no two generations of a group share a number, whatever fails in between.
+ * In PreparingRebalance members join; it ends when all have, or at its deadline without those that
+ * have not. Then the generation grows by one, and in CompletingRebalance everybody waits for the
+ * leader's assignment, with which the group is Stable. A generation never goes back, and no two
+ * generations of a group share a number, whatever fails in between.
  */
 export class Rebalance {
   state: GroupState = 'Empty'
@@ -100,7 +104,10 @@ export class Rebalance {
     }
   }
 
-  /** Ends the join phase without the dynamic members that have not come; static ones keep their place until their session ends. */
+  /**
+   * Ends the join phase without the dynamic members that have not come; static ones keep their
+   * place until their session ends.
+   */
   #completeJoin(now: number): void {
     this.#initial = undefined
     this.joinDeadline = Infinity
@@ -136,13 +143,17 @@ export class Rebalance {
     member.joinTicket = undefined
   }
 
-  /** The leader's assignment is there: members that it leaves out have an empty one, strangers in it are ignored. */
+  /**
+   * The leader's assignment is there: members that it leaves out have an empty one, strangers in it
+   * are ignored.
+   */
   assign(assignments: SyncInput['assignments'], now: number): void {
     const byMember = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]))
     this.state = 'Stable'
     for (const member of this.roster.members()) {
       const assignment = byMember.get(member.id)
-      // Copied, because a request's bytes are a view of a receive buffer that must not be kept alive.
+      // Copied, because a request's bytes are a view of a receive buffer that must not be kept
+      // alive.
       member.assignment = assignment === undefined ? NO_BYTES : Buffer.from(assignment)
       if (member.syncTicket === undefined) continue
       this.synced(member.syncTicket, member)

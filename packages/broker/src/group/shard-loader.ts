@@ -14,8 +14,9 @@ export interface ShardLoaderOptions {
 }
 
 /**
- * Makes a shard ready to serve: first everything that its partition holds, then the members of each group, as far as coordination
- * still has those of the very generation that the log ends with. Groups without them are empty: their members rejoin.
+ * Makes a shard ready to serve: first everything that its partition holds, then the members of each
+ * group, as far as coordination still has those of the very generation that the log ends with.
+ * Groups without them are empty: their members rejoin.
  *
  * @throws what reading the log throws: the shard must not be served
  */

@@ -52,7 +52,10 @@ function commitRefusal(shard: GroupShard, input: CommitInput): number {
     : errorCodes.ILLEGAL_GENERATION
 }
 
-/** What the group has committed; -1 where it has nothing, or only for a deleted topic of the same name. */
+/**
+ * What the group has committed; -1 where it has nothing, or only for a deleted topic of the same
+ * name.
+ */
 export function fetchOffsets(
   shard: GroupShard,
   groupId: string,
@@ -134,7 +137,10 @@ export async function deleteGroup(shard: GroupShard, groupId: string): Promise<n
   return outcome
 }
 
-/** Removes what nobody will ask for any more: expired offsets, and groups that have neither offsets nor members. */
+/**
+ * Removes what nobody will ask for any more: expired offsets, and groups that have neither offsets
+ * nor members.
+ */
 export async function expireOffsets(
   shard: GroupShard,
   options: { retentionMs: number },

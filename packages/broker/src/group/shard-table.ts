@@ -21,7 +21,10 @@ export interface ShardTableOptions {
   readonly load: (shard: GroupShard, signal: AbortSignal) => Promise<void>
 }
 
-/** The shards of this broker, by partition of `__consumer_offsets`: loaded at first use, and let go with their partition. */
+/**
+ * The shards of this broker, by partition of `__consumer_offsets`: loaded at first use, and let go
+ * with their partition.
+ */
 export class ShardTable {
   readonly #options: ShardTableOptions
   readonly #slots = new Map<number, Slot>()
@@ -46,7 +49,10 @@ export class ShardTable {
     return undefined
   }
 
-  /** Loads a shard if need be; an error code when that is impossible. Concurrent calls share one load. */
+  /**
+   * Loads a shard if need be; an error code when that is impossible. Concurrent calls share one
+   * load.
+   */
   open(index: number): Promise<GroupShard | number> {
     if (this.#closed) return Promise.resolve(errorCodes.NOT_COORDINATOR)
     const shard = this.get(index)

@@ -2,7 +2,10 @@ import { decodeConsumerSubscription } from '@kfk/protocol'
 import type { Group } from './group.js'
 import { metadataFor } from './member.js'
 
-/** The topics that members of a `consumer` group subscribe to; unknown when a member's metadata cannot be read. */
+/**
+ * The topics that members of a `consumer` group subscribe to; unknown when a member's metadata
+ * cannot be read.
+ */
 export function subscribedTopics(group: Group): ReadonlySet<string> | 'unknown' {
   const topics = new Set<string>()
   for (const member of group.roster.members()) {

@@ -2,13 +2,17 @@ import { apis, errorCodes } from '@kfk/protocol'
 import { defineHandler, type Handler } from '../context.js'
 
 /*
- * Groups as administrators see them. Versions that differ in more than fields: DescribeGroups tells an unknown group by
- * GROUP_ID_NOT_FOUND from 6 (KIP-1043), as a dead one without error before; ListGroups filters by state from 4 and by type from 5.
+ * Groups as administrators see them. Versions that differ in more than fields: DescribeGroups tells
+ * an unknown group by GROUP_ID_NOT_FOUND from 6 (KIP-1043), as a dead one without error before;
+ * ListGroups filters by state from 4 and by type from 5.
  */
 
 /** What the field holds when nobody asked for authorized operations. */
 const NOT_ASKED = -2_147_483_648
-/** READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS: all that there is to do with a group, since nothing is forbidden. */
+/**
+ * READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS: all that there is to do with a group,
+ * since nothing is forbidden.
+ */
 const ALL_GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
 /** The only type of group that is served. */
 const GROUP_TYPE = 'classic'

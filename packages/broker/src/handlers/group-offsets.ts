@@ -4,8 +4,9 @@ import { type ClusterView, defineHandler, type Handler, type RequestContext } fr
 import type { FetchedOffset, PartitionCommit } from '../group/group-api.js'
 
 /*
- * Committed offsets. Versions that differ in more than fields: OffsetFetch has no error of its own before 2, takes several groups
- * from 8; both name topics by id instead of by name from 10 (KIP-848).
+ * Committed offsets. Versions that differ in more than fields: OffsetFetch has no error of its own
+ * before 2, takes several groups from 8; both name topics by id instead of by name from 10
+ * (KIP-848).
  */
 
 const TOPIC_IDS_SINCE = 10
@@ -36,7 +37,8 @@ const offsetCommit = defineHandler<typeof apis.offsetCommit>({
   versions: [2, 10],
   async handle({ apiVersion, services }, request) {
     const commits: PartitionCommit[] = []
-    // Each answer is filled in below: at once for what does not exist, else with the outcome of the commit at the same place.
+    // Each answer is filled in below: at once for what does not exist, else with the outcome of the
+    // commit at the same place.
     const outcomes: { errorCode: number }[] = []
     const topics = request.topics.map(({ name, topicId, partitions }) => {
       const topic = resolve(services.cluster, apiVersion, { name, topicId })
@@ -150,7 +152,8 @@ async function fetchOne(
     topics: asked?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null,
   })
   if (errorCode === errorCodes.NONE || context.apiVersion >= 2) return { errorCode, topics }
-  // Without an error of the whole, each partition has to carry it: an offset of -1 alone would read as "nothing committed".
+  // Without an error of the whole, each partition has to carry it: an offset of -1 alone would read
+  // as "nothing committed".
   const failed = (asked ?? []).map(({ name, partitionIndexes }) => ({
     name,
     partitions: partitionIndexes.map((partitionIndex) => nothing(partitionIndex, errorCode)),

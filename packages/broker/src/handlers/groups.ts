@@ -6,8 +6,9 @@ import { groupAdminHandlers } from './group-admin.js'
 /*
  * Membership of classic groups: finding the coordinator, joining, assigning, staying, leaving.
  *
- * Versions that differ in more than fields: FindCoordinator is batched from 4; JoinGroup has MEMBER_ID_REQUIRED from 4 (KIP-394), a null
- * protocol from 7, skipAssignment from 9 (KIP-814); LeaveGroup names several members from 3 (KIP-345).
+ * Versions that differ in more than fields: FindCoordinator is batched from 4; JoinGroup has
+ * MEMBER_ID_REQUIRED from 4 (KIP-394), a null protocol from 7, skipAssignment from 9 (KIP-814);
+ * LeaveGroup names several members from 3 (KIP-345).
  */
 
 /** What FindCoordinator can look for. */

@@ -14,7 +14,10 @@ import { readRecords } from '../../src/group/offsets-log.js'
 import { silentLogger } from '../../src/runtime/logger.js'
 import { VirtualClock } from '../virtual-clock.js'
 
-/** A partition of `__consumer_offsets` in memory. What is committed is up to the test unless `autoCommit`. */
+/**
+ * A partition of `__consumer_offsets` in memory. What is committed is up to the test unless
+ * `autoCommit`.
+ */
 export class FakePartition {
   readonly topic = '__consumer_offsets'
   readonly topicId = 'offsetsTopicIdAAAAAAAA'
@@ -125,7 +128,10 @@ const configs: Record<string, number> = {
 
 export const TOPIC_ID = 'activityTopicIdAAAAAAA'
 
-/** One broker's surroundings: `start` makes a coordinator in them, again and again, as a restarted process would be. */
+/**
+ * One broker's surroundings: `start` makes a coordinator in them, again and again, as a restarted
+ * process would be.
+ */
 export class FakeCluster {
   readonly clock = new VirtualClock()
   coordination: Coordination = memoryCoordination({ clock: this.clock })

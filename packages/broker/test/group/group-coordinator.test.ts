@@ -243,7 +243,7 @@ describe('members and assignment in coordination', () => {
 })
 
 describe('after a restart', () => {
-  test('a group goes on: same generation, members and assignment, with a full session each', async () => {
+  test('a group goes on with its generation, members and assignment', async () => {
     await cluster.start()
     const members = await stableGroup(cluster.coordinator, { size: 2, instances: ['a', 'b'] })
     await cluster.coordinator.commitOffsets(
@@ -339,7 +339,7 @@ describe('after a restart', () => {
     expect((await cluster.coordinator.joinGroup(joinInput())).generation).toBe(3)
   })
 
-  test('a static member that came back under another id is never fenced by its former self', async () => {
+  test('a static member with a new id is never fenced by its former self', async () => {
     await cluster.start()
     const [member] = await stableGroup(cluster.coordinator, { instances: ['a'] })
     const before = (await cluster.coordination.get(groupKey('g')))!.value

@@ -18,7 +18,10 @@ beforeEach(async () => {
   await cluster.start()
 })
 
-/** Sends a request as bytes of the given version and reads the answer's bytes: so each version's fields are exercised. */
+/**
+ * Sends a request as bytes of the given version and reads the answer's bytes: so each version's
+ * fields are exercised.
+ */
 async function call<A extends Api>(
   api: A,
   apiVersion: number,

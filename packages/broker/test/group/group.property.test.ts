@@ -2,10 +2,16 @@ import { errorCodes } from '@kfk/protocol'
 import fc from 'fast-check'
 import { MachineDriver, protocols } from './machine-driver.js'
 
-/** Ten partitions are dealt out to the members: who holds one is told by its owner at each generation. */
+/**
+ * Ten partitions are dealt out to the members: who holds one is told by its owner at each
+ * generation.
+ */
 const PARTITIONS = 10
 
-/** A client as a real one behaves: it joins, asks for its assignment, keeps alive, and starts over when told so. */
+/**
+ * A client as a real one behaves: it joins, asks for its assignment, keeps alive, and starts over
+ * when told so.
+ */
 class Client {
   memberId = ''
   generation = -1

@@ -67,7 +67,7 @@ describe('joining', () => {
     expect(driver.joined({ memberId: first.memberId }).errorCode).toBe(UNKNOWN_MEMBER_ID)
   })
 
-  test('a rebalance waits for a client that was just given an id, and no longer when it gives up', () => {
+  test('a rebalance waits for a client with a new id until it gives up', () => {
     const { driver, ids } = MachineDriver.stable(1)
     const given = driver.joined({ requireKnownMemberId: true })
     const ticket = driver.join({ memberId: ids[0]! })
@@ -326,7 +326,7 @@ describe('committing offsets (rule 21)', () => {
     expect(driver.commit('', -1)).toBe(UNKNOWN_MEMBER_ID)
   })
 
-  test('the current generation may while members join, not while it waits for the assignment', () => {
+  test('the current generation may while members join, not while they sync', () => {
     const { driver, ids } = MachineDriver.stable(1)
     expect(driver.commit(ids[0]!, 1)).toBe(NONE)
     expect(driver.commit(ids[0]!, 0)).toBe(ILLEGAL_GENERATION)
@@ -415,7 +415,7 @@ describe('static members (KIP-345)', () => {
     expect(narrow.group).toMatchObject({ generation: 2, protocol: 'range' })
   })
 
-  test('a restart while the leader assigns causes a rebalance, and the waiting old one is fenced', () => {
+  test('a restart while the leader assigns causes a rebalance and fences', () => {
     const driver = new MachineDriver({ initialRebalanceDelayMs: 1000 })
     const tickets = ['a', 'b'].map((groupInstanceId) => driver.join({ groupInstanceId }))
     driver.advance(2000)

@@ -116,7 +116,8 @@ test('records are byte for byte those of Kafka 4.1', () => {
 })
 
 test('groups fall on partitions as Java’s String.hashCode says', () => {
-  // Values of Java: "".hashCode(), "a".hashCode(), "hello".hashCode(), and the string whose hash is Integer.MIN_VALUE.
+  // Values of Java: "".hashCode(), "a".hashCode(), "hello".hashCode(), and the string whose hash is
+  // Integer.MIN_VALUE.
   expect([javaHash(''), javaHash('a'), javaHash('hello')]).toEqual([0, 97, 99_162_322])
   expect(javaHash('polygenelubricants')).toBe(-2_147_483_648)
   expect(partitionOfGroup('polygenelubricants', 50)).toBe(0)

@@ -1,10 +1,14 @@
+import path from 'node:path'
 import { apis, encodeConsumerSubscription, errorCodes } from '@kfk/protocol'
 import type { Api, RequestInput } from '@kfk/protocol'
-import { type JavaKafka, peers, startJavaKafka, withPeer } from '@kfk/testing'
+import { javaTool, type JavaKafka, peers, startJavaKafka, withPeer } from '@kfk/testing'
 import { Harness, type RawClient } from '../harness.js'
 import { bytes } from './machine-driver.js'
 
-/** Plays one script of requests and writes down what is answered, ids of members replaced by their order of appearance. */
+/**
+ * Plays one script of requests and writes down what is answered, ids of members replaced by their
+ * order of appearance.
+ */
 class Transcript {
   readonly lines: string[] = []
   readonly #names = new Map<string, string>()
@@ -45,14 +49,35 @@ const join = {
   protocolType: 'consumer',
 }
 
+/** The same clients for every act, and what they were told so far. */
+interface Stage {
+  readonly t: Transcript
+  readonly client: RawClient
+  readonly other: RawClient
+}
+
+function joinAs({ t }: Stage, memberId: string, change: object = {}) {
+  return t.call(apis.joinGroup, 9, { ...join, memberId, protocols: range, ...change })
+}
+
 async function play(client: RawClient, other: RawClient): Promise<readonly string[]> {
   await untilCreated(client)
   await untilServed(client)
   const t = new Transcript(client)
-  const joinAs = (memberId: string, change: object = {}) =>
-    t.call(apis.joinGroup, 9, { ...join, memberId, protocols: range, ...change })
+  const stage = { t, client, other }
+  await nobody(stage)
+  const memberId = await aFirstMember(stage)
+  await itsOffsets(stage, memberId)
+  await aSecondMember(stage, memberId)
+  await anEmptyGroup(stage, memberId)
+  await staticMembers(stage)
+  await t.call(apis.deleteGroups, 2, { groupsNames: ['g', 's', 'simple', 'unknown'] })
+  await t.call(apis.listGroups, 5, { statesFilter: [], typesFilter: [] })
+  return t.lines
+}
 
-  // Nobody is there yet.
+async function nobody(stage: Stage): Promise<void> {
+  const { t } = stage
   await t.call(apis.describeGroups, 5, { groups: ['g'] })
   await t.call(apis.describeGroups, 6, { groups: ['g'] })
   await t.call(apis.heartbeat, 4, { groupId: 'g', generationId: 0, memberId: 'x' })
@@ -64,18 +89,20 @@ async function play(client: RawClient, other: RawClient): Promise<readonly strin
   await t.call(apis.offsetDelete, 0, { groupId: 'g', topics: [] })
   await t.call(apis.offsetFetch, 9, fetchAll('g'))
   await t.call(apis.offsetFetch, 7, { groupId: 'g', topics: null })
-  await joinAs('stranger')
-  await joinAs('', { groupId: '' })
-  await joinAs('', { sessionTimeoutMs: 1 })
-  await joinAs('', { protocols: [] })
+  await joinAs(stage, 'stranger')
+  await joinAs(stage, '', { groupId: '' })
+  await joinAs(stage, '', { sessionTimeoutMs: 1 })
+  await joinAs(stage, '', { protocols: [] })
+}
 
-  // The first member, and what it may and may not do.
-  const { memberId } = await joinAs('')
-  await joinAs(memberId, { protocolType: '' })
-  await joinAs(memberId)
+async function aFirstMember(stage: Stage): Promise<string> {
+  const { t } = stage
+  const { memberId } = await joinAs(stage, '')
+  await joinAs(stage, memberId, { protocolType: '' })
+  await joinAs(stage, memberId)
   await t.call(apis.offsetCommit, 9, commit(memberId, 1))
   await t.call(apis.heartbeat, 4, { groupId: 'g', generationId: 1, memberId })
-  await joinAs(memberId)
+  await joinAs(stage, memberId)
   await t.call(apis.syncGroup, 5, { ...sync(memberId, 1), protocolName: 'other' })
   await t.call(apis.syncGroup, 5, sync(memberId, 2))
   await t.call(apis.syncGroup, 5, sync(memberId, 1))
@@ -84,6 +111,10 @@ async function play(client: RawClient, other: RawClient): Promise<readonly strin
   await t.call(apis.listGroups, 5, { statesFilter: ['stable'], typesFilter: ['Classic'] })
   await t.call(apis.listGroups, 5, { statesFilter: ['Empty'], typesFilter: [] })
   await t.call(apis.listGroups, 5, { statesFilter: [], typesFilter: ['consumer'] })
+  return memberId
+}
+
+async function itsOffsets({ t }: Stage, memberId: string): Promise<void> {
   await t.call(apis.offsetCommit, 9, commit(memberId, 1))
   await t.call(apis.offsetCommit, 9, commit(memberId, 2))
   await t.call(apis.offsetCommit, 9, commit('', -1))
@@ -91,30 +122,29 @@ async function play(client: RawClient, other: RawClient): Promise<readonly strin
   await t.call(apis.offsetCommit, 9, commit(memberId, 1, { name: 'nothing' }))
   await t.call(apis.offsetCommit, 9, commit(memberId, 1, {}, 'x'.repeat(5000)))
   await t.call(apis.offsetFetch, 9, fetchAll('g'))
-  await t.call(apis.offsetFetch, 1, {
-    groupId: 'g',
-    topics: [
-      { name: 'activity', partitionIndexes: [0, 7] },
-      { name: 'nothing', partitionIndexes: [0] },
-    ],
-  })
+  const topics = [
+    { name: 'activity', partitionIndexes: [0, 7] },
+    { name: 'nothing', partitionIndexes: [0] },
+  ]
+  await t.call(apis.offsetFetch, 1, { groupId: 'g', topics })
   await t.call(apis.offsetDelete, 0, deletion('activity'))
   await t.call(apis.offsetDelete, 0, deletion('nothing'))
   await t.call(apis.deleteGroups, 2, { groupsNames: ['g'] })
   await t.call(apis.joinGroup, 9, { ...join, memberId: '', protocols: sticky })
+}
 
-  // A second one makes the first rejoin; commits go on meanwhile.
+/** It makes the first one rejoin; commits go on meanwhile. */
+async function aSecondMember(stage: Stage, memberId: string): Promise<void> {
+  const { t, client, other } = stage
   const second = other.request(apis.joinGroup, 3, { ...join, memberId: '', protocols: range })
   await untilState(client, 'PreparingRebalance')
   await t.call(apis.heartbeat, 4, { groupId: 'g', generationId: 1, memberId })
   await t.call(apis.offsetCommit, 9, commit(memberId, 1))
   await t.call(apis.syncGroup, 5, sync(memberId, 1))
   await t.call(apis.describeGroups, 5, { groups: ['g'] })
-  const again = await joinAs(memberId)
-  const { memberId: secondId, ...told } = await second
-  t.lines.push(
-    `second: ${told.errorCode} ${told.generationId} ${told.members.length} ${told.protocolName}`,
-  )
+  const again = await joinAs(stage, memberId)
+  const { memberId: secondId, errorCode, generationId, members, protocolName } = await second
+  t.lines.push(`second: ${errorCode} ${generationId} ${members.length} ${protocolName}`)
   await t.call(apis.offsetCommit, 9, commit(memberId, 2))
   await t.call(apis.syncGroup, 5, sync(memberId, again.generationId))
   await t.call(apis.syncGroup, 3, { ...sync(secondId, 2), protocolType: null, protocolName: null })
@@ -124,8 +154,10 @@ async function play(client: RawClient, other: RawClient): Promise<readonly strin
   })
   await t.call(apis.heartbeat, 4, { groupId: 'g', generationId: 2, memberId })
   await t.call(apis.leaveGroup, 1, { groupId: 'g', memberId })
+}
 
-  // Empty again: known, with its offsets, and open to everybody.
+/** Known, with its offsets, and open to everybody. */
+async function anEmptyGroup({ t }: Stage, memberId: string): Promise<void> {
   await t.call(apis.describeGroups, 6, { groups: ['g'] })
   await t.call(apis.listGroups, 5, { statesFilter: [], typesFilter: [] })
   await t.call(apis.heartbeat, 4, { groupId: 'g', generationId: 2, memberId })
@@ -141,27 +173,22 @@ async function play(client: RawClient, other: RawClient): Promise<readonly strin
   await t.call(apis.describeGroups, 6, { groups: ['simple'] })
   await t.call(apis.offsetDelete, 0, deletion('activity'))
   await t.call(apis.offsetFetch, 8, fetchAll('g'))
+}
 
-  // Static members.
-  const staticJoin = (groupInstanceId: string, id = '') =>
-    joinAs(id, { groupInstanceId, groupId: 's' })
-  const a = await staticJoin('a')
-  await t.call(apis.syncGroup, 5, { ...sync(a.memberId, 1), groupId: 's', groupInstanceId: 'a' })
-  const b = await staticJoin('a')
-  const identity = { groupId: 's', generationId: b.generationId, groupInstanceId: 'a' }
+async function staticMembers(stage: Stage): Promise<void> {
+  const { t } = stage
+  const own = { groupId: 's', groupInstanceId: 'a' }
+  const a = await joinAs(stage, '', own)
+  await t.call(apis.syncGroup, 5, { ...sync(a.memberId, 1), ...own })
+  const b = await joinAs(stage, '', own)
+  const identity = { ...own, generationId: b.generationId }
   await t.call(apis.heartbeat, 4, { ...identity, memberId: a.memberId })
   await t.call(apis.heartbeat, 4, { ...identity, memberId: b.memberId })
-  await staticJoin('a', a.memberId)
-  await t.call(apis.syncGroup, 5, { ...sync(a.memberId, 1), groupId: 's', groupInstanceId: 'a' })
-  await t.call(apis.syncGroup, 5, { ...sync(b.memberId, 1), groupId: 's', groupInstanceId: 'a' })
+  await joinAs(stage, a.memberId, own)
+  await t.call(apis.syncGroup, 5, { ...sync(a.memberId, 1), ...own })
+  await t.call(apis.syncGroup, 5, { ...sync(b.memberId, 1), ...own })
   await t.call(apis.heartbeat, 4, { ...identity, memberId: b.memberId, groupInstanceId: 'b' })
-  await t.call(apis.joinGroup, 8, {
-    ...join,
-    groupId: 's',
-    memberId: '',
-    groupInstanceId: 'a',
-    protocols: range,
-  })
+  await t.call(apis.joinGroup, 8, { ...join, ...own, memberId: '', protocols: range })
   await t.call(apis.describeGroups, 5, { groups: ['s'] })
   await t.call(apis.leaveGroup, 5, {
     groupId: 's',
@@ -171,9 +198,6 @@ async function play(client: RawClient, other: RawClient): Promise<readonly strin
       { memberId: '', groupInstanceId: 'a' },
     ],
   })
-  await t.call(apis.deleteGroups, 2, { groupsNames: ['g', 's', 'simple', 'unknown'] })
-  await t.call(apis.listGroups, 5, { statesFilter: [], typesFilter: [] })
-  return t.lines
 }
 
 /** Kafka tells groups and members in the order of a hash table. */
@@ -255,4 +279,24 @@ withPeer(peers.kafka(), 'against Apache Kafka', () => {
     const ours = await play(...(await clientsOf(broker)))
     expect(ours).toEqual(theirs)
   }, 120_000)
+
+  test('its tools read our records', async () => {
+    const dataDir = await harness.directory()
+    const client = await harness.client(await harness.broker({ dataDir }))
+    await untilCreated(client)
+    await untilServed(client)
+    await client.request(apis.joinGroup, 3, { ...join, memberId: '', protocols: range })
+    await client.request(apis.offsetCommit, 8, { ...commit('', -1), groupId: '3' })
+    // String.hashCode of "g" is 103, of "3" it is 51: partitions 3 and 1 of 50.
+    const dumps = [3, 1].map((index) =>
+      javaTool('kafka.tools.DumpLogSegments', [
+        ...['--offsets-decoder', '--print-data-log', '--files'],
+        path.join(dataDir, `__consumer_offsets-${index}`, '00000000000000000000.log'),
+      ]),
+    )
+    const [floor, offset] = await Promise.all(dumps)
+    expect(floor!.stdout).toContain('"protocolType":"consumer","generation":1,"protocol":null')
+    expect(offset!.stdout).toContain('{"group":"3","topic":"activity","partition":0}')
+    expect(offset!.stdout).toContain('"offset":5,"leaderEpoch":-1,"metadata":"note"')
+  }, 60_000)
 })

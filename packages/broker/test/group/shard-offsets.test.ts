@@ -18,7 +18,7 @@ async function fetchAll(groupId = 'g') {
 }
 
 describe('committing', () => {
-  test('an offset comes back with its leader epoch and metadata, also after a restart', async () => {
+  test('an offset comes back with leader epoch and metadata, also later', async () => {
     expect(await cluster.coordinator.commitOffsets(commitInput(42))).toEqual([NONE])
     const expected = [
       { topic: 'activity', partition: 0, offset: 42, leaderEpoch: 7, metadata: 'note' },
@@ -42,7 +42,7 @@ describe('committing', () => {
     expect(await committed(cluster.coordinator)).toBe(2)
   })
 
-  test('that takes too long is answered with an error, and counts if it becomes durable after all', async () => {
+  test('that takes too long is an error, but counts if it becomes durable', async () => {
     await cluster.coordinator.commitOffsets(commitInput(1))
     cluster.partition.autoCommit = false
     const codes = cluster.coordinator.commitOffsets(commitInput(2))

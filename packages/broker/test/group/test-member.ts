@@ -23,7 +23,10 @@ export function joinInput(change: Partial<JoinInput> = {}): JoinInput {
   }
 }
 
-/** Members that have joined a group together; the first leads, and has assigned `part of <id>` to each. */
+/**
+ * Members that have joined a group together; the first leads, and has assigned `part of <id>` to
+ * each.
+ */
 export async function stableGroup(
   coordinator: GroupCoordinator,
   options: { size?: number; groupId?: string; instances?: readonly string[] } = {},
