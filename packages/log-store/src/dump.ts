@@ -16,6 +16,14 @@ export interface DumpOptions {
   readonly format?: BatchFormat
   /** Print the records of each batch, when the format can tell them apart. */
   readonly records?: boolean
+  /**
+   * Says more of a sound batch than its format can: `text` goes to the end of its line, `records` are the lines of its
+   * records, instead of the format's own. What it throws ends the dump.
+   */
+  readonly describeBatch?: (batch: Uint8Array) => {
+    readonly text?: string
+    readonly records?: Iterable<string>
+  }
   /** Only problems and the summary. */
   readonly quiet?: boolean
 }
@@ -93,8 +101,9 @@ async function* dumpLog(context: DumpContext): AsyncGenerator<DumpLine, void, un
         problems++
         yield problem(`${text}: ${reasons.join('; ')}`)
       } else if (options.quiet !== true) {
-        yield line(text)
-        if (options.records === true) yield* dumpRecords(format, bytes)
+        const more = options.describeBatch?.(bytes)
+        yield line(more?.text === undefined ? text : `${text} ${more.text}`)
+        if (options.records === true) yield* dumpRecords(format, bytes, more?.records)
       }
       batches++
       records += batch.recordCount
@@ -109,7 +118,15 @@ async function* dumpLog(context: DumpContext): AsyncGenerator<DumpLine, void, un
   }
 }
 
-function* dumpRecords(format: BatchFormat, bytes: Uint8Array): Generator<DumpLine> {
+function* dumpRecords(
+  format: BatchFormat,
+  bytes: Uint8Array,
+  described: Iterable<string> | undefined,
+): Generator<DumpLine> {
+  if (described !== undefined) {
+    for (const text of described) yield line(`  ${text}`)
+    return
+  }
   for (const record of format.records?.iterate(bytes) ?? []) {
     const key = record.key === null ? '-' : JSON.stringify(Buffer.from(record.key).toString())
     const mark = record.tombstone ? ' tombstone' : ''
