@@ -9,13 +9,18 @@ export class EpochFile {
   readonly #fileSystem: FileSystem
   readonly #path: string
   readonly #epochs: EpochIndex
-  // What opening found may differ from the file; the first save settles it.
-  #savedChanges = -1
+  #savedChanges: number
 
-  constructor(fileSystem: FileSystem, directory: string, epochs: EpochIndex) {
+  /** `current`: the file says what `epochs` says now. */
+  constructor(
+    fileSystem: FileSystem,
+    directory: string,
+    state: { readonly epochs: EpochIndex; readonly current: boolean },
+  ) {
     this.#fileSystem = fileSystem
     this.#path = join(directory, fileNames.epochs)
-    this.#epochs = epochs
+    this.#epochs = state.epochs
+    this.#savedChanges = state.current ? state.epochs.changes : -1
   }
 
   /** Writes it if it changed since the last time. Durable when it resolves. */

@@ -69,6 +69,15 @@ export class WriteScheduler {
     this.#scheduled = false
     const logs = this.#queued
     this.#queued = []
-    for (const log of logs) log.flushNow()
+    for (const log of logs) {
+      try {
+        log.flushNow()
+      } catch (error) {
+        // A listener's bug: it must surface, but not keep other logs from being written.
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
   }
 }

@@ -23,10 +23,11 @@ export interface LogDirectoryOptions {
   /** Syncs that run at once, over all logs; leave a thread of the pool to cold reads. Default 3. */
   readonly maxConcurrentSyncs?: number
   /**
-   * Offsets may be missing between batches, as after compaction; else a gap counts as corruption.
-   * Default false.
+   * Logs whose batches may have offsets missing between them, as after compaction; in all others a
+   * gap
+   * counts as damage when recovery meets it. Default: none.
    */
-  readonly offsetGaps?: boolean
+  readonly offsetGaps?: boolean | ((name: string) => boolean)
   /**
    * Checkpoints are written this often while something changed; 0 leaves it to `checkpoint()`.
    * Default 60 s.

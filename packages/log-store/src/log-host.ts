@@ -16,8 +16,8 @@ export interface LogHost {
   readonly tails: TailBudget
   readonly writes: WriteScheduler
   readonly syncs: SyncScheduler
-  /** Offsets may be missing between batches. */
-  readonly offsetGaps: boolean
+  /** Offsets may be missing between the batches of this log. */
+  offsetGaps(name: string): boolean
   report(report: StoreReport): void
   /** The disk failed: ends appends and acknowledgements of the whole directory, for good. */
   poison(error: StoreError): void

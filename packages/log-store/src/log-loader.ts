@@ -66,6 +66,7 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     logEndOffset: loaded.logEndOffset,
     recoveryPoint: loaded.logEndOffset,
     epochs,
+    epochsSaved: saved !== undefined && epochs.changes === 0,
   }
 }
 
@@ -86,6 +87,7 @@ async function createLog(host: LogHost, request: LoadRequest): Promise<LogState>
     logEndOffset: baseOffset,
     recoveryPoint: baseOffset,
     epochs: new EpochIndex(),
+    epochsSaved: false,
   }
 }
 

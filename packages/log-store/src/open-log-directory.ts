@@ -34,6 +34,8 @@ const defaults = {
 }
 /** Recoveries that run at once: they are bound by the disk. */
 const concurrentRecoveries = 3
+/** Closing opens files: not those of a thousand logs at once. */
+const concurrentCloses = 8
 /** A wall clock this far ahead of the monotonic one is not believed at once. */
 const clockJumpMs = 3_600_000
 
@@ -62,6 +64,27 @@ export async function openLogDirectory(
   }
 }
 
+/** Runs `work` for all items, at most `limit` at once; answers what failed. */
+async function inParallel<Item>(
+  items: readonly Item[],
+  limit: number,
+  work: (item: Item) => Promise<unknown>,
+): Promise<unknown[]> {
+  const failures: unknown[] = []
+  const queue = items.values()
+  const worker = async () => {
+    for (const item of queue) {
+      try {
+        await work(item)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: limit }, worker))
+  return failures
+}
+
 class OpenLogDirectory implements LogDirectory, LogHost {
   readonly path: string
   cleanStart = false
@@ -73,7 +96,6 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly tails: TailBudget
   readonly writes = new WriteScheduler()
   readonly syncs: SyncScheduler
-  readonly offsetGaps: boolean
   readonly #options: LogDirectoryOptions
   readonly #defaults: LogOptions
   readonly #lock: { release(): Promise<void> }
@@ -103,7 +125,6 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.files = new FileCache(this.fileSystem, options.maxOpenFiles ?? defaults.maxOpenFiles)
     this.tails = new TailBudget(options.hotTailBytes ?? defaults.hotTailBytes)
     this.syncs = new SyncScheduler(options.maxConcurrentSyncs ?? defaults.maxConcurrentSyncs)
-    this.offsetGaps = options.offsetGaps ?? false
     this.#checkpoints = new LogCheckpoints(this.fileSystem, path)
   }
 
@@ -197,6 +218,11 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     return this.close()
   }
 
+  offsetGaps(name: string): boolean {
+    const { offsetGaps } = this.#options
+    return typeof offsetGaps === 'function' ? offsetGaps(name) : (offsetGaps ?? false)
+  }
+
   report(report: StoreReport): void {
     this.#options.onReport?.(report)
   }
@@ -237,11 +263,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       message: `${this.path} was not closed cleanly: recovering ${names.length} logs`,
       details: { path: this.path, logs: names.length },
     })
-    const queue = names.values()
-    const worker = async () => {
-      for (const name of queue) await this.#openOnce(name).catch(() => undefined)
-    }
-    await Promise.all(Array.from({ length: concurrentRecoveries }, worker))
+    await inParallel(names, concurrentRecoveries, (name) => this.#openOnce(name))
     await this.checkpoint()
   }
 
@@ -289,9 +311,10 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.#timer?.cancel()
     try {
       await Promise.allSettled(this.#opening.values())
-      const results = await Promise.allSettled([...this.#logs.values()].map((log) => log.close()))
-      const failed = results.find((result) => result.status === 'rejected')
-      if (failed !== undefined) throw failed.reason as StoreError
+      const failures = await inParallel([...this.#logs.values()], concurrentCloses, (log) =>
+        log.close(),
+      )
+      if (failures.length > 0) throw failures[0]
       if (this.poisoned !== undefined) return
       await this.checkpoint()
       if (this.#unrecovered.size === 0) await this.#markClean()

@@ -52,7 +52,23 @@ export async function recoverLog(host: LogHost, request: RecoveryRequest): Promi
       kept.push(segment)
       continue
     }
-    const scanned = await scan(host, segment, { request, due, sealed: next !== undefined })
+    const { baseOffset } = segment
+    const offsetGaps = host.offsetGaps(request.name)
+    if (due !== undefined && (baseOffset < due || (baseOffset > due && !offsetGaps))) {
+      // The end of the segment before is missing, at a batch boundary: the log ends there.
+      const problem = `segment ${baseOffset} begins where offset ${due} was due`
+      const before = kept.at(-1)!
+      const scanned = { position: before.sizeBytes, nextOffset: due, problem }
+      if (due < request.recoveryPoint) throw corruptSegment(before, scanned)
+      const cutBytes = await cut(host, {
+        request,
+        scanned,
+        segment: before,
+        later: segments.slice(at),
+      })
+      return { segments: kept, logEndOffset: due, scannedBytes, cutBytes }
+    }
+    const scanned = await scan(host, segment, { request, offsetGaps, sealed: next !== undefined })
     scannedBytes += segment.sizeBytes
     kept.push(segment)
     due = scanned.nextOffset
@@ -76,36 +92,28 @@ export async function recoverLog(host: LogHost, request: RecoveryRequest): Promi
 async function scan(
   host: LogHost,
   segment: Segment,
-  options: { request: RecoveryRequest; due: number | undefined; sealed: boolean },
+  options: { request: RecoveryRequest; offsetGaps: boolean; sealed: boolean },
 ): Promise<ScanResult> {
-  const { request, due, sealed } = options
-  const { baseOffset } = segment
-  const misplaced =
-    due !== undefined && (baseOffset < due || (baseOffset > due && !host.offsetGaps))
-  const builder = new IndexBuilder(baseOffset, request.indexIntervalBytes)
+  const { request, offsetGaps, sealed } = options
+  const builder = new IndexBuilder(segment.baseOffset, request.indexIntervalBytes)
+  const handle = host.files.pin(segment.data)
   let result: ScanResult
-  if (misplaced) {
-    const problem = `segment begins at offset ${baseOffset} where ${due} was due`
-    result = { position: 0, nextOffset: due, problem }
-  } else {
-    const handle = host.files.pin(segment.data)
-    try {
-      result = await scanBatches({
-        format: host.format,
-        handle,
-        from: 0,
-        to: segment.sizeBytes,
-        expectedOffset: baseOffset,
-        offsetGaps: host.offsetGaps,
-        verify: true,
-        onBatch(batch, position) {
-          request.epochs.assign(batch.leaderEpoch, batch.baseOffset)
-          return builder.add(batch, position)
-        },
-      })
-    } finally {
-      host.files.unpin(segment.data)
-    }
+  try {
+    result = await scanBatches({
+      format: host.format,
+      handle,
+      from: 0,
+      to: segment.sizeBytes,
+      expectedOffset: segment.baseOffset,
+      offsetGaps,
+      verify: true,
+      onBatch(batch, position) {
+        request.epochs.assign(batch.leaderEpoch, batch.baseOffset)
+        return builder.add(batch, position)
+      },
+    })
+  } finally {
+    host.files.unpin(segment.data)
   }
   if (sealed && result.problem === undefined) segment.markSealed()
   builder.install(segment, segment.sealed)

@@ -36,7 +36,8 @@ export async function rebuildIndexes(
         from: position,
         to: segment.sizeBytes,
         expectedOffset,
-        offsetGaps: host.offsetGaps,
+        // Whether a gap is damage is for recovery to say; an index can be built over it.
+        offsetGaps: true,
         verify: false,
         onBatch: (batch, at) => builder.add(batch, at),
       })

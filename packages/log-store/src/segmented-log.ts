@@ -37,6 +37,8 @@ export interface LogState {
   readonly logEndOffset: number
   readonly recoveryPoint: number
   readonly epochs: EpochIndex
+  /** The epoch checkpoint says the same as `epochs`. */
+  readonly epochsSaved: boolean
 }
 
 /** The log over segments: order, offsets, roll, truncation. Durability is in `LogFlush`. */
@@ -63,6 +65,8 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   /** Why appends are refused: closed, poisoned, or being truncated. */
   #refusal: StoreError | undefined
   #closed = false
+  /** Deletions of old segments that are under way. */
+  #discards = 0
   readonly #epochFile: EpochFile
   #writes = 0
   #writtenBytes = 0
@@ -77,7 +81,10 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.logEndOffset = state.logEndOffset
     this.writtenOffset = state.logEndOffset
     this.epochs = state.epochs
-    this.#epochFile = new EpochFile(host.fileSystem, state.path, state.epochs)
+    this.#epochFile = new EpochFile(host.fileSystem, state.path, {
+      epochs: state.epochs,
+      current: state.epochsSaved,
+    })
     this.#flush = new LogFlush(host, this, state.recoveryPoint)
     this.#acknowledgements = new Acknowledgements(this.#acknowledgeable())
     this.#tail = new HotTail(host.tails)
@@ -98,9 +105,9 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     return this.epochs.latestEpoch
   }
 
-  /** Base offset of the first segment. */
+  /** Base offset of the first segment that a crash now could bring back. */
   get firstOffset(): number {
-    return this.segments.first.baseOffset
+    return this.#discards > 0 ? -1 : this.segments.first.baseOffset
   }
 
   get indexIntervalBytes(): number {
@@ -261,7 +268,16 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.segments = this.segments.dropFirst(gone.length)
     this.logStartOffset = Math.max(this.logStartOffset, this.segments.first.baseOffset)
     this.epochs.truncateFromStart(this.logStartOffset)
-    await this.#remover.discard(gone, this.options.fileDeleteDelayMs)
+    this.#discards++
+    try {
+      // A crash may undo some of the renames and not others; the log start then hides the hole. A
+      // disk
+      // too full for the checkpoint is no reason to keep what fills it.
+      await this.#host.checkpoint().catch(() => undefined)
+      await this.#remover.discard(gone, this.options.fileDeleteDelayMs)
+    } finally {
+      this.#discards--
+    }
     return bytes
   }
 

@@ -30,8 +30,13 @@ export type FileOperation =
   | 'removeDirectory'
   | 'syncDirectory'
 
-/** What survives of what was not synced. */
-export type CrashOutcome = 'lose-unsynced' | 'keep-unsynced' | 'tear-last-write'
+/**
+ * What survives of what was not synced: nothing; everything; everything, but the last write only by
+ * half; everything, but zeros in place of the second half of the last write (its size was durable,
+ * its
+ * bytes were not).
+ */
+export type CrashOutcome = 'lose-unsynced' | 'keep-unsynced' | 'tear-last-write' | 'zero-last-write'
 
 export interface Fault {
   /** Counts matching operations from 1; the fault happens at this one. */
@@ -117,7 +122,8 @@ class Faulty implements FaultyFileSystem {
 
   crash(outcome: CrashOutcome): void {
     if (outcome === 'lose-unsynced') this.#loseBytes(this.#changes)
-    if (outcome === 'tear-last-write') this.#tearLast()
+    if (outcome === 'tear-last-write') this.#damageLast('tear')
+    if (outcome === 'zero-last-write') this.#damageLast('zero')
     if (outcome === 'lose-unsynced') this.#loseNames()
     this.#changes = []
     this.#settleNames()
@@ -225,12 +231,14 @@ class Faulty implements FaultyFileSystem {
   }
 
   /** The last write reached the medium by half, everything before it whole. */
-  #tearLast(): void {
+  #damageLast(damage: 'tear' | 'zero'): void {
     const last = this.#changes.findLast((change) => change.newBytes.length > 1)
     if (last === undefined) return
     const after = this.#changes.slice(this.#changes.indexOf(last))
     this.#loseBytes(after)
-    last.file.write(last.newBytes.subarray(0, last.newBytes.length >> 1), last.position)
+    const half = last.newBytes.length >> 1
+    const survives = last.newBytes.slice(0, damage === 'tear' ? half : undefined)
+    last.file.write(survives.fill(0, half), last.position)
   }
 
   #syncNames(path: string): void {
@@ -318,7 +326,8 @@ class FaultyHandle implements FileHandle {
 
   syncData(done: (error: Error | null) => void): void {
     const covered = this.#disk.unsynced(this.#file)
-    queueMicrotask(() => {
+    // It takes its time, so that appends come in between.
+    setImmediate(() => {
       try {
         this.#alive()
         this.#disk.enter('sync', this.path)
