@@ -21,7 +21,7 @@ async function main(): Promise<number> {
     }
     return (await runMainJob(options, { kfk, screen: process.stdout, untilStopped })) ? 0 : 1
   } catch (error) {
-    console.error((error as Error).message)
+    console.error(process.env.KFK_DEBUG ? error : (error as Error).message)
     return error instanceof UsageError ? 2 : 1
   }
 }

@@ -27,15 +27,14 @@ export class OnlineGroup {
     return member
   }
 
-  /** The member that owns most dies without a word; another one joins. */
+  /** A member that owns partitions dies without a word; another one joins. */
   async killAndReplace(): Promise<{
     killed: OnlineMember
     partitions: number
     joined: OnlineMember
   }> {
-    const killed = this.#members.reduce((most, each) =>
-      each.partitions() > most.partitions() ? each : most,
-    )
+    const owners = this.#members.map((member) => member.owns.then(() => member))
+    const killed = await Promise.race([...owners, this.failed()])
     const partitions = killed.partitions()
     this.#members.splice(this.#members.indexOf(killed), 1)
     await killed.kill()

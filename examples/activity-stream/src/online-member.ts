@@ -23,11 +23,15 @@ export class OnlineMember {
   readonly name: string
   /** Rejects when counting fails for good. */
   readonly done: Promise<void>
+  /** Resolves when it owns partitions for the first time. */
+  readonly owns: Promise<void>
   readonly #consumer: Consumer<TopicName>
   readonly #counters: PartitionCounters
 
   constructor({ brokers, store, board, name, assignors }: MemberOptions) {
     this.name = name
+    let nowOwns: () => void
+    this.owns = new Promise((resolve) => (nowOwns = resolve))
     this.#counters = new PartitionCounters(store, board)
     this.#consumer = createConsumer({
       brokers,
@@ -46,6 +50,7 @@ export class OnlineMember {
             const topic = each.topic as TopicName
             this.#consumer.seek(each, this.#counters.open(topic, each.partition))
           }
+          if (partitions.length > 0) nowOwns()
         },
         revoked: (partitions) => this.#close(partitions),
         lost: (partitions) => this.#close(partitions),
