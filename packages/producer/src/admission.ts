@@ -1,7 +1,9 @@
 import { ClientError, EarliestTimer, kafkaError } from '@kfk/client'
 import type { Clock } from '@kfk/client'
+import { bufferFull, noPartition } from './admission-errors.js'
 import type { Delivery } from './delivery.js'
 import { Fifo } from './fifo.js'
+import type { ProducerBatch } from './producer-batch.js'
 import type { RecordAccumulator } from './record-accumulator.js'
 import { estimateBytes } from './record.js'
 import type { SerializedRecord } from './record.js'
@@ -67,10 +69,10 @@ export class Admission {
     delivery: Delivery | undefined,
     position: number,
   ): void {
-    const { accumulator, topics } = this.#options
+    const { accumulator } = this.#options
     const size = this.#checkedSize(record)
     const hasRoom = accumulator.hasRoom(size)
-    if (hasRoom && !this.#waiting.has(topic) && topics.current(topic) !== undefined) {
+    if (hasRoom && this.#isOpen(topic)) {
       this.#place({ topic, delivery, position }, record, undefined)
       return
     }
@@ -81,6 +83,16 @@ export class Admission {
       accumulator.charge(size)
     }
     this.drain(topic)
+  }
+
+  /**
+   * Takes a record if it can enter at once, and gives the batch that it went into, where it is the last one; undefined,
+   * with nothing done, if it would have to wait. Throws like `submit`.
+   */
+  tryEnter(topic: string, record: SerializedRecord): ProducerBatch | undefined {
+    const hasRoom = this.#options.accumulator.hasRoom(this.#checkedSize(record))
+    if (!hasRoom || !this.#isOpen(topic)) return undefined
+    return this.#place({ topic, delivery: undefined, position: 0 }, record, undefined)
   }
 
   /** Takes a place in the line of the topic for a record that an asynchronous serde is still at work on. */
@@ -177,6 +189,11 @@ export class Admission {
     return waiting
   }
 
+  /** The topic is known and nobody waits before. */
+  #isOpen(topic: string): boolean {
+    return !this.#waiting.has(topic) && this.#options.topics.current(topic) !== undefined
+  }
+
   #makeRoom(head: Waiting): boolean {
     const { accumulator, onBlocked } = this.#options
     if (head.chargedBytes > 0 || accumulator.hasRoom(estimateBytes(head.record!))) return true
@@ -199,7 +216,7 @@ export class Admission {
     { topic, delivery, position }: Pick<Waiting, 'topic' | 'delivery' | 'position'>,
     record: SerializedRecord,
     startedMs: number | undefined,
-  ): void {
+  ): ProducerBatch {
     const { accumulator, topics } = this.#options
     const metadata = topics.current(topic)!
     const partition = accumulator.choosePartition(record, metadata)
@@ -207,7 +224,7 @@ export class Admission {
       topics.refresh(topic)
       throw noPartition(topic, record.partition, metadata.partitions.length)
     }
-    accumulator.append(topic, { record, partition, delivery, position, startedMs })
+    return accumulator.append(topic, { record, partition, delivery, position, startedMs })
   }
 
   #failOne(waiting: Waiting, error: unknown): void {
@@ -268,20 +285,4 @@ export class Admission {
       { bytes, maxRecordBytes },
     )
   }
-}
-
-function bufferFull(): ClientError {
-  return new ClientError(
-    'KFK_CLIENT_BUFFER_FULL',
-    'The buffer is full: `await producer.ready` before the next post, or use send, which waits.',
-    { retriable: true },
-  )
-}
-
-function noPartition(topic: string, partition: number | undefined, count: number): ClientError {
-  return new ClientError(
-    'KFK_CLIENT_INVALID_ARGUMENT',
-    `Topic "${topic}" has no partition ${partition}; it has ${count} (0 to ${count - 1}).`,
-    { details: { topic, partition, partitions: count } },
-  )
 }

@@ -18,6 +18,8 @@ export class PartitionQueue {
   readonly inFlight: ProducerBatch[] = []
   /** The youngest waiting batch, while it takes records. */
   open: ProducerBatch | undefined
+  /** Size of the last batch that left: a guess at the next one. */
+  expectedBatchBytes = 0
   /** Nothing leaves before this monotonic time. */
   retryAtMs = 0
   /** Retries in a row. */
@@ -62,6 +64,7 @@ export class PartitionQueue {
   take(batch: ProducerBatch): void {
     this.waiting.shift()
     if (this.open === batch) this.open = undefined
+    if (batch.attempts === 0) this.expectedBatchBytes = batch.sizeInBytes
     batch.attempts += 1
     batch.inFlight = true
     this.inFlight.push(batch)

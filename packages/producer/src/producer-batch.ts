@@ -3,16 +3,21 @@ import { RecordBatchBuilder, setProducerState } from '@kfk/protocol'
 import type { CompressionType } from '@kfk/protocol'
 import type { Delivery } from './delivery.js'
 import type { BatchNumbers } from './idempotence-state.js'
-import type { SerializedRecord } from './record.js'
+import type { RecordMetadata, SerializedRecord } from './record.js'
 
 export interface ProducerBatchOptions {
   readonly compression: CompressionType
   readonly maxBytes: number
+  /** A guess at its size: memory taken at once instead of in steps. 0 for none. */
+  readonly expectedBytes: number
   /** Grows with every batch of the producer. */
   readonly order: number
   readonly createdMs: number
   readonly deadlineMs: number
 }
+
+/** Below this the builder's own first step is enough. */
+const worthwhileBytes = 4096
 
 /** What a broker says of a batch that it has. */
 export interface BatchResult {
@@ -20,6 +25,35 @@ export interface BatchResult {
   readonly baseOffset: number
   /** -1 unless the topic stamps records itself. */
   readonly logAppendTimeMs: number
+}
+
+/** A delivered batch: what its records want to know is computed when they ask. */
+class BatchOutcome {
+  readonly #partition: number
+  readonly #result: BatchResult
+
+  constructor(partition: number, result: BatchResult) {
+    this.#partition = partition
+    this.#result = result
+  }
+
+  record(delta: number, timestamp: number): RecordMetadata {
+    const { baseOffset, logAppendTimeMs } = this.#result
+    return {
+      partition: this.#partition,
+      offset: baseOffset < 0 ? -1n : BigInt(baseOffset + delta),
+      timestamp: logAppendTimeMs < 0 ? timestamp : logAppendTimeMs,
+    }
+  }
+}
+
+/** A function of its own, so that what it closes over is these three and nothing more. */
+function metadataOf(
+  outcome: Promise<BatchOutcome>,
+  delta: number,
+  timestamp: number,
+): Promise<RecordMetadata> {
+  return outcome.then((batch) => batch.record(delta, timestamp))
 }
 
 /** Records of one partition on their way, and who waits for them. Records are encoded once, straight into the batch. */
@@ -43,17 +77,34 @@ export class ProducerBatch {
   readonly #builder: RecordBatchBuilder
   #bytes: Uint8Array | undefined
   #encodedNumbers: BatchNumbers | undefined
-  // Parallel arrays: four small writes a record instead of an object.
+  // Parallel arrays of runs: consecutive records of one delivery are one entry.
   readonly #deliveries: Delivery[] = []
   readonly #deltas: number[] = []
   readonly #positions: number[] = []
   readonly #timestamps: number[] = []
+  readonly #counts: number[] = []
+  /** One promise for all who wait for single records; made when the first of them asks. */
+  #outcome: Promise<BatchOutcome> | undefined
+  #resolve: ((outcome: BatchOutcome) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
+  #watchedCount = 0
 
   constructor(options: ProducerBatchOptions) {
     this.order = options.order
     this.createdMs = options.createdMs
     this.deadlineMs = options.deadlineMs
-    this.#builder = new RecordBatchBuilder(options)
+    const { compression, maxBytes, expectedBytes } = options
+    this.#builder = new RecordBatchBuilder({
+      compression,
+      maxBytes,
+      ...(expectedBytes < worthwhileBytes
+        ? {}
+        : {
+            buffer: Buffer.allocUnsafeSlow(
+              Math.min(maxBytes, expectedBytes + (expectedBytes >> 3)),
+            ),
+          }),
+    })
   }
 
   get recordCount(): number {
@@ -67,7 +118,7 @@ export class ProducerBatch {
 
   /** Records that nobody waits for (`post`). */
   get unwatchedCount(): number {
-    return this.recordCount - this.#deliveries.length
+    return this.recordCount - this.#watchedCount
   }
 
   /** False when the batch is full. */
@@ -78,12 +129,28 @@ export class ProducerBatch {
         ? this.#builder.tryAppend(record)
         : this.#builder.tryAppend({ ...record, headers: record.headers })
     if (appended && delivery !== undefined) {
-      this.#deliveries.push(delivery)
-      this.#deltas.push(delta)
-      this.#positions.push(position)
-      this.#timestamps.push(record.timestamp)
+      this.#watchedCount += 1
+      const last = this.#deliveries.length - 1
+      const count = this.#counts[last]
+      const continues =
+        this.#deliveries[last] === delivery &&
+        this.#timestamps[last] === record.timestamp &&
+        this.#positions[last]! + count! === position &&
+        this.#deltas[last]! + count! === delta
+      if (continues) this.#counts[last] = count! + 1
+      else this.#startRun(delivery, delta, position, record.timestamp)
     }
     return appended
+  }
+
+  /** The fate of the record that was appended last. Cheaper than a delivery: one promise, no list entry. */
+  watchLast(timestamp: number): Promise<RecordMetadata> {
+    this.#watchedCount += 1
+    this.#outcome ??= new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    return metadataOf(this.#outcome, this.recordCount - 1, timestamp)
   }
 
   /** The batch under its present numbers. */
@@ -105,15 +172,15 @@ export class ProducerBatch {
   succeed(partition: number, result: BatchResult): void {
     if (this.settled) return
     this.settled = true
-    const { baseOffset, logAppendTimeMs } = result
-    for (let at = 0; at < this.#deliveries.length; at += 1) {
-      const delivery = this.#deliveries[at]!
-      if (delivery.done) continue
-      delivery.succeed(this.#positions[at]!, {
-        partition,
-        offset: baseOffset < 0 ? -1n : BigInt(baseOffset + this.#deltas[at]!),
-        timestamp: logAppendTimeMs < 0 ? this.#timestamps[at]! : logAppendTimeMs,
-      })
+    const outcome = new BatchOutcome(partition, result)
+    this.#resolve?.(outcome)
+    for (let run = 0; run < this.#deliveries.length; run += 1) {
+      const delivery = this.#deliveries[run]!
+      const timestamp = this.#timestamps[run]!
+      for (let at = 0; at < this.#counts[run]! && !delivery.done; at += 1) {
+        const metadata = outcome.record(this.#deltas[run]! + at, timestamp)
+        delivery.succeed(this.#positions[run]! + at, metadata)
+      }
     }
     this.onSettled?.(undefined)
   }
@@ -121,8 +188,17 @@ export class ProducerBatch {
   fail(error: unknown): void {
     if (this.settled) return
     this.settled = true
+    this.#reject?.(error)
     for (const delivery of this.#deliveries) delivery.fail(error)
     this.onSettled?.(error)
+  }
+
+  #startRun(delivery: Delivery, delta: number, position: number, timestamp: number): void {
+    this.#deliveries.push(delivery)
+    this.#deltas.push(delta)
+    this.#positions.push(position)
+    this.#timestamps.push(timestamp)
+    this.#counts.push(1)
   }
 
   /** Why it is given up at its deadline. */

@@ -1,12 +1,5 @@
-import {
-  abortable,
-  abortedError,
-  ClientError,
-  createClient,
-  delay,
-  throwIfAborted,
-} from '@kfk/client'
-import type { Client, TopicDefinition } from '@kfk/client'
+import { abortable, ClientError, createClient, delay, throwIfAborted } from '@kfk/client'
+import type { Client } from '@kfk/client'
 import { Admission } from './admission.js'
 import { codecLoader } from './codec-loader.js'
 import { ManyDelivery, SingleDelivery } from './delivery.js'
@@ -21,8 +14,8 @@ import { OutcomeWatch } from './outcome-watch.js'
 import { ProducerIdSource } from './producer-id-source.js'
 import { RecordAccumulator } from './record-accumulator.js'
 import { RecordClock } from './record-clock.js'
-import { serializeHeaders, serializePart } from './record.js'
-import type { ProducerRecord, RecordMetadata } from './record.js'
+import { nameOf, serializeRecord } from './record.js'
+import type { AnyRecord, AnyTopic, RecordMetadata, SerializedRecord } from './record.js'
 import { Sender } from './sender.js'
 import { TopicCatalog } from './topic-catalog.js'
 
@@ -38,23 +31,6 @@ const readyShare = 0.75
  */
 export function createProducer(options: ProducerOptions): Producer {
   return new LogProducer(options)
-}
-
-type AnyRecord = ProducerRecord<unknown, unknown>
-type AnyTopic = TopicDefinition | string
-
-/** What the last `new Promise(captureSettlers)` can be settled with. */
-const captured = {
-  resolve: undefined as unknown as (metadata: RecordMetadata) => void,
-  reject: undefined as unknown as (error: unknown) => void,
-}
-
-function captureSettlers(
-  resolve: (metadata: RecordMetadata) => void,
-  reject: (error: unknown) => void,
-): void {
-  captured.resolve = resolve
-  captured.reject = reject
 }
 
 class LogProducer implements Producer {
@@ -114,20 +90,11 @@ class LogProducer implements Producer {
   ): Promise<RecordMetadata> | Promise<RecordMetadata[]> {
     const signal = options?.signal
     if (isMany(input)) return this.#sendMany(topic, input, signal)
-    if (signal?.aborted === true) return Promise.reject<RecordMetadata>(abortedError(signal))
-    // No closure of its own: this is once per record.
-    const promise = new Promise<RecordMetadata>(captureSettlers)
-    const delivery = new SingleDelivery(captured.resolve, captured.reject, signal)
-    try {
-      this.#submit(topic, input, delivery, 0)
-    } catch (error) {
-      delivery.fail(error)
-    }
-    return promise
+    return this.#sendOne(topic, input, signal)
   }
 
   post(topic: AnyTopic, record: AnyRecord): boolean {
-    this.#submit(topic, record, undefined, 0)
+    this.#admit(nameOf(topic), this.#serialize(topic, record), undefined, 0)
     return this.#isReady()
   }
 
@@ -150,6 +117,33 @@ class LogProducer implements Producer {
     return this.close()
   }
 
+  #sendOne(
+    topic: AnyTopic,
+    record: AnyRecord,
+    signal: AbortSignal | undefined,
+  ): Promise<RecordMetadata> {
+    try {
+      throwIfAborted(signal)
+      const serialized = this.#serialize(topic, record)
+      const name = nameOf(topic)
+      if (signal === undefined && !(serialized instanceof Promise)) {
+        const batch = this.#admission.tryEnter(name, serialized)
+        if (batch !== undefined) return batch.watchLast(serialized.timestamp)
+      }
+      return new Promise((resolve, reject) => {
+        const delivery = new SingleDelivery(resolve, reject, signal)
+        try {
+          this.#admit(name, serialized, delivery, 0)
+        } catch (error) {
+          delivery.fail(error)
+        }
+      })
+    } catch (error) {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it was thrown
+      return Promise.reject(error)
+    }
+  }
+
   #sendMany(
     topic: AnyTopic,
     records: readonly AnyRecord[],
@@ -163,7 +157,9 @@ class LogProducer implements Producer {
       }
       const delivery = new ManyDelivery(records.length, resolve, reject, signal)
       try {
-        records.forEach((record, position) => this.#submit(topic, record, delivery, position))
+        records.forEach((record, position) =>
+          this.#admit(nameOf(topic), this.#serialize(topic, record), delivery, position),
+        )
       } catch (error) {
         delivery.fail(error)
       }
@@ -190,30 +186,22 @@ class LogProducer implements Producer {
     if (this.#ownsClient) await this.#client.close()
   }
 
-  #submit(
-    topic: AnyTopic,
-    record: AnyRecord,
-    delivery: Delivery | undefined,
-    position: number,
-  ): void {
+  #serialize(topic: AnyTopic, record: AnyRecord): SerializedRecord | Promise<SerializedRecord> {
     if (this.#closing !== undefined) {
       throw new ClientError('KFK_CLIENT_CLOSED', 'The producer was closed.')
     }
-    const name = typeof topic === 'string' ? topic : topic.name
-    const key = serializePart(topic, 'key', record.key)
-    const value = serializePart(topic, 'value', record.value)
-    const { partition } = record
-    const headers = serializeHeaders(record.headers)
-    const timestamp = record.timestamp ?? this.#recordClock.now()
-    if (key instanceof Promise || value instanceof Promise) {
-      const pending = Promise.all([key, value]).then(([keyData, valueData]) => {
-        return { key: keyData, value: valueData, headers, timestamp, partition }
-      })
-      this.#admission.submitLater(name, pending, delivery, position)
-    } else {
-      const serialized = { key, value, headers, timestamp, partition }
-      this.#admission.submit(name, serialized, delivery, position)
-    }
+    return serializeRecord(topic, record, record.timestamp ?? this.#recordClock.now())
+  }
+
+  #admit(
+    topic: string,
+    record: SerializedRecord | Promise<SerializedRecord>,
+    delivery: Delivery | undefined,
+    position: number,
+  ): void {
+    if (record instanceof Promise) {
+      this.#admission.submitLater(topic, record, delivery, position)
+    } else this.#admission.submit(topic, record, delivery, position)
   }
 
   #createTopics(): TopicCatalog {

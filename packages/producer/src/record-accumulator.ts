@@ -80,7 +80,11 @@ export class RecordAccumulator {
     return exists ? partition : -1
   }
 
-  append(topic: string, { record, partition, delivery, position, startedMs }: Append): void {
+  /** The batch that the record went into. */
+  append(
+    topic: string,
+    { record, partition, delivery, position, startedMs }: Append,
+  ): ProducerBatch {
     const queue = this.#queue(topic, partition)
     let batch = queue.open
     const before = batch?.sizeInBytes ?? 0
@@ -89,7 +93,9 @@ export class RecordAccumulator {
     } else {
       if (batch !== undefined) this.#closeFull(queue)
       batch = this.#newBatch(queue, startedMs)
+      // May throw (an impossible timestamp): the batch is known to nobody yet.
       batch.tryAppend(record, delivery, position)
+      this.incomplete.set(batch, queue)
       queue.open = batch
       queue.waiting.push(batch)
       this.active.add(queue)
@@ -97,6 +103,7 @@ export class RecordAccumulator {
       this.onBatch(batch)
     }
     if (batch.sizeInBytes >= this.#options.batchBytes) this.#closeFull(queue)
+    return batch
   }
 
   /** The open batch takes no more records. */
@@ -130,15 +137,14 @@ export class RecordAccumulator {
     const { batchBytes, compression, deliveryTimeoutMs, clock } = this.#options
     const createdMs = clock.monotonicMs()
     this.#nextOrder += 1
-    const batch = new ProducerBatch({
+    return new ProducerBatch({
       compression,
       maxBytes: batchBytes,
+      expectedBytes: queue.expectedBatchBytes,
       order: this.#nextOrder,
       createdMs,
       deadlineMs: (startedMs ?? createdMs) + deliveryTimeoutMs,
     })
-    this.incomplete.set(batch, queue)
-    return batch
   }
 
   #queue(topic: string, partition: number): PartitionQueue {

@@ -1,4 +1,4 @@
-import { invalidData } from '@kfk/client'
+import { ClientError, invalidData } from '@kfk/client'
 import type { SerializedData, TopicDefinition } from '@kfk/client'
 import type { RecordHeader } from '@kfk/protocol'
 
@@ -38,11 +38,40 @@ export interface SerializedRecord {
   readonly partition: number | undefined
 }
 
-type Definition = TopicDefinition
+/** A record of any topic. */
+export type AnyRecord = ProducerRecord<unknown, unknown>
+/** A definition or a name. */
+export type AnyTopic = TopicDefinition | string
+
+export function nameOf(topic: AnyTopic): string {
+  return typeof topic === 'string' ? topic : topic.name
+}
+
+/**
+ * The bytes of a record; a promise only if a serde returns one.
+ * Throws or rejects with KFK_CLIENT_INVALID_DATA or _INVALID_ARGUMENT.
+ */
+export function serializeRecord(
+  topic: AnyTopic,
+  record: AnyRecord,
+  timestamp: number,
+): SerializedRecord | Promise<SerializedRecord> {
+  const key = serializePart(topic, 'key', record.key)
+  const value = serializePart(topic, 'value', record.value)
+  const { partition } = record
+  const headers = serializeHeaders(record.headers)
+  if (!Number.isSafeInteger(timestamp)) throw impossibleTimestamp(timestamp)
+  if (key instanceof Promise || value instanceof Promise) {
+    return Promise.all([key, value]).then(([keyData, valueData]) => {
+      return { key: keyData, value: valueData, headers, timestamp, partition }
+    })
+  }
+  return { key, value, headers, timestamp, partition }
+}
 
 /** Bytes of one part; a promise only if its serde returns one. Throws KFK_CLIENT_INVALID_DATA. */
-export function serializePart(
-  topic: string | Definition,
+function serializePart(
+  topic: AnyTopic,
   part: 'key' | 'value',
   data: unknown,
 ): SerializedData | null | Promise<SerializedData | null> {
@@ -63,7 +92,7 @@ export function serializePart(
   }
 }
 
-export function serializeHeaders(
+function serializeHeaders(
   headers: ProducerHeaders | undefined,
 ): readonly RecordHeader[] | undefined {
   if (headers === undefined) return undefined
@@ -95,4 +124,11 @@ export function estimateBytes(record: SerializedRecord): number {
     }
   }
   return bytes
+}
+
+function impossibleTimestamp(timestamp: number): ClientError {
+  return new ClientError(
+    'KFK_CLIENT_INVALID_ARGUMENT',
+    `A timestamp is a whole number of milliseconds since 1970, not ${timestamp}.`,
+  )
 }

@@ -75,5 +75,11 @@ describe('send', () => {
       message: expect.stringContaining('0 to 1'),
     })
     await expect(producer.send('views', { value: 12 as never })).rejects.toThrow(ClientError)
+    for (const timestamp of [Number.NaN, 1.5, 2 ** 60]) {
+      await expect(producer.send('views', { value: 'x', timestamp })).rejects.toMatchObject({
+        code: 'KFK_CLIENT_INVALID_ARGUMENT',
+      })
+    }
+    await producer.flush()
   })
 })
