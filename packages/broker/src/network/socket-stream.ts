@@ -6,8 +6,8 @@ const joinBytes = 32 * 1024
 
 /**
  * Where bytes land that belong to no frame yet, for all sockets: a read and its callback are one
- * step, so nobody else reads in between. Thousands of idle connections hold no memory. Reads of this
- * size stay in the cache of the processor.
+ * step, so nobody else reads in between. Thousands of idle connections hold no memory. Reads of
+ * this size stay in the cache of the processor.
  */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024)
 
@@ -24,7 +24,9 @@ export class SocketStream implements ByteStream {
   onclose: () => void = () => undefined
   readonly #socket: Socket
 
-  /** Takes over a socket that was accepted and is paused. Call `start` when the callbacks are set. */
+  /**
+   * Takes over a socket that was accepted and is paused. Call `start` when the callbacks are set.
+   */
   constructor(accepted: Socket) {
     const buffer = (): Uint8Array => this.space() ?? scratch
     const callback = (byteCount: number, into: Uint8Array): boolean => {
