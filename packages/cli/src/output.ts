@@ -46,7 +46,12 @@ export class Output {
     try {
       await once(this.#stream, 'drain', { signal: this.signal })
     } catch (error) {
-      throw this.signal.aborted ? this.signal.reason : error
+      // Narrowed by the check above; it may have fired meanwhile.
+      const { aborted, reason } = this.signal as {
+        readonly aborted: boolean
+        readonly reason: unknown
+      }
+      throw aborted ? reason : error
     }
   }
 

@@ -47,7 +47,7 @@ function fieldText(value: unknown): string | undefined {
   }
   if (value instanceof Error) return value.message
   if (typeof value === 'string') return /[\s"=]/.test(value) ? JSON.stringify(value) : value
-  if (typeof value !== 'object' || value === null) return String(value)
+  if (typeof value === 'bigint') return String(value)
   return JSON.stringify(value, (_name, each: unknown) =>
     typeof each === 'bigint' ? String(each) : each,
   )

@@ -90,7 +90,9 @@ function settleAddress(
   { host, port }: { host: string | undefined; port: number | undefined },
 ): { host?: string; port?: number } {
   const listener = /^PLAINTEXT:\/\/(\[[^\]]+\]|[^:/,]*):(\d+)$/.exec((config[name] ?? '').trim())
-  if (listener !== null && (host !== undefined || port !== undefined)) delete config[name]
+  if (listener !== null && (host !== undefined || port !== undefined)) {
+    Reflect.deleteProperty(config, name)
+  }
   const configured =
     listener === null
       ? {}

@@ -1,3 +1,25 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
-export function addTopicCommand(_p: Command, _c: CommandContext): void {}
+import { addTopicCreateCommand } from './topic/create.js'
+import { addTopicDeleteCommand } from './topic/delete.js'
+import { addTopicDescribeCommand } from './topic/describe.js'
+import { addTopicListCommand } from './topic/list.js'
+
+const examples = `
+Examples:
+  kfk topic create page-views --partitions 8
+  kfk topic list
+  kfk topic describe page-views
+  kfk topic delete page-views
+  kfk topic create --help                options and examples of one of them`
+
+export function addTopicCommand(program: Command, context: CommandContext): void {
+  const topic = program
+    .command('topic')
+    .description('Create, list, describe and delete topics.')
+    .addHelpText('after', examples)
+  addTopicCreateCommand(topic, context)
+  addTopicListCommand(topic, context)
+  addTopicDescribeCommand(topic, context)
+  addTopicDeleteCommand(topic, context)
+}
