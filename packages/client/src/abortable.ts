@@ -1,8 +1,8 @@
 import { abortedError } from './errors.js'
 
 /**
- * Waits for `promise` no longer than until the signal fires. The work behind the promise goes on: others may wait for
- * it as well.
+ * Waits for `promise` no longer than until the signal fires. The work behind the promise goes on:
+ * others may wait for it as well.
  */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise

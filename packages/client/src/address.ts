@@ -16,7 +16,8 @@ export function formatAddress(address: BrokerAddress): string {
 }
 
 /**
- * Parses `host`, `host:port`, `[v6]:port`, or several of them separated by commas (as in `bootstrap.servers`).
+ * Parses `host`, `host:port`, `[v6]:port`, or several of them separated by commas (as in
+ * `bootstrap.servers`).
  * @throws ClientError KFK_CLIENT_INVALID_ARGUMENT
  */
 export function parseAddresses(brokers: string | readonly string[]): BrokerAddress[] {

@@ -1,6 +1,7 @@
 /**
- * Single flight with merging: names asked for in the same turn, or while a load is under way, go out together in the
- * next load. So there is never more than one load on the wire, and a caller never gets an answer older than its question.
+ * Single flight with merging: names asked for in the same turn, or while a load is under way, go
+ * out together in the next load. So there is never more than one load on the wire, and a caller
+ * never gets an answer older than its question.
  */
 export class BatchedLoad<Result> {
   readonly #load: (names: readonly string[]) => Promise<Result>

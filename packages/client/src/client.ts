@@ -30,7 +30,10 @@ export interface InProcessBroker {
 
 /** How to reach a cluster: one of `brokers` and `broker`. */
 export interface ClientOptions {
-  /** Some brokers of the cluster, as `host:port`; the others are learnt from them (`bootstrap.servers`). */
+  /**
+   * Some brokers of the cluster, as `host:port`; the others are learnt from them
+   * (`bootstrap.servers`).
+   */
   readonly brokers?: string | readonly string[]
   /** A broker in this process: no socket is used. */
   readonly broker?: InProcessBroker
@@ -42,16 +45,25 @@ export interface ClientOptions {
   readonly codec?: WireCodec
   /** Bound of one answer, in milliseconds (`request.timeout.ms`). Default 30000. */
   readonly requestTimeoutMs?: number
-  /** Bound of opening a connection, in milliseconds (`socket.connection.setup.timeout.ms`). Default 10000. */
+  /**
+   * Bound of opening a connection, in milliseconds (`socket.connection.setup.timeout.ms`). Default
+   * 10000.
+   */
   readonly connectTimeoutMs?: number
   /** Backoff of `retrying`, also used by producer and consumer. */
   readonly retry?: Partial<RetryPolicy>
   readonly logger?: Logger
   /** Requests on the wire per connection (`max.in.flight.requests.per.connection`). Default 5. */
   readonly maxInFlight?: number
-  /** Let brokers create missing topics that are asked for by name, if they are configured to. Default true. */
+  /**
+   * Let brokers create missing topics that are asked for by name, if they are configured to.
+   * Default true.
+   */
   readonly autoCreateTopics?: boolean
-  /** Age after which metadata is fetched again, in milliseconds (`metadata.max.age.ms`). Default 300000. */
+  /**
+   * Age after which metadata is fetched again, in milliseconds (`metadata.max.age.ms`). Default
+   * 300000.
+   */
   readonly metadataMaxAgeMs?: number
   /** Largest response accepted, in bytes. Default 128 MiB. */
   readonly maxResponseBytes?: number
@@ -61,14 +73,14 @@ export interface ClientOptions {
 }
 
 /**
- * Connections, metadata and routing for one cluster. Connects at the first request. May be shared by any number of
- * producers, consumers and admins, which then do not close it.
+ * Connections, metadata and routing for one cluster. Connects at the first request. May be shared
+ * by any number of producers, consumers and admins, which then do not close it.
  */
 export interface Client extends AsyncDisposable {
   /**
-   * One attempt, reconnecting first when the connection is gone. Error codes inside the response are the caller's.
-   * Rejects with ClientError; retriable ones fit `retrying`. After KFK_CLIENT_DISCONNECTED or _TIMEOUT it is unknown
-   * whether the broker carried out the request.
+   * One attempt, reconnecting first when the connection is gone. Error codes inside the response
+   * are the caller's. Rejects with ClientError; retriable ones fit `retrying`. After
+   * KFK_CLIENT_DISCONNECTED or _TIMEOUT it is unknown whether the broker carried out the request.
    */
   request<A extends Api>(
     api: A,
@@ -76,7 +88,10 @@ export interface Client extends AsyncDisposable {
     target: Target,
     options?: RequestOptions,
   ): Promise<ResponseOf<A>>
-  /** The version that requests of this API use; undefined before the first connection, or if there is none in common. */
+  /**
+   * The version that requests of this API use; undefined before the first connection, or if there
+   * is none in common.
+   */
   negotiatedVersion(api: Api, nodeId?: number): number | undefined
   readonly metadata: Metadata
   /** The coordinator of a group, from the cache when known. */
@@ -86,7 +101,10 @@ export interface Client extends AsyncDisposable {
   ): Promise<Coordinator>
   /** To be called after NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, or a lost connection to it. */
   invalidateCoordinator(group: string): void
-  /** Repeats `operation` while it fails with a retriable ClientError, with the client's backoff and jitter. */
+  /**
+   * Repeats `operation` while it fails with a retriable ClientError, with the client's backoff and
+   * jitter.
+   */
   retrying<T>(operation: (attempt: number) => Promise<T>, options?: RetryingOptions): Promise<T>
   readonly clock: Clock
   readonly random: Random
@@ -94,7 +112,10 @@ export interface Client extends AsyncDisposable {
   readonly retryPolicy: RetryPolicy
   /** Requests on the wire per connection. */
   readonly maxInFlight: number
-  /** Waits at most `timeoutMs` (default 5000) for requests under way, then closes the connections. Idempotent. */
+  /**
+   * Waits at most `timeoutMs` (default 5000) for requests under way, then closes the connections.
+   * Idempotent.
+   */
   close(options?: { readonly timeoutMs?: number }): Promise<void>
 }
 
@@ -156,7 +177,10 @@ interface Environment {
   readonly maxInFlight: number
 }
 
-/** The parts of a client; metadata and coordinators are asked for through the router, which uses both. */
+/**
+ * The parts of a client; metadata and coordinators are asked for through the router, which uses
+ * both.
+ */
 function wire(options: ClientOptions, environment: Environment) {
   const { clock, random, logger, maxInFlight } = environment
   const bootstrap = bootstrapAddresses(options)

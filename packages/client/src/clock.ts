@@ -1,6 +1,6 @@
 /**
- * Time as the clients see it. Passed in, so that tests and the simulator own it.
- * `now` is wall time in milliseconds (record timestamps); every duration is measured by `monotonicMs`.
+ * Time as the clients see it. Passed in, so that tests and the simulator own it. `now` is wall time
+ * in milliseconds (record timestamps); every duration is measured by `monotonicMs`.
  */
 export interface Clock {
   now(): number

@@ -19,7 +19,10 @@ export interface ConnectionPoolOptions {
   readonly maxFrameBytes: number
   readonly clock: Clock
   readonly logger: Logger
-  /** Runs on every new connection after the version exchange and before its first request: the place of SASL. */
+  /**
+   * Runs on every new connection after the version exchange and before its first request: the place
+   * of SASL.
+   */
   readonly prepare?: ((connection: Connection) => Promise<void>) | undefined
 }
 
@@ -27,8 +30,9 @@ export interface ConnectionPoolOptions {
 const maxIdleMs = 9 * 60_000
 
 /**
- * At most one connection per broker address and lane. A lane is a name for traffic that must not wait behind other
- * traffic: brokers answer one connection in order, so a long poll would hold up what is sent after it.
+ * At most one connection per broker address and lane. A lane is a name for traffic that must not
+ * wait behind other traffic: brokers answer one connection in order, so a long poll would hold up
+ * what is sent after it.
  */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions
@@ -62,8 +66,8 @@ export class ConnectionPool {
   }
 
   /**
-   * The connection of this address and lane, opened when there is none; callers at the same time share one attempt.
-   * Rejects with ClientError KFK_CLIENT_UNREACHABLE, _NOT_KAFKA or _CLOSED.
+   * The connection of this address and lane, opened when there is none; callers at the same time
+   * share one attempt. Rejects with ClientError KFK_CLIENT_UNREACHABLE, _NOT_KAFKA or _CLOSED.
    */
   acquire(address: BrokerAddress, lane: string): Promise<Connection> {
     const name = key(address, lane)

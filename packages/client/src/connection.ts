@@ -11,7 +11,10 @@ export interface ConnectionOptions {
   readonly clientId: string | null
   /** The broker's address, for messages. */
   readonly address: string
-  /** Requests on the wire at once; more wait here in order (`max.in.flight.requests.per.connection`). */
+  /**
+   * Requests on the wire at once; more wait here in order
+   * (`max.in.flight.requests.per.connection`).
+   */
   readonly maxInFlight: number
   /** Largest response accepted, in bytes. */
   readonly maxFrameBytes: number
@@ -42,14 +45,17 @@ interface PendingRequest {
   settled: boolean
 }
 
-/** Requests that may wait in one connection. Callers bound themselves far below; this stops a runaway. */
+/**
+ * Requests that may wait in one connection. Callers bound themselves far below; this stops a
+ * runaway.
+ */
 const maxQueuedRequests = 10_000
 
 /**
- * One socket to one broker. Responses come in the order of the requests (the protocol promises it), so the head of
- * the in-flight list is always the request that a response answers. Requests of one turn of the event loop leave in
- * one write. A request that is not answered in time ends the connection, because what follows it could not be
- * answered either.
+ * One socket to one broker. Responses come in the order of the requests (the protocol promises it),
+ * so the head of the in-flight list is always the request that a response answers. Requests of one
+ * turn of the event loop leave in one write. A request that is not answered in time ends the
+ * connection, because what follows it could not be answered either.
  */
 export class Connection {
   readonly address: string
@@ -96,9 +102,9 @@ export class Connection {
   }
 
   /**
-   * Sends a request and resolves with its response.
-   * Rejects with ClientError: KFK_CLIENT_DISCONNECTED (outcome unknown), _TIMEOUT, _ABORTED, _NOT_KAFKA, _CLOSED;
-   * or with the ProtocolError of a body that the version cannot carry.
+   * Sends a request and resolves with its response. Rejects with ClientError:
+   * KFK_CLIENT_DISCONNECTED (outcome unknown), _TIMEOUT, _ABORTED, _NOT_KAFKA, _CLOSED; or with the
+   * ProtocolError of a body that the version cannot carry.
    */
   send<A extends Api>(
     api: A,

@@ -6,8 +6,8 @@ const coordinatorNotAvailable = 15
 const notCoordinator = 16
 
 /**
- * Retries a call to a group's coordinator, which is looked up again when it has moved or cannot be reached.
- * Only for calls that may be repeated.
+ * Retries a call to a group's coordinator, which is looked up again when it has moved or cannot be
+ * reached. Only for calls that may be repeated.
  */
 export function atCoordinator<T>(
   client: Client,

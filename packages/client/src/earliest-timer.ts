@@ -1,8 +1,9 @@
 import type { Clock } from './clock.js'
 
 /**
- * One timer for many deadlines: it runs at the earliest one asked for. The callback looks for what is due and asks
- * for the next deadline; deadlines that no longer matter cost nothing but a callback that finds nothing.
+ * One timer for many deadlines: it runs at the earliest one asked for. The callback looks for what
+ * is due and asks for the next deadline; deadlines that no longer matter cost nothing but a
+ * callback that finds nothing.
  */
 export class EarliestTimer {
   readonly #clock: Clock

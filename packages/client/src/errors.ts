@@ -69,7 +69,9 @@ export class ClientError extends Error {
   }
 }
 
-/** The error for an error code in a response. `message` is the broker's own text when it sent one. */
+/**
+ * The error for an error code in a response. `message` is the broker's own text when it sent one.
+ */
 export function kafkaError(
   kafkaCode: number,
   message?: string | null,

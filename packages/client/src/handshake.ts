@@ -17,8 +17,9 @@ export interface HandshakeOptions {
 }
 
 /**
- * Learns which versions the broker speaks. A broker that does not know the newest ApiVersions answers with a version-0
- * body, error 35 and its own range (KIP-511), which is then asked again within that range.
+ * Learns which versions the broker speaks. A broker that does not know the newest ApiVersions
+ * answers with a version-0 body, error 35 and its own range (KIP-511), which is then asked again
+ * within that range.
  */
 export async function exchangeApiVersions(
   connection: Connection,

@@ -43,13 +43,21 @@ export interface TopicLookup {
   readonly signal?: AbortSignal | undefined
   /** Ask the cluster even if the cache has an answer. */
   readonly refresh?: boolean | undefined
-  /** Let the broker create the topic if it is missing and `auto.create.topics.enable` is set. Default: the client's option. */
+  /**
+   * Let the broker create the topic if it is missing and `auto.create.topics.enable` is set.
+   * Default: the client's option.
+   */
   readonly autoCreate?: boolean | undefined
 }
 
-/** What the client knows of brokers, topics and leaders. Every method may be called concurrently. */
+/**
+ * What the client knows of brokers, topics and leaders. Every method may be called concurrently.
+ */
 export interface Metadata {
-  /** From the cache when known; otherwise one request. Rejects with the topic's error (retriable if it may appear). */
+  /**
+   * From the cache when known; otherwise one request. Rejects with the topic's error (retriable if
+   * it may appear).
+   */
   topic(name: string, options?: TopicLookup): Promise<TopicMetadata>
   topicById(topicId: string, options?: TopicLookup): Promise<TopicMetadata>
   /** The named topics, or (asking the cluster each time) all of them. */
@@ -65,7 +73,10 @@ export interface Metadata {
   cluster(options?: Pick<TopicLookup, 'signal' | 'refresh'>): Promise<ClusterMetadata>
   /** A broker's address from the cache, without a request. */
   broker(nodeId: number): BrokerMetadata | undefined
-  /** The next lookup of this topic (or of any) asks the cluster: to be called after NOT_LEADER_OR_FOLLOWER and the like. */
+  /**
+   * The next lookup of this topic (or of any) asks the cluster: to be called after
+   * NOT_LEADER_OR_FOLLOWER and the like.
+   */
   invalidate(topic?: string): void
 }
 
@@ -75,7 +86,10 @@ export interface MetadataCacheOptions {
     minVersion?: number,
   ) => Promise<ResponseOf<typeof apis.metadata>>
   readonly clock: Clock
-  /** An answer older than this is still used once more, while a new one is fetched (Kafka: `metadata.max.age.ms`). */
+  /**
+   * An answer older than this is still used once more, while a new one is fetched (Kafka:
+   * `metadata.max.age.ms`).
+   */
   readonly maxAgeMs: number
   readonly autoCreate: boolean
 }
@@ -273,8 +287,9 @@ export class MetadataCache implements Metadata {
 }
 
 /**
- * The answer as TopicMetadata. A partition whose leader epoch is older than the known one keeps what is known: brokers
- * learn of elections at different times, and a late one must not send requests back to the old leader.
+ * The answer as TopicMetadata. A partition whose leader epoch is older than the known one keeps
+ * what is known: brokers learn of elections at different times, and a late one must not send
+ * requests back to the old leader.
  */
 function mergeTopic(
   answer: TopicAnswer,

@@ -19,15 +19,17 @@ export type RequestBody<A extends Api> = RequestInput<A> | ((apiVersion: number)
 
 export interface RequestOptions {
   readonly signal?: AbortSignal | undefined
-  /** Bound of the answer once connected, in milliseconds. Default: the client's `requestTimeoutMs`. */
+  /**
+   * Bound of the answer once connected, in milliseconds. Default: the client's `requestTimeoutMs`.
+   */
   readonly timeoutMs?: number | undefined
   readonly minVersion?: number | undefined
   readonly maxVersion?: number | undefined
   /** The API has no response in this use (Produce with acks=0). */
   readonly noResponse?: boolean | undefined
   /**
-   * Requests of one lane share a connection and are answered in order; those of different lanes do not wait for each
-   * other. Default: 'main', or one lane per group for group targets.
+   * Requests of one lane share a connection and are answered in order; those of different lanes do
+   * not wait for each other. Default: 'main', or one lane per group for group targets.
    */
   readonly lane?: string | undefined
 }
@@ -70,7 +72,10 @@ export class RequestRouter {
     return this.#connectAndSend(api, body, target, options)
   }
 
-  /** The version of the last exchange with this broker (or any known one); undefined before the first connection. */
+  /**
+   * The version of the last exchange with this broker (or any known one); undefined before the
+   * first connection.
+   */
   negotiatedVersion(api: Api, nodeId?: number): number | undefined {
     const { metadata, pool, bootstrap } = this.#options
     const broker = nodeId === undefined ? undefined : metadata.broker(nodeId)
@@ -126,7 +131,7 @@ export class RequestRouter {
       })
       content = typeof body === 'function' ? body(version) : body
     } catch (error) {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it was thrown
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
       return Promise.reject(error)
     }
     return connection.send(api, version, content, {

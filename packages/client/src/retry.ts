@@ -19,7 +19,9 @@ const jitter = 0.2
 
 export interface RetryingOptions extends Partial<RetryPolicy> {
   readonly signal?: AbortSignal
-  /** Bound of the whole operation in milliseconds, waits included. Default: none besides `retries`. */
+  /**
+   * Bound of the whole operation in milliseconds, waits included. Default: none besides `retries`.
+   */
   readonly timeoutMs?: number
   /** Called before each wait. */
   readonly onRetry?: (error: ClientError, attempt: number, delayMs: number) => void
@@ -55,8 +57,8 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
 }
 
 /**
- * Runs `operation` until it succeeds, fails with an error that is not retriable, or a bound is reached;
- * then the last error is thrown as it is.
+ * Runs `operation` until it succeeds, fails with an error that is not retriable, or a bound is
+ * reached; then the last error is thrown as it is.
  */
 export async function retrying<T>(
   operation: (attempt: number) => Promise<T>,

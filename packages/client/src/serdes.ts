@@ -5,9 +5,10 @@ import { ClientError } from './errors.js'
 export type SerializedData = Uint8Array | string
 
 /**
- * How a key or value becomes bytes and comes back. `null` never gets here: a null value is a tombstone and a
- * missing key is a keyless record, whatever the serde. May throw anything; callers see KFK_CLIENT_INVALID_DATA.
- * A serde that returns a promise costs a turn of the event loop a record; order is kept.
+ * How a key or value becomes bytes and comes back. `null` never gets here: a null value is a
+ * tombstone and a missing key is a keyless record, whatever the serde. May throw anything; callers
+ * see KFK_CLIENT_INVALID_DATA. A serde that returns a promise costs a turn of the event loop a
+ * record; order is kept.
  */
 export interface Serde<In, Out = In> {
   readonly name: string

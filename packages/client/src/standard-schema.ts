@@ -2,8 +2,8 @@ import { jsonText, jsonValue } from './serdes.js'
 import type { Serde } from './serdes.js'
 
 /**
- * Standard Schema v1 (standardschema.dev), the interface that zod, valibot, arktype and others implement.
- * Declared here because it is structural: no dependency is needed to accept all of them.
+ * Standard Schema v1 (standardschema.dev), the interface that zod, valibot, arktype and others
+ * implement. Declared here because it is structural: no dependency is needed to accept all of them.
  */
 export interface StandardSchemaV1<Input = unknown, Output = Input> {
   readonly '~standard': {
@@ -34,9 +34,9 @@ export function isStandardSchema(candidate: unknown): candidate is StandardSchem
 }
 
 /**
- * JSON checked by a schema in both directions. On the wire is the *input* of the schema: the writer's value is
- * checked and written as it was given, the reader's is parsed and transformed (defaults, coercions), so that a
- * transformation happens once and what it yields need not be JSON.
+ * JSON checked by a schema in both directions. On the wire is the *input* of the schema: the
+ * writer's value is checked and written as it was given, the reader's is parsed and transformed
+ * (defaults, coercions), so that a transformation happens once and what it yields need not be JSON.
  */
 export function schemaSerde<Input, Output>(
   schema: StandardSchemaV1<Input, Output>,

@@ -36,7 +36,10 @@ export interface TopicDefinition<
   readonly name: string
   readonly key: Serde<KeyIn, KeyOut>
   readonly value: Serde<ValueIn, ValueOut>
-  /** Partitions to create the topic with (admin.createTopics accepts a definition); undefined: the broker's default. */
+  /**
+   * Partitions to create the topic with (admin.createTopics accepts a definition); undefined: the
+   * broker's default.
+   */
   readonly partitions: number | undefined
 }
 
@@ -52,7 +55,8 @@ const topicNamePattern = /^[a-zA-Z0-9._-]{1,249}$/
 
 /**
  * Declares a topic and its types. Nothing is created and nothing is contacted.
- * @throws ClientError KFK_CLIENT_INVALID_ARGUMENT for a name that no Kafka broker accepts, or no usable format
+ * @throws ClientError KFK_CLIENT_INVALID_ARGUMENT for a name that no Kafka broker accepts, or no
+ *   usable format
  */
 export function defineTopic<V extends DataFormat, K extends DataFormat = Serde<Uint8Array>>(
   name: string,

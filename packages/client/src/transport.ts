@@ -12,13 +12,14 @@ export interface ConnectOptions {
 }
 
 /**
- * A way to reach a broker: bytes in order, nothing more. TCP and TLS are here; a broker in the same process
- * brings its own.
+ * A way to reach a broker: bytes in order, nothing more. TCP and TLS are here; a broker in the same
+ * process brings its own.
  */
 export interface Transport {
   /**
-   * Rejects with the transport's own error (`code` ECONNREFUSED, ENOTFOUND, ETIMEDOUT ...), which the client
-   * wraps; the three callbacks of the result must be assigned in the same turn of the event loop.
+   * Rejects with the transport's own error (`code` ECONNREFUSED, ENOTFOUND, ETIMEDOUT ...), which
+   * the client wraps; the three callbacks of the result must be assigned in the same turn of the
+   * event loop.
    */
   connect(address: BrokerAddress, options: ConnectOptions): Promise<TransportConnection>
 }
@@ -27,7 +28,8 @@ export interface Transport {
 export interface TransportConnection {
   /**
    * Queues the chunks in order. False: more is buffered than the peer takes; wait for `ondrain`.
-   * The bytes may be read until they are sent: the caller must not change or reuse them while it waits for an answer.
+   * The bytes may be read until they are sent: the caller must not change or reuse them while it
+   * waits for an answer.
    */
   write(chunks: readonly Uint8Array[]): boolean
   /** No `ondata` until `resume`. */
@@ -41,9 +43,14 @@ export interface TransportConnection {
   close(): void
 }
 
-/** First size of a receive region: 64 KB reads are the fastest on Linux (they stay in the L2 cache). */
+/**
+ * First size of a receive region: 64 KB reads are the fastest on Linux (they stay in the L2 cache).
+ */
 const initialRegionBytes = 64 * 1024
-/** A region is left for a new one when less than this is free; smaller reads cost more than the tail of a region. */
+/**
+ * A region is left for a new one when less than this is free; smaller reads cost more than the tail
+ * of a region.
+ */
 const minReadBytes = 8 * 1024
 
 /** Plain TCP without Nagle's delay. */
@@ -59,7 +66,10 @@ export function tcpTransport(): Transport {
   }
 }
 
-/** TLS over TCP; `options` are those of `tls.connect` (ca, cert, key, servername, rejectUnauthorized). */
+/**
+ * TLS over TCP; `options` are those of `tls.connect` (ca, cert, key, servername,
+ * rejectUnauthorized).
+ */
 export function tlsTransport(options: TlsConnectionOptions = {}): Transport {
   return {
     connect(address, connectOptions) {
@@ -79,8 +89,8 @@ export function tlsTransport(options: TlsConnectionOptions = {}): Transport {
 type Attach = (socket: Socket, connection: TransportConnection) => void
 
 /**
- * Bytes land in regions that are handed out once and never reused: records stay views on them for as long as a
- * reader wants. That saves the buffer per read and half the CPU time of 'data' events.
+ * Bytes land in regions that are handed out once and never reused: records stay views on them for
+ * as long as a reader wants. That saves the buffer per read and half the CPU time of 'data' events.
  */
 function regionReader() {
   let region = Buffer.allocUnsafeSlow(initialRegionBytes)

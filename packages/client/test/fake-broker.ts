@@ -13,8 +13,9 @@ export interface FakeRequest {
 }
 
 /**
- * What happens to a request instead of the usual answer: `drop` closes the connection before anything is done, `sever`
- * does it and closes without an answer, `hang` never answers, `respond` answers with this body.
+ * What happens to a request instead of the usual answer: `drop` closes the connection before
+ * anything is done, `sever` does it and closes without an answer, `hang` never answers, `respond`
+ * answers with this body.
  */
 export type Fault = 'drop' | 'sever' | 'hang' | { readonly respond: unknown }
 
@@ -51,7 +52,9 @@ export class FakePartition {
     return this.records().map(({ value }) => Buffer.from(value ?? []).toString())
   }
 
-  /** The rules of an idempotent log: repeated batches are recognised, holes and old epochs refused. */
+  /**
+   * The rules of an idempotent log: repeated batches are recognised, holes and old epochs refused.
+   */
   append(bytes: Uint8Array): { errorCode: number; baseOffset: number } {
     const header = readBatchHeader(bytes)
     const { producerId, producerEpoch, baseSequence, recordCount } = header
@@ -94,7 +97,10 @@ export interface FakeClusterOptions {
   /** Versions offered, by API name, instead of the schema's. */
   readonly versions?: Readonly<Record<string, readonly [number, number]>>
   readonly autoCreate?: boolean
-  /** The newest ApiVersions request that is understood; newer ones get the version-0 answer with error 35. */
+  /**
+   * The newest ApiVersions request that is understood; newer ones get the version-0 answer with
+   * error 35.
+   */
   readonly apiVersionsMax?: number
 }
 

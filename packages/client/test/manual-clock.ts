@@ -36,7 +36,10 @@ export class ManualClock implements Clock {
     return this.#timers.size
   }
 
-  /** Runs what falls due in the next `durationMs`, in order, letting the event loop settle between timers. */
+  /**
+   * Runs what falls due in the next `durationMs`, in order, letting the event loop settle between
+   * timers.
+   */
   async advance(durationMs: number): Promise<void> {
     const endMs = this.#nowMs + durationMs
     await settle()

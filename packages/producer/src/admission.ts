@@ -31,7 +31,9 @@ interface Waiting {
   readonly delivery: Delivery | undefined
   readonly position: number
   readonly startedMs: number
-  /** Memory counted for it while it waits: posted records are held here, others by their senders. */
+  /**
+   * Memory counted for it while it waits: posted records are held here, others by their senders.
+   */
   chargedBytes: number
   failed: boolean
   onPlaced: (() => void) | undefined
@@ -40,8 +42,9 @@ interface Waiting {
 const messageTooLarge = 10
 
 /**
- * Lets records into the accumulator: at once if the topic is known and there is room; otherwise they wait in
- * order, per topic, for metadata, for a serde, or for memory, and within a bound of time.
+ * Lets records into the accumulator: at once if the topic is known and there is room; otherwise
+ * they wait in order, per topic, for metadata, for a serde, or for memory, and within a bound of
+ * time.
  */
 export class Admission {
   readonly #options: AdmissionOptions
@@ -60,8 +63,9 @@ export class Admission {
   }
 
   /**
-   * Takes a record; `delivery` is undefined for `post`. Throws MESSAGE_TOO_LARGE, KFK_CLIENT_INVALID_ARGUMENT for an
-   * impossible partition, or (only for `post`) KFK_CLIENT_BUFFER_FULL.
+   * Takes a record; `delivery` is undefined for `post`. Throws MESSAGE_TOO_LARGE,
+   * KFK_CLIENT_INVALID_ARGUMENT for an impossible partition, or (only for `post`)
+   * KFK_CLIENT_BUFFER_FULL.
    */
   submit(
     topic: string,
@@ -86,8 +90,8 @@ export class Admission {
   }
 
   /**
-   * Takes a record if it can enter at once, and gives the batch that it went into, where it is the last one; undefined,
-   * with nothing done, if it would have to wait. Throws like `submit`.
+   * Takes a record if it can enter at once, and gives the batch that it went into, where it is the
+   * last one; undefined, with nothing done, if it would have to wait. Throws like `submit`.
    */
   tryEnter(topic: string, record: SerializedRecord): ProducerBatch | undefined {
     const hasRoom = this.#options.accumulator.hasRoom(this.#checkedSize(record))
@@ -95,7 +99,10 @@ export class Admission {
     return this.#place({ topic, delivery: undefined, position: 0 }, record, undefined)
   }
 
-  /** Takes a place in the line of the topic for a record that an asynchronous serde is still at work on. */
+  /**
+   * Takes a place in the line of the topic for a record that an asynchronous serde is still at work
+   * on.
+   */
   submitLater(
     topic: string,
     pending: Promise<SerializedRecord>,

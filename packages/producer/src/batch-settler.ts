@@ -13,7 +13,10 @@ export interface BatchSettlerOptions {
   readonly topics: TopicCatalog
 }
 
-/** Decides what becomes of a batch that has come back from the wire: delivered, sent again, or given up. */
+/**
+ * Decides what becomes of a batch that has come back from the wire: delivered, sent again, or given
+ * up.
+ */
 export class BatchSettler {
   readonly #options: BatchSettlerOptions
 

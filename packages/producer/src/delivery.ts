@@ -57,7 +57,9 @@ export class SingleDelivery extends PromiseDelivery implements Delivery {
   }
 }
 
-/** One promise for many records: resolves when all are delivered, rejects with the first failure. */
+/**
+ * One promise for many records: resolves when all are delivered, rejects with the first failure.
+ */
 export class ManyDelivery extends PromiseDelivery implements Delivery {
   readonly #resolve: (metadata: RecordMetadata[]) => void
   readonly #results: RecordMetadata[]

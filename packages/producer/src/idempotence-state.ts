@@ -1,19 +1,19 @@
 /**
  * Producer id, epochs and sequence numbers (KIP-98, KIP-360): pure bookkeeping, no I/O.
  *
- * A partition's records are numbered. The broker takes a batch only if its first number follows the last one it has
- * of this producer id and epoch, answers a batch that it already has with the offset of the first time, and refuses
- * everything of a lower epoch. So a batch whose answer was lost is sent again under the same numbers, and can
- * neither double nor overtake.
+ * A partition's records are numbered. The broker takes a batch only if its first number follows the
+ * last one it has of this producer id and epoch, answers a batch that it already has with the
+ * offset of the first time, and refuses everything of a lower epoch. So a batch whose answer was
+ * lost is sent again under the same numbers, and can neither double nor overtake.
  *
  * Invariants:
- * - A batch keeps its numbers from the first sending on, whatever happens, until the broker has said that it did not
- *   take it (OUT_OF_ORDER_SEQUENCE_NUMBER for the first outstanding batch, UNKNOWN_PRODUCER_ID). Only then the
- *   partition starts over at 0 under a higher epoch.
- * - New numbers after a hole (a batch that was given up) start over under a higher epoch too: whatever of the given-up
- *   batch is still on the way is refused by the broker for its old epoch.
- * - Epochs grow per partition. Brokers keep the state of an idempotent producer per partition, so no partition has to
- *   wait for another. When an epoch is used up, a new producer id is needed.
+ * - A batch keeps its numbers from the first sending on, whatever happens, until the broker has
+ *   said that it did not take it (OUT_OF_ORDER_SEQUENCE_NUMBER for the first outstanding batch,
+ *   UNKNOWN_PRODUCER_ID). Only then the partition starts over at 0 under a higher epoch.
+ * - New numbers after a hole (a batch that was given up) start over under a higher epoch too:
+ *   whatever of the given-up batch is still on the way is refused by the broker for its old epoch.
+ * - Epochs grow per partition. Brokers keep the state of an idempotent producer per partition, so
+ *   no partition has to wait for another. When an epoch is used up, a new producer id is needed.
  */
 export interface ProducerIdentity {
   readonly producerId: bigint
@@ -65,7 +65,10 @@ export class PartitionSequence {
   #producerId = -1n
   #epoch = -1
   #next = 0
-  /** Order number of the last batch that was given up; later successes prove that it was taken after all. */
+  /**
+   * Order number of the last batch that was given up; later successes prove that it was taken after
+   * all.
+   */
   #holeAt = -1
 
   constructor(state: IdempotenceState) {
@@ -86,9 +89,9 @@ export class PartitionSequence {
   }
 
   /**
-   * Makes the numbering fit for new batches; false while there is no producer id, and InitProducerId must be asked.
-   * `outstanding`: batches of this partition with numbers that are not settled. Without any, holes are closed and a
-   * new producer id is taken up.
+   * Makes the numbering fit for new batches; false while there is no producer id, and
+   * InitProducerId must be asked. `outstanding`: batches of this partition with numbers that are
+   * not settled. Without any, holes are closed and a new producer id is taken up.
    */
   prepare(outstanding: number): boolean {
     if (outstanding === 0) {
@@ -121,8 +124,8 @@ export class PartitionSequence {
   }
 
   /**
-   * Numbers start over at 0 under the next epoch, or under a new producer id when the epochs are used up. The caller
-   * makes sure that no batch of this partition is on the wire.
+   * Numbers start over at 0 under the next epoch, or under a new producer id when the epochs are
+   * used up. The caller makes sure that no batch of this partition is on the wire.
    */
   restart(): void {
     this.#holeAt = -1

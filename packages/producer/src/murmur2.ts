@@ -3,8 +3,9 @@ const multiplier = 0x5bd1e995
 const shift = 24
 
 /**
- * Kafka's hash of a key, bit for bit that of Java's `org.apache.kafka.common.utils.Utils.murmur2`: a signed 32-bit
- * number. Records of one key share a partition with those of every other client that follows Java.
+ * Kafka's hash of a key, bit for bit that of Java's `org.apache.kafka.common.utils.Utils.murmur2`:
+ * a signed 32-bit number. Records of one key share a partition with those of every other client
+ * that follows Java.
  */
 export function murmur2(bytes: Uint8Array, end = bytes.length): number {
   const blocksEnd = end & ~3

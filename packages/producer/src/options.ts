@@ -6,20 +6,21 @@ import type { Partitioner } from './partitioner.js'
 /** What a producer does besides connecting. */
 export interface ProducerSettings {
   /**
-   * Who must have a record before it counts as delivered (`acks`): 'all' in-sync replicas (default), 1 the leader only,
-   * 0 nobody: then nothing is known, and records are lost silently when a connection breaks.
+   * Who must have a record before it counts as delivered (`acks`): 'all' in-sync replicas
+   * (default), 1 the leader only, 0 nobody: then nothing is known, and records are lost silently
+   * when a connection breaks.
    */
   readonly acks?: 0 | 1 | 'all'
   /**
-   * No doubles and no reordering over retries (`enable.idempotence`). Default true with acks 'all', and then required
-   * to be so; false otherwise.
+   * No doubles and no reordering over retries (`enable.idempotence`). Default true with acks 'all',
+   * and then required to be so; false otherwise.
    */
   readonly idempotent?: boolean
   /** `compression.type`. Default 'none'. */
   readonly compression?: CompressionType
   /**
-   * Milliseconds that an open batch waits for more records (`linger.ms`). Default 0: it leaves as soon as its leader
-   * has a free request, so batches grow only while the cluster is busy.
+   * Milliseconds that an open batch waits for more records (`linger.ms`). Default 0: it leaves as
+   * soon as its leader has a free request, so batches grow only while the cluster is busy.
    */
   readonly lingerMs?: number
   /** Size of a full batch, before compression (`batch.size`). Default 131072. */
@@ -30,9 +31,15 @@ export interface ProducerSettings {
   readonly maxRequestBytes?: number
   /** Bound of one Produce request, in milliseconds (`request.timeout.ms`). Default 30000. */
   readonly requestTimeoutMs?: number
-  /** Bound of a record from `send` to its outcome, retries included (`delivery.timeout.ms`). Default 120000. */
+  /**
+   * Bound of a record from `send` to its outcome, retries included (`delivery.timeout.ms`). Default
+   * 120000.
+   */
   readonly deliveryTimeoutMs?: number
-  /** Bound of waiting for a topic's metadata or for room in the buffer (`max.block.ms`). Default 60000. */
+  /**
+   * Bound of waiting for a topic's metadata or for room in the buffer (`max.block.ms`). Default
+   * 60000.
+   */
   readonly maxBlockMs?: number
   /** Default: murmur2 of the key as in Java, sticky for keyless records. */
   readonly partitioner?: Partitioner

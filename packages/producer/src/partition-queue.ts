@@ -1,13 +1,17 @@
 import type { PartitionSequence } from './idempotence-state.js'
 import type { ProducerBatch } from './producer-batch.js'
 
-/** Batches on the wire per partition: as many as a broker remembers to recognise repeated ones (KIP-98). */
+/**
+ * Batches on the wire per partition: as many as a broker remembers to recognise repeated ones
+ * (KIP-98).
+ */
 const maxInFlightBatches = 5
 
 /**
- * The batches of one partition, oldest first. Order is kept like this: the batches on the wire are older than those
- * waiting, except that one which has to be sent again goes back to its place; it then leaves only when nothing else
- * of the partition is on the wire, and nothing follows it until it is answered.
+ * The batches of one partition, oldest first. Order is kept like this: the batches on the wire are
+ * older than those waiting, except that one which has to be sent again goes back to its place; it
+ * then leaves only when nothing else of the partition is on the wire, and nothing follows it until
+ * it is answered.
  */
 export class PartitionQueue {
   readonly topic: string
@@ -76,7 +80,9 @@ export class PartitionQueue {
     this.inFlight.splice(this.inFlight.indexOf(batch), 1)
   }
 
-  /** No older batch with numbers is unsettled: what the broker says of this one's numbers is final. */
+  /**
+   * No older batch with numbers is unsettled: what the broker says of this one's numbers is final.
+   */
   isFirstOutstanding(batch: ProducerBatch): boolean {
     const isOlder = (other: ProducerBatch): boolean =>
       other.numbers !== undefined && other.order < batch.order

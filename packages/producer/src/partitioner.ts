@@ -1,11 +1,14 @@
 import type { Random, SerializedData, TopicMetadata } from '@kfk/client'
 import { murmur2, toPositive } from './murmur2.js'
 
-/** Chooses the partition of each record that does not name one. Called synchronously on the hot path. */
+/**
+ * Chooses the partition of each record that does not name one. Called synchronously on the hot
+ * path.
+ */
 export interface Partitioner {
   /**
-   * A partition index of `topic` (0 to `topic.partitions.length - 1`). `key` is the serialised key, text meaning its
-   * UTF-8 bytes; null for a keyless record.
+   * A partition index of `topic` (0 to `topic.partitions.length - 1`). `key` is the serialised key,
+   * text meaning its UTF-8 bytes; null for a keyless record.
    */
   partition(key: SerializedData | null, topic: TopicMetadata): number
   /** The open batch of this partition takes no more records: a sticky partitioner moves on. */
@@ -13,8 +16,9 @@ export interface Partitioner {
 }
 
 /**
- * Kafka's default. With a key: `toPositive(murmur2(key)) % partitions`, as the Java client does. Without: all records go
- * to one randomly chosen partition until its batch closes, then to another (KIP-480), which makes full batches.
+ * Kafka's default. With a key: `toPositive(murmur2(key)) % partitions`, as the Java client does.
+ * Without: all records go to one randomly chosen partition until its batch closes, then to another
+ * (KIP-480), which makes full batches.
  */
 export function defaultPartitioner(random: Random): Partitioner {
   const sticky = new Map<string, number>()

@@ -3,8 +3,8 @@ import type { ProducerRecord, RecordMetadata } from './record.js'
 
 export interface SendOptions {
   /**
-   * Ends the wait with KFK_CLIENT_ABORTED. A record that has not entered the buffer is not sent; one that has may still
-   * be delivered.
+   * Ends the wait with KFK_CLIENT_ABORTED. A record that has not entered the buffer is not sent;
+   * one that has may still be delivered.
    */
   readonly signal?: AbortSignal | undefined
 }
@@ -15,8 +15,8 @@ export interface CloseOptions {
 }
 
 /**
- * Sends records. Records of one partition are appended in the order of the calls. All methods may be called
- * concurrently; errors are ClientErrors.
+ * Sends records. Records of one partition are appended in the order of the calls. All methods may
+ * be called concurrently; errors are ClientErrors.
  */
 export interface Producer extends AsyncDisposable {
   /** Resolves when the record is acknowledged as `acks` says. Waits while the buffer is full. */
@@ -26,8 +26,8 @@ export interface Producer extends AsyncDisposable {
     options?: SendOptions,
   ): Promise<RecordMetadata>
   /**
-   * Resolves when all are acknowledged, in the order of `records`; rejects with the first failure, while others may
-   * have been delivered.
+   * Resolves when all are acknowledged, in the order of `records`; rejects with the first failure,
+   * while others may have been delivered.
    */
   send<Key, Value>(
     topic: TopicDefinition<Key, Value, unknown, unknown>,
@@ -41,8 +41,8 @@ export interface Producer extends AsyncDisposable {
     options?: SendOptions,
   ): Promise<RecordMetadata[]>
   /**
-   * Sends without telling the outcome; failures go to `onPostFailure`. Never waits: false says that the buffer is
-   * nearly full, and `await producer.ready` is due.
+   * Sends without telling the outcome; failures go to `onPostFailure`. Never waits: false says that
+   * the buffer is nearly full, and `await producer.ready` is due.
    * @throws ClientError KFK_CLIENT_BUFFER_FULL when it is full, _INVALID_DATA, _CLOSED
    */
   post<Key, Value>(
@@ -52,8 +52,13 @@ export interface Producer extends AsyncDisposable {
   post(topic: string, record: ProducerRecord): boolean
   /** Resolves when there is room for `post`; at once if there is now. */
   readonly ready: Promise<void>
-  /** Resolves when every record sent so far is delivered or has failed; nothing lingers meanwhile. */
+  /**
+   * Resolves when every record sent so far is delivered or has failed; nothing lingers meanwhile.
+   */
   flush(options?: SendOptions): Promise<void>
-  /** Takes no more records, delivers what is left within the bound, fails the rest with KFK_CLIENT_CLOSED. Idempotent. */
+  /**
+   * Takes no more records, delivers what is left within the bound, fails the rest with
+   * KFK_CLIENT_CLOSED. Idempotent.
+   */
   close(options?: CloseOptions): Promise<void>
 }

@@ -56,7 +56,10 @@ function metadataOf(
   return outcome.then((batch) => batch.record(delta, timestamp))
 }
 
-/** Records of one partition on their way, and who waits for them. Records are encoded once, straight into the batch. */
+/**
+ * Records of one partition on their way, and who waits for them. Records are encoded once, straight
+ * into the batch.
+ */
 export class ProducerBatch {
   readonly order: number
   readonly createdMs: number
@@ -143,7 +146,10 @@ export class ProducerBatch {
     return appended
   }
 
-  /** The fate of the record that was appended last. Cheaper than a delivery: one promise, no list entry. */
+  /**
+   * The fate of the record that was appended last. Cheaper than a delivery: one promise, no list
+   * entry.
+   */
   watchLast(timestamp: number): Promise<RecordMetadata> {
     this.#watchedCount += 1
     this.#outcome ??= new Promise((resolve, reject) => {

@@ -22,11 +22,15 @@ import { TopicCatalog } from './topic-catalog.js'
 const defaultCloseTimeoutMs = 30_000
 /** More than a broker remembers batches would make retries ambiguous (KIP-98). */
 const maxInFlightRequests = 5
-/** `post` asks for a pause when the buffer is this full, so that there is room for those who have not seen it yet. */
+/**
+ * `post` asks for a pause when the buffer is this full, so that there is room for those who have
+ * not seen it yet.
+ */
 const readyShare = 0.75
 
 /**
- * Makes a producer, by default idempotent and with acks 'all'. Nothing is contacted before the first record.
+ * Makes a producer, by default idempotent and with acks 'all'. Nothing is contacted before the
+ * first record.
  * @throws ClientError KFK_CLIENT_INVALID_ARGUMENT
  */
 export function createProducer(options: ProducerOptions): Producer {
@@ -139,7 +143,7 @@ class LogProducer implements Producer {
         }
       })
     } catch (error) {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- passed on as it was thrown
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
       return Promise.reject(error)
     }
   }

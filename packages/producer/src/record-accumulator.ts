@@ -29,8 +29,8 @@ export interface Append {
 }
 
 /**
- * Open and full batches by partition, within a bound of memory. A batch's memory is free again when its outcome is
- * known *and* nothing of it is on the wire.
+ * Open and full batches by partition, within a bound of memory. A batch's memory is free again when
+ * its outcome is known *and* nothing of it is on the wire.
  */
 export class RecordAccumulator {
   /** Queues with waiting batches, the longest waiting first. */
@@ -73,7 +73,10 @@ export class RecordAccumulator {
     this.onRoom()
   }
 
-  /** The partition of a record: named, or chosen by the partitioner; -1 when the topic does not have it. */
+  /**
+   * The partition of a record: named, or chosen by the partitioner; -1 when the topic does not have
+   * it.
+   */
   choosePartition(record: SerializedRecord, topic: TopicMetadata): number {
     const partition = record.partition ?? this.#options.partitioner.partition(record.key, topic)
     const exists = Number.isInteger(partition) && topic.partitions[partition] !== undefined

@@ -1,9 +1,14 @@
 import type { Clock } from '@kfk/client'
 
-/** Records that share one look at the clock; at a million a second they are 32 microseconds apart. */
+/**
+ * Records that share one look at the clock; at a million a second they are 32 microseconds apart.
+ */
 const recordsPerLook = 32
 
-/** Wall time for record timestamps, asked of the machine once for several records of one turn of the event loop. */
+/**
+ * Wall time for record timestamps, asked of the machine once for several records of one turn of the
+ * event loop.
+ */
 export class RecordClock {
   readonly #clock: Clock
   #nowMs = 0

@@ -23,9 +23,14 @@ export interface ProducerRecord<Key = SerializedData, Value = SerializedData> {
 /** Where a record ended up. */
 export interface RecordMetadata {
   readonly partition: number
-  /** -1n with acks=0, and when a repeated batch is so old that the broker only knows that it has it. */
+  /**
+   * -1n with acks=0, and when a repeated batch is so old that the broker only knows that it has it.
+   */
   readonly offset: bigint
-  /** The record's timestamp: the broker's time when the topic has LogAppendTime. Milliseconds since 1970. */
+  /**
+   * The record's timestamp: the broker's time when the topic has LogAppendTime. Milliseconds since
+   * 1970.
+   */
   readonly timestamp: number
 }
 

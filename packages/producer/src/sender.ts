@@ -32,8 +32,9 @@ export interface SenderOptions {
 const produceLane = 'produce'
 
 /**
- * Takes ready batches, groups them by leader into requests, and settles them by the answers. With a linger of 0 a batch
- * leaves as soon as its leader has a free request; while all are taken, batches grow: load makes large batches.
+ * Takes ready batches, groups them by leader into requests, and settles them by the answers. With a
+ * linger of 0 a batch leaves as soon as its leader has a free request; while all are taken, batches
+ * grow: load makes large batches.
  */
 export class Sender {
   readonly #options: SenderOptions

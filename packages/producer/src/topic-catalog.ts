@@ -15,7 +15,10 @@ export interface TopicCatalogOptions {
   readonly onRefreshed: () => void
 }
 
-/** The cache of the client looks at its own age when it is asked; topics in use are asked for this often. */
+/**
+ * The cache of the client looks at its own age when it is asked; topics in use are asked for this
+ * often.
+ */
 const ageCheckMs = 60_000
 
 interface Entry {

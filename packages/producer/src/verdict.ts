@@ -5,7 +5,8 @@ import { errorKinds } from './idempotence-state.js'
  * What to do with a batch after the broker's answer:
  * - `taken`: the broker has it.
  * - `retry`: send it again as it is.
- * - `restart`: the broker did not take it, and will take nothing of this numbering: start over under the next epoch.
+ * - `restart`: the broker did not take it, and will take nothing of this numbering: start over
+ *   under the next epoch.
  * - `renew`: the producer id itself is refused: start over under another one.
  * - `fail`: sending it again would not help.
  */

@@ -1,7 +1,10 @@
 /** Options that every admin call takes. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
-  /** Bound of the whole call with its retries, in milliseconds. Default 60000 (`default.api.timeout.ms`). */
+  /**
+   * Bound of the whole call with its retries, in milliseconds. Default 60000
+   * (`default.api.timeout.ms`).
+   */
   readonly timeoutMs?: number | undefined
 }
 

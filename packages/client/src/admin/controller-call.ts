@@ -14,8 +14,8 @@ export interface SubjectResult {
 }
 
 /**
- * Retries a change at the controller. The controller is looked up again when it has moved; a lost answer is *not*
- * retried here, because whether the change was made is unknown then.
+ * Retries a change at the controller. The controller is looked up again when it has moved; a lost
+ * answer is *not* retried here, because whether the change was made is unknown then.
  */
 export function atController<T>(
   client: Client,
@@ -46,7 +46,8 @@ function final(error: ClientError): ClientError {
 }
 
 /**
- * Throws the first failure; with several subjects `details.failed` lists each of them, and the others succeeded.
+ * Throws the first failure; with several subjects `details.failed` lists each of them, and the
+ * others succeeded.
  */
 export function throwFailures(results: readonly SubjectResult[]): void {
   const failed = results.filter(({ errorCode }) => errorCode !== 0)
@@ -58,14 +59,18 @@ export function throwFailures(results: readonly SubjectResult[]): void {
   })
   const reason = first.errorMessage ?? kafkaError(first.errorCode).message
   const error = kafkaError(first.errorCode, `"${first.name}": ${reason}`, { failed: errors })
-  // Repeating the call would repeat the part that succeeded, and fail on that. And a topic that is missing here is
-  // missing at the controller, where topics are made: waiting for it would not help.
+  // Repeating the call would repeat the part that succeeded, and fail on that. And a topic that is
+  // missing here is missing at the controller, where topics are made: waiting for it would not
+  // help.
   const isPartial = failed.length < results.length
   if (error.retriable && (isPartial || first.errorCode === unknownTopic)) throw asFinal(error)
   throw error
 }
 
-/** How often a topic that is not known is looked for again: one just created may not be everywhere yet. */
+/**
+ * How often a topic that is not known is looked for again: one just created may not be everywhere
+ * yet.
+ */
 const unknownTopicRetries = 3
 
 /** Retries a lookup; topics that stay unknown are given up early. */

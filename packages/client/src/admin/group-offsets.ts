@@ -28,8 +28,8 @@ export interface GroupOffsetsAdmin {
   /** Committed offsets of a group; partitions without one are left out. */
   listGroupOffsets(groupId: string, options?: CallOptions): Promise<GroupOffset[]>
   /**
-   * Sets committed offsets, forward or back. The group must have no members: UNKNOWN_MEMBER_ID otherwise. Offsets for
-   * 'earliest', 'latest' or a time come from `listOffsets`.
+   * Sets committed offsets, forward or back. The group must have no members: UNKNOWN_MEMBER_ID
+   * otherwise. Offsets for 'earliest', 'latest' or a time come from `listOffsets`.
    */
   alterGroupOffsets(
     groupId: string,

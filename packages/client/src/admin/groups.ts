@@ -7,9 +7,15 @@ import type { CallOptions } from './call-options.js'
 
 export interface GroupListing {
   readonly groupId: string
-  /** 'consumer' for consumer groups; other users of the group protocol (Kafka Connect) have their own. */
+  /**
+   * 'consumer' for consumer groups; other users of the group protocol (Kafka Connect) have their
+   * own.
+   */
   readonly protocolType: string
-  /** Empty, PreparingRebalance, CompletingRebalance, Stable or Dead; '' from brokers before Kafka 2.6. */
+  /**
+   * Empty, PreparingRebalance, CompletingRebalance, Stable or Dead; '' from brokers before Kafka
+   * 2.6.
+   */
   readonly state: string
 }
 
@@ -18,7 +24,10 @@ export interface GroupMember {
   readonly groupInstanceId: string | null
   readonly clientId: string
   readonly clientHost: string
-  /** The protocol's own bytes; for consumers a ConsumerProtocolSubscription and a ConsumerProtocolAssignment. */
+  /**
+   * The protocol's own bytes; for consumers a ConsumerProtocolSubscription and a
+   * ConsumerProtocolAssignment.
+   */
   readonly metadata: Uint8Array
   readonly assignment: Uint8Array
 }
@@ -39,7 +48,10 @@ export interface GroupsAdmin {
   ): Promise<GroupListing[]>
   /** In the order of `groupIds`. A group that does not exist has the state 'Dead'. */
   describeGroups(groupIds: readonly string[], options?: CallOptions): Promise<GroupDescription[]>
-  /** Deletes empty groups with their committed offsets. Rejects with NON_EMPTY_GROUP or GROUP_ID_NOT_FOUND. */
+  /**
+   * Deletes empty groups with their committed offsets. Rejects with NON_EMPTY_GROUP or
+   * GROUP_ID_NOT_FOUND.
+   */
   deleteGroups(groupIds: readonly string[], options?: CallOptions): Promise<void>
 }
 

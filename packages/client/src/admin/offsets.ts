@@ -6,8 +6,9 @@ import type { CallOptions } from './call-options.js'
 import { lookUp } from './controller-call.js'
 
 /**
- * A place in a partition: the first record that is still kept, the end (the next offset to be written), the record with
- * the largest timestamp, or the first record at or after a time (milliseconds since 1970, or a Date).
+ * A place in a partition: the first record that is still kept, the end (the next offset to be
+ * written), the record with the largest timestamp, or the first record at or after a time
+ * (milliseconds since 1970, or a Date).
  */
 export type OffsetSpec = 'earliest' | 'latest' | 'max-timestamp' | number | Date
 
@@ -28,7 +29,10 @@ export interface OffsetResult {
 }
 
 export interface ListOffsetsOptions extends CallOptions {
-  /** 'committed': the end is the last stable offset, before any open transaction. Default 'uncommitted'. */
+  /**
+   * 'committed': the end is the last stable offset, before any open transaction. Default
+   * 'uncommitted'.
+   */
   readonly isolation?: 'committed' | 'uncommitted'
 }
 

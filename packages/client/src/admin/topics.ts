@@ -28,8 +28,9 @@ export interface CreatedTopic {
 
 export interface TopicsAdmin {
   /**
-   * Creates topics. Rejects with TOPIC_ALREADY_EXISTS and the like; `error.details.failed` names the topics that failed.
-   * `ifNotExists` leaves existing topics as they are, whatever their settings.
+   * Creates topics. Rejects with TOPIC_ALREADY_EXISTS and the like; `error.details.failed` names
+   * the topics that failed. `ifNotExists` leaves existing topics as they are, whatever their
+   * settings.
    */
   createTopics(
     topics: readonly (string | NewTopic | TopicDefinition<never, never>)[],
@@ -39,7 +40,10 @@ export interface TopicsAdmin {
   deleteTopics(names: readonly string[], options?: CallOptions): Promise<void>
   /** Names in order; internal topics (`__consumer_offsets`) only when asked for. */
   listTopics(options?: CallOptions & { readonly internal?: boolean }): Promise<string[]>
-  /** Partitions, leaders and replicas as the cluster has them now; all topics when no names are given. */
+  /**
+   * Partitions, leaders and replicas as the cluster has them now; all topics when no names are
+   * given.
+   */
   describeTopics(names?: readonly string[], options?: CallOptions): Promise<TopicMetadata[]>
   /** Grows a topic to `count` partitions. Keys are spread anew from then on. */
   createPartitions(topic: string, count: number, options?: CallOptions): Promise<void>
