@@ -14,7 +14,7 @@ export type {
   PartitionMetadata,
   TopicLookup,
   TopicMetadata,
-} from './metadata-cache.js'
+} from './metadata.js'
 export type { Coordinator } from './coordinator-cache.js'
 export type { RequestBody, RequestOptions, Target } from './request-router.js'
 export { backoffMs, delay } from './retry.js'

@@ -131,7 +131,7 @@ export class RequestRouter {
       })
       content = typeof body === 'function' ? body(version) : body
     } catch (error) {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as thrown
       return Promise.reject(error)
     }
     return connection.send(api, version, content, {

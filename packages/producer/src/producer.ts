@@ -143,7 +143,7 @@ class LogProducer implements Producer {
         }
       })
     } catch (error) {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as thrown
       return Promise.reject(error)
     }
   }

@@ -1,7 +1,7 @@
 import { apiByKey, apis } from '@kfk/protocol'
 import type { Client } from '../client.js'
 import { kafkaError } from '../errors.js'
-import type { ClusterMetadata } from '../metadata-cache.js'
+import type { ClusterMetadata } from '../metadata.js'
 import { defaultCallTimeoutMs } from './call-options.js'
 import type { CallOptions } from './call-options.js'
 

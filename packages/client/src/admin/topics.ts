@@ -1,6 +1,6 @@
 import { apis, ZERO_UUID } from '@kfk/protocol'
 import type { Client } from '../client.js'
-import type { TopicMetadata } from '../metadata-cache.js'
+import type { TopicMetadata } from '../metadata.js'
 import { checkTopicName } from '../topic-definition.js'
 import type { TopicDefinition } from '../topic-definition.js'
 import { defaultCallTimeoutMs } from './call-options.js'
