@@ -9,6 +9,8 @@ export interface BrokerProcessOptions {
   readonly dataDir: string
   readonly port: number
   readonly coordination: string | undefined
+  /** Tells clusters on one Redis apart. */
+  readonly clusterName: string | undefined
   readonly config: Readonly<Record<string, string>>
 }
 
@@ -30,7 +32,7 @@ export class BrokerProcess {
 
   /** Resolves when it says that it serves; rejects with what it said when it does not. */
   async start(): Promise<void> {
-    const { kfk, nodeId, dataDir, port, coordination, config } = this.#options
+    const { kfk, nodeId, dataDir, port, coordination, clusterName, config } = this.#options
     const args = [
       'broker',
       '--port',
@@ -41,6 +43,7 @@ export class BrokerProcess {
       String(nodeId),
     ]
     if (coordination !== undefined) args.push('--coordination', coordination)
+    if (clusterName !== undefined) args.push('--cluster', clusterName)
     for (const [name, value] of Object.entries(config)) args.push('--set', `${name}=${value}`)
     const child = spawn(process.execPath, [kfk, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child

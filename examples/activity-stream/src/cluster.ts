@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { createBroker, type Broker } from '@kfk/broker'
 import { memoryCoordination } from '@kfk/coordination'
+import { readJson, writeJson } from './atomic-json.js'
 import { BrokerProcess, freePort } from './broker-process.js'
 
 /** Short sessions, so that a dead member is noticed while one watches. */
@@ -65,11 +67,14 @@ async function startEmbedded(dir: string): Promise<Cluster> {
 /** One broker process with its coordination in a file, or three over Redis. */
 async function startProcesses({ out, coordination, kfk }: ClusterOptions): Promise<Cluster> {
   const count = coordination === undefined ? 1 : 3
+  const clusterName = coordination === undefined ? undefined : nameOfCluster(out)
   const processes: BrokerProcess[] = []
   for (let nodeId = 1; nodeId <= count; nodeId++) {
     const dataDir = path.join(out, 'data', `broker-${nodeId}`)
     const port = await freePort()
-    processes.push(new BrokerProcess({ kfk, nodeId, dataDir, port, coordination, config }))
+    processes.push(
+      new BrokerProcess({ kfk, nodeId, dataDir, port, coordination, clusterName, config }),
+    )
   }
   const close = async (): Promise<void> => {
     await Promise.all(processes.map((each) => each.stop()))
@@ -93,4 +98,12 @@ async function startProcesses({ out, coordination, kfk }: ClusterOptions): Promi
     },
     close,
   }
+}
+
+/** Every data directory is a cluster of its own, so that several of them can use one Redis. */
+function nameOfCluster(out: string): string {
+  const file = path.join(out, 'data', 'cluster-name.json')
+  const name = readJson<string>(file) ?? `activity-stream-${randomUUID().slice(0, 8)}`
+  writeJson(file, name)
+  return name
 }
