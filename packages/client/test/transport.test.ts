@@ -2,7 +2,6 @@ import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { createClient, tcpTransport, tlsTransport } from '../src/index.js'
-import type { Transport } from '../src/index.js'
 import { FakeCluster } from './fake-broker.js'
 
 /** Self-signed for 127.0.0.1 and localhost until 2126; guards nothing. */
