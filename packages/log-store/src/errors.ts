@@ -79,6 +79,15 @@ export function ioError(error: unknown, attempt: { action: string; path: string 
   )
 }
 
+/** An offset that is not within `from` to `to`. */
+export function outOfRange(offset: number, from: number, to: number): StoreError {
+  return new StoreError(
+    'KFK_STORE_OFFSET_OUT_OF_RANGE',
+    `offset ${offset} is not within ${from} to ${to}`,
+    { details: { offset, logStartOffset: from, logEndOffset: to } },
+  )
+}
+
 /** A bug of the caller or of this package, never a condition of the disk. */
 export function assert(condition: boolean, whatMustHold: string): asserts condition {
   if (!condition) throw new Error(`kfk log-store: it must hold that ${whatMustHold}`)

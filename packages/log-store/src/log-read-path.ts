@@ -1,4 +1,4 @@
-import { ioError, StoreError } from './errors.js'
+import { ioError, outOfRange } from './errors.js'
 import type { FileHandle } from './fs/file-system.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogHost } from './log-host.js'
@@ -185,11 +185,7 @@ export class LogReadPath {
     const { logStartOffset, logEndOffset, writtenOffset } = this.#view
     const { from, maxBytes, maxOffset } = request
     if (!(from >= logStartOffset && from <= logEndOffset)) {
-      throw new StoreError(
-        'KFK_STORE_OFFSET_OUT_OF_RANGE',
-        `offset ${from} is not within ${logStartOffset} to ${logEndOffset}`,
-        { details: { offset: from, logStartOffset, logEndOffset } },
-      )
+      throw outOfRange(from, logStartOffset, logEndOffset)
     }
     return {
       from,

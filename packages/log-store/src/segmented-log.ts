@@ -2,7 +2,7 @@ import { Acknowledgements } from './acknowledgements.js'
 import { admitBatches, AppendQueue } from './append-queue.js'
 import { EpochFile } from './epoch-file.js'
 import type { EpochIndex } from './epoch-index.js'
-import { ioError, isOutOfHandles, isOutOfSpace, StoreError } from './errors.js'
+import { ioError, isOutOfSpace, outOfRange, StoreError } from './errors.js'
 import type { Syncable, Writable } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
@@ -68,6 +68,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   /** Deletions of old segments that are under way. */
   #discards = 0
   readonly #epochFile: EpochFile
+  #writeFailure: StoreError | undefined
   #writes = 0
   #writtenBytes = 0
 
@@ -202,17 +203,13 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   async advanceLogStart(offset: number): Promise<void> {
     this.#requireOpen()
     if (!(offset <= this.writtenOffset)) {
-      throw new StoreError(
-        'KFK_STORE_OFFSET_OUT_OF_RANGE',
-        `log start cannot move to ${offset}, beyond ${this.writtenOffset}`,
-        { details: { offset, writtenOffset: this.writtenOffset } },
-      )
+      throw outOfRange(offset, this.logStartOffset, this.writtenOffset)
     }
     if (offset <= this.logStartOffset) return
     this.logStartOffset = offset
     this.epochs.truncateFromStart(offset)
     await this.#host.checkpoint()
-    await this.deleteSegments(this.#countBelow(offset))
+    await this.deleteSegments(this.segments.floor(offset))
   }
 
   roll(): void {
@@ -234,18 +231,18 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   }
 
   stats(): LogStats {
-    let sizeInBytes = 0
-    for (const segment of this.segments.all) sizeInBytes += segment.sizeBytes
+    const { all } = this.segments
+    const { hotReads, fileReads, coldReads } = this.#reads
     return {
-      segments: this.segments.all.length,
-      sizeInBytes,
+      segments: all.length,
+      sizeInBytes: all.reduce((sum, segment) => sum + segment.sizeBytes, 0),
       queuedBytes: this.#queue.bytes,
       writes: this.#writes,
       writtenBytes: this.#writtenBytes,
       syncs: this.#flush.syncs,
-      hotReads: this.#reads.hotReads,
-      fileReads: this.#reads.fileReads,
-      coldReads: this.#reads.coldReads,
+      hotReads,
+      fileReads,
+      coldReads,
     }
   }
 
@@ -261,7 +258,10 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
    * freed.
    */
   async deleteSegments(count: number): Promise<number> {
-    const gone = this.segments.all.slice(0, Math.min(count, this.segments.all.length - 1))
+    const gone = this.segments.all.slice(
+      0,
+      Math.max(0, Math.min(count, this.segments.all.length - 1)),
+    )
     if (gone.length === 0) return 0
     let bytes = 0
     for (const segment of gone) bytes += segment.sizeBytes
@@ -334,25 +334,22 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   async close(): Promise<void> {
     if (this.#closed) return
     this.flushNow()
-    const poisoned = this.#refusal?.retriable === false
     this.#closed = true
-    const closed = new StoreError('KFK_STORE_CLOSED', `log ${this.name} is closed`)
     try {
-      if (!poisoned) await this.#persistAll()
+      if (this.#refusal?.retriable !== false) await this.#persistAll()
     } finally {
-      this.#refusal ??= closed
-      this.#flush.fail(closed)
-      this.#acknowledgements.fail(closed)
-      this.#tail.clear()
-      await this.#remover.finish()
-      closeSegments(this.#host.files, this.segments.all)
+      await this.#end(`log ${this.name} is closed`)
     }
   }
 
   /** Closes without caring for what is not on the medium: the log is about to be deleted. */
-  async abandon(): Promise<void> {
-    const error = new StoreError('KFK_STORE_CLOSED', `log ${this.name} was deleted`)
+  abandon(): Promise<void> {
     this.#closed = true
+    return this.#end(`log ${this.name} was deleted`)
+  }
+
+  async #end(reason: string): Promise<void> {
+    const error = new StoreError('KFK_STORE_CLOSED', reason)
     this.#refusal ??= error
     this.#queue.clear()
     this.#flush.fail(error)
@@ -423,11 +420,8 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   #drain(): void {
     const expected = this.logEndOffset
     this.flushNow()
-    if (this.#refusal !== undefined) throw this.#refusal
-    if (this.writtenOffset === expected) return
-    throw new StoreError('KFK_STORE_NO_SPACE', `earlier appends to ${this.name} were not written`, {
-      retriable: true,
-    })
+    const failure = this.#refusal ?? this.#writeFailure
+    if (failure !== undefined && this.writtenOffset !== expected) throw failure
   }
 
   #roll(): void {
@@ -440,8 +434,8 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
 
   #writeFailed(error: unknown, at: { segment: Segment; position: number }): void {
     const failure = ioError(error, { action: 'append to', path: at.segment.path })
-    const passing = isOutOfSpace(error) || isOutOfHandles(error)
-    if (!passing) {
+    this.#writeFailure = failure
+    if (!failure.retriable) {
       this.#host.poison(failure)
       return
     }
@@ -494,10 +488,6 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
 
   #acknowledge(): void {
     this.#acknowledgements.advance(this.#acknowledgeable())
-  }
-
-  #countBelow(offset: number): number {
-    return Math.max(0, this.segments.floor(offset))
   }
 
   #requireOpen(): void {

@@ -228,3 +228,13 @@ test.each(outcomes)(
   },
   120_000,
 )
+
+test('a directory that was opened is never found clean after a power cut', async () => {
+  const fileSystem = faultyFileSystem()
+  const options = { fileSystem, clock: new ManualClock(), defaults }
+  await (await openLogDirectory('/data/kfk', options)).close()
+  const directory = await openLogDirectory('/data/kfk', options)
+  expect(directory.cleanStart).toBe(true)
+  fileSystem.crash('lose-unsynced')
+  expect((await openLogDirectory('/data/kfk', options)).cleanStart).toBe(false)
+})

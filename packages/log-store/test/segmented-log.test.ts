@@ -311,3 +311,47 @@ test('after close everything says so', async () => {
   await expect(log.whenAcknowledged(1)).rejects.toMatchObject(closed)
   await expect(directory.open('a-0')).rejects.toMatchObject(closed)
 })
+
+test('closing syncs what was left to the system, and leaves indexes that need no repair', async () => {
+  const disk = faultyFileSystem()
+  const defaults = {
+    flushMessages: Number.MAX_SAFE_INTEGER,
+    segmentBytes: 300,
+    indexIntervalBytes: 50,
+  }
+  const kinds: string[] = []
+  const options = {
+    fileSystem: disk,
+    clock,
+    defaults,
+    onReport: ({ kind }: { kind: string }) => kinds.push(kind),
+  }
+  const first = await openLogDirectory('/data', options)
+  const log = await first.open('a-0')
+  for (let n = 0; n < 30; n++) append(log, `record ${n}`, 1000 + n)
+  await first.close()
+  disk.crash('lose-unsynced')
+  directory = await openLogDirectory('/data', options)
+  expect(directory.cleanStart).toBe(true)
+  const again = await directory.open('a-0')
+  expect((await readAll(again)).size).toBe(30)
+  for (let n = 0; n < 30; n++) {
+    expect(await again.offsetForTimestamp(1000 + n)).toMatchObject({ offset: n })
+  }
+  expect(kinds).toEqual([])
+})
+
+test('the tail in memory respects maxOffset and maxBytes as the file does', async () => {
+  const log = await open()
+  log.readNow({ from: 0, maxBytes: 100 })
+  for (let n = 0; n < 20; n++) append(log, `record ${n}`)
+  log.flushNow()
+  for (let from = 0; from < 20; from++) {
+    for (let maxOffset = from; maxOffset <= 20; maxOffset++) {
+      expect(log.readNow({ from, maxBytes: 100_000, maxOffset })!.nextOffset).toBe(maxOffset)
+    }
+    expect(log.readNow({ from, maxBytes: 1 })!.nextOffset).toBe(from + 1)
+    expect(log.readNow({ from, maxBytes: 1, minOneBatch: false })!.nextOffset).toBe(from)
+  }
+  expect(log.stats().fileReads).toBe(0)
+})
