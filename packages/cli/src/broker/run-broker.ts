@@ -16,6 +16,9 @@ export interface BrokerCommandOptions extends BrokerFlags {
   readonly logLevel: LogLevel
 }
 
+/** The broker's own default. */
+const defaultHost = '127.0.0.1'
+
 /** Runs a broker until the process is told to stop. */
 export async function runBroker(
   options: BrokerCommandOptions,
@@ -48,7 +51,7 @@ async function serve(options: BrokerOptions, context: CommandContext): Promise<v
   const broker = await createBroker(options)
   try {
     const port = options.port === undefined || options.port === 0 ? broker.port : options.port
-    const listening = formatAddress({ host: options.host ?? broker.host, port })
+    const listening = formatAddress({ host: options.host ?? defaultHost, port })
     const advertised = broker.brokers[0]
     const facts = [
       ...(advertised === listening ? [] : [`advertised as ${advertised}`]),

@@ -14,7 +14,7 @@ export interface DescribeSettings {
 }
 
 export interface BatchDescription {
-  readonly text: string
+  readonly text?: string
   readonly records?: Iterable<string>
 }
 
@@ -35,8 +35,10 @@ export function batchDescriber({ topic, records }: DescribeSettings) {
       header.isControl ? 'control' : '',
     ]
     const text = facts.filter((fact) => fact !== '').join(' ')
-    if (!records) return { text }
-    return { text, records: recordLines(bytes, { topic, isControl: header.isControl }) }
+    return {
+      ...(text !== '' && { text }),
+      ...(records && { records: recordLines(bytes, { topic, isControl: header.isControl }) }),
+    }
   }
 }
 

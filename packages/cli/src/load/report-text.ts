@@ -40,7 +40,7 @@ export function loadText(report: LoadReport, options: { url: string; colors: Col
     rows.length === 0 ? [] : [renderTable([...columns, right('OFFSETS')], rows, options.colors)]
   const rate = seconds > 0 ? `, ${Math.round(records / seconds)} records/s` : ''
   lines.push(
-    records + rejected === 0
+    report.splits === 0
       ? `nothing new to load into ${options.url}`
       : `${records} records (${byteText(bytes)}, ${files} files) into ${options.url} in ${seconds.toFixed(1)} s${rate}`,
   )
