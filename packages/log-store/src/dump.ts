@@ -17,7 +17,8 @@ export interface DumpOptions {
   /** Print the records of each batch, when the format can tell them apart. */
   readonly records?: boolean
   /**
-   * Says more of a sound batch than its format can: `text` goes to the end of its line, `records` are the lines of its
+   * Says more of a sound batch than its format can: `text` goes to the end of its line, `records`
+   * are the lines of its
    * records, instead of the format's own. What it throws ends the dump.
    */
   readonly describeBatch?: (batch: Uint8Array) => {

@@ -270,8 +270,8 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.epochs.truncateFromStart(this.logStartOffset)
     this.#discards++
     try {
-      // A crash may undo some renames and not others: the checkpointed log start hides the hole. A disk
-      // too full for the checkpoint is no reason to keep what fills it.
+      // A crash may undo only some renames; the checkpointed log start hides the hole. A disk too
+      // full for the checkpoint is no reason to keep what fills it.
       await this.#host.checkpoint().catch(() => undefined)
       await this.#remover.discard(gone, this.options.fileDeleteDelayMs)
     } finally {
