@@ -1,13 +1,10 @@
-import { batches, decodeRecords, type DecodedRecord } from '@kfk/protocol'
+import { ClientError } from '@kfk/client'
+import type { DecodedRecord } from '@kfk/protocol'
+import { FetchedRecords, UnreadableBatch, type RecordRun } from './fetched-records.js'
+import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
 import type { TopicPartition } from './topic-partition.js'
 
-/** A record batch as it was fetched: decoded when the application gets to it. */
-interface FetchedBatch {
-  readonly bytes: Uint8Array
-  readonly nextOffset: number
-}
-
-/** Records taken for the application. */
+/** Records taken for the application: to be ended by `finish` or `putBack` of their partition. */
 export interface TakenRecords {
   readonly partition: AssignedPartition
   readonly records: readonly DecodedRecord[]
@@ -22,7 +19,7 @@ export interface TakenRecords {
 export class AssignedPartition implements TopicPartition {
   readonly topic: string
   readonly partition: number
-  /** Next offset to fetch; undefined until its start is resolved. */
+  /** Next offset to fetch; undefined while it is not known. */
   position: number | undefined
   /** Next offset to commit: all before it has been processed. */
   processed: number | undefined
@@ -31,15 +28,25 @@ export class AssignedPartition implements TopicPartition {
   paused = false
   /** Set once the listener has had its say: before, nothing is fetched. */
   ready = false
-  fetching = false
+  /** The application has been told of it, so it is to be told of the end. */
+  announced = false
+  /** The fetch under way, if it is still of use. */
+  fetch: object | undefined
+  /** The last answer had nothing new: worth waiting at the broker for, not worth asking again at once. */
+  caughtUp = false
+  /** Fetched again only when nothing is buffered: the broker says that the position is not in the log. */
+  isBeyondLog = false
+  /** When it was last given records, in answers of its consumer: who waits longest is asked for first. */
+  servedAt = 0
   /** Monotonic time before which no fetch is tried again, after an error. */
   notBeforeMs = 0
+  /** Set when it was given up or lost: a commit in its name is late. */
+  givenUp = false
   readonly #over = new AbortController()
-  #buffered: FetchedBatch[] = []
-  #decoded: { records: readonly DecodedRecord[]; index: number; nextOffset: number } | undefined
-  #bufferedBytes = 0
+  readonly #fetched = new FetchedRecords()
+  #failure: ClientError | undefined
   #seeks = 0
-  #inHand: number | undefined
+  #inHand: { readonly run: RecordRun; readonly seeks: number } | undefined
   #drained: (() => void)[] = []
 
   constructor({ topic, partition }: TopicPartition) {
@@ -56,81 +63,100 @@ export class AssignedPartition implements TopicPartition {
     return this.#over.signal.aborted
   }
 
+  /** Of records that wait and records in hand. */
   get bufferedBytes(): number {
-    return this.#bufferedBytes
+    return this.#fetched.bytes
   }
 
   get hasRecords(): boolean {
-    return this.#decoded !== undefined || this.#buffered.length > 0
+    return !this.#fetched.isEmpty
   }
 
-  /** Changes with every seek, so that an answer to a fetch from before can be told. */
+  /** Changes with every seek, so that an answer to a question from before can be told. */
   get seeks(): number {
     return this.#seeks
   }
 
+  /** The application has records in hand: the next ones wait until it is done with them. */
   get busy(): boolean {
     return this.#inHand !== undefined
   }
 
-  /** Goes on from `offset`; what was fetched ahead is dropped. */
-  seek(offset: number): void {
-    this.#seeks += 1
-    this.position = offset
-    this.processed = offset
-    this.#drop()
+  /** What is in hand is not to be gone on with: the assignment is over, paused, or the position was moved. */
+  get interrupted(): boolean {
+    return this.over || this.paused || this.#inHand?.seeks !== this.#seeks
   }
 
-  /** Adds fetched batches and moves the position behind them. */
-  add(bytes: Uint8Array): void {
-    for (const batch of batches(bytes)) {
-      const nextOffset = batch.header.lastOffset + 1
-      if (nextOffset <= this.position!) continue
-      this.position = nextOffset
-      this.#buffered.push({ bytes: batch.bytes, nextOffset })
-      this.#bufferedBytes += batch.bytes.length
-    }
+  get failure(): ClientError | undefined {
+    return this.#failure
+  }
+
+  /** Whoever takes from here gets this error, until a seek. Nothing is fetched meanwhile. */
+  fail(error: ClientError): void {
+    this.#failure ??= error
+  }
+
+  /** Goes on from `offset`; what was fetched ahead is dropped, and a failure forgotten. */
+  seek(offset: number): void {
+    this.#moved()
+    this.position = offset
+    this.processed = offset
+  }
+
+  /** The position is not in the log: whoever knows better seeks. */
+  forgetPosition(): void {
+    this.#moved()
+    this.position = undefined
+  }
+
+  /** Adds fetched batches and moves the position behind them. Throws ProtocolError when they are none. */
+  add(bytes: Uint8Array, answer: AnswerMemory): void {
+    this.position = this.#fetched.add(bytes, this.position!, answer)
+  }
+
+  compact(memory: PrefetchMemory): void {
+    this.#fetched.compact(memory)
   }
 
   /**
-   * Takes up to `max` records for the application; undefined when nothing is buffered but control batches or records
-   * that were not asked for. Throws ProtocolError when a batch is corrupt: it stays where it is.
+   * Takes up to `max` records for the application; undefined when there are none now.
+   * @throws ClientError the failure of this partition, or KFK_CLIENT_INVALID_DATA for a batch that cannot be read
    */
   take(max: number): TakenRecords | undefined {
-    while (this.#decoded !== undefined || this.#buffered.length > 0) {
-      const current = (this.#decoded ??= this.#decodeNext())
-      const records = current.records.slice(current.index, current.index + max)
-      current.index += records.length
-      const done = current.index >= current.records.length
-      const nextOffset = done ? current.nextOffset : records.at(-1)!.offset + 1
-      if (done) this.#decoded = undefined
-      if (records.length === 0) {
-        if (this.#inHand === undefined) this.processed = nextOffset
-        continue
+    const run = this.#takeRun(max)
+    if (run !== undefined) {
+      if (run.records.length > 0) {
+        this.#inHand = { run, seeks: this.#seeks }
+        return { partition: this, records: run.records, nextOffset: run.nextOffset }
       }
-      this.#inHand = nextOffset
-      return { partition: this, records, nextOffset }
+      this.processed = run.nextOffset
+      this.#fetched.release(run)
     }
+    if (this.#failure !== undefined) throw this.#failure
     return undefined
   }
 
-  /** What was taken last is done. */
+  /** Of what is in hand, everything before `nextOffset` is done. */
+  progress(nextOffset: number): void {
+    if (this.#inHand?.seeks === this.#seeks) this.processed = nextOffset
+  }
+
+  /** What is in hand is done. */
   finish(): void {
     if (this.#inHand === undefined) return
-    this.processed = this.#inHand
+    const { run, seeks } = this.#inHand
+    if (seeks === this.#seeks) this.processed = run.nextOffset
+    this.#fetched.release(run)
     this.#settle()
   }
 
-  /** Of what was taken last, everything before `nextOffset` is done. */
-  progress(nextOffset: number): void {
-    this.processed = nextOffset
-  }
-
-  /** What was taken last and is not done comes again. */
+  /** What is in hand and not done comes again. Nothing happens after `finish`. */
   putBack(): void {
     if (this.#inHand === undefined) return
+    const { run, seeks } = this.#inHand
+    if (this.over || seeks !== this.#seeks) this.#fetched.release(run)
+    else this.#fetched.putBack(run, this.processed!)
     this.#settle()
-    if (!this.over) this.seek(this.processed!)
   }
 
   /** Resolves when the application has nothing of this partition in hand. */
@@ -142,7 +168,17 @@ export class AssignedPartition implements TopicPartition {
   /** Ends the assignment: nothing more is handed out. */
   end(reason: string): void {
     this.#over.abort(new Error(reason))
-    this.#drop()
+    this.#fetched.clear()
+  }
+
+  #moved(): void {
+    this.#seeks += 1
+    this.#failure = undefined
+    this.fetch = undefined
+    this.caughtUp = false
+    this.isBeyondLog = false
+    this.notBeforeMs = 0
+    this.#fetched.clear()
   }
 
   #settle(): void {
@@ -150,26 +186,18 @@ export class AssignedPartition implements TopicPartition {
     for (const resolve of this.#drained.splice(0)) resolve()
   }
 
-  #drop(): void {
-    this.#buffered = []
-    this.#decoded = undefined
-    this.#bufferedBytes = 0
-  }
-
-  #decodeNext(): { records: readonly DecodedRecord[]; index: number; nextOffset: number } {
-    const [batch] = this.#buffered as [FetchedBatch]
-    const control = (batch.bytes[ATTRIBUTES_LOW_BYTE]! & CONTROL_FLAG) !== 0
-    const wanted = this.processed ?? 0
-    const records = control ? [] : decodeRecords(batch.bytes, { verifyChecksum: true })
-    this.#buffered.shift()
-    this.#bufferedBytes -= batch.bytes.length
-    // A fetch from the middle of a batch returns the whole batch.
-    const index = records.findIndex(({ offset }) => offset >= wanted)
-    const start = index < 0 ? records.length : index
-    return { records, index: start, nextOffset: batch.nextOffset }
+  #takeRun(max: number): RecordRun | undefined {
+    try {
+      return this.#fetched.take(max, this.processed!)
+    } catch (cause) {
+      if (!(cause instanceof UnreadableBatch)) throw cause
+      const { topic, partition, processed } = this
+      const { nextOffset, message } = cause
+      throw new ClientError(
+        'KFK_CLIENT_INVALID_DATA',
+        `${topic}-${partition}: the batch at or after offset ${processed} cannot be read (${message}). Seek to ${nextOffset} to go on behind it.`,
+        { cause, details: { topic, partition, offset: processed, nextOffset } },
+      )
+    }
   }
 }
-
-/** Low byte of a batch's attributes (int16 at 21) and the bit that marks control batches (KIP-98). */
-const ATTRIBUTES_LOW_BYTE = 22
-const CONTROL_FLAG = 0x20

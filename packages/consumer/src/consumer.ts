@@ -1,46 +1,43 @@
-import { abortedError, ClientError, createClient, kafkaError, type Client } from '@kfk/client'
+import { ClientError, createClient, type Client } from '@kfk/client'
 import { Assignments } from './assignments.js'
+import type { AssignedPartition } from './assigned-partition.js'
 import type { ConsumerRecord, RecordBatch } from './consumer-record.js'
 import { Delivery } from './delivery.js'
 import { Fetcher } from './fetcher.js'
 import { GroupDriver } from './group-driver.js'
+import { Handover } from './handover.js'
 import { releaseLane, takeLane } from './lane-numbers.js'
-import { commitOffsets, type OffsetToCommit } from './offset-commits.js'
+import { LoneAssignment } from './lone-assignment.js'
+import { OffsetCommitter, type CommitBounds } from './offset-committer.js'
 import { resolveSettings } from './options.js'
 import type { ConsumerOptions, RecordOf, ResolvedSettings, Subscription } from './options.js'
-import type { AssignedPartition, TakenRecords } from './assigned-partition.js'
+import { lagOf, type PartitionLag } from './partition-lag.js'
 import { RecordDecoder } from './record-decoder.js'
+import {
+  RecordLoops,
+  type BatchOptions,
+  type PartitionRecords,
+  type RunOptions,
+} from './record-loops.js'
 import type { TopicPartition } from './topic-partition.js'
-
-export interface BatchOptions {
-  /** Most records in a batch. Default 500. */
-  readonly maxRecords?: number
-  readonly signal?: AbortSignal
-}
-
-export interface RunOptions {
-  /** Handlers running at once, each on another partition. Default: one for each partition. */
-  readonly concurrency?: number
-  readonly signal?: AbortSignal
-}
-
-/** Where a partition stands. */
-export interface PartitionLag extends TopicPartition {
-  /** Next offset to be processed. */
-  readonly position: bigint
-  readonly highWatermark: bigint
-  readonly lag: bigint
-}
 
 /** A partition and offset, for `seek` and `commit`: the offset is the next one to read. */
 export interface TopicPartitionOffset extends TopicPartition {
   readonly offset: bigint
 }
 
-const defaultMaxRecords = 500
+/** The batch type of a subscription. */
+export type BatchOf<T> =
+  RecordOf<T> extends ConsumerRecord<infer Key, infer Value> ? RecordBatch<Key, Value> : never
+
+export interface CloseOptions {
+  /** Bound of waiting for handlers and of the last commit, in milliseconds. Default 10000. */
+  readonly timeoutMs?: number
+  /** Stops waiting for handlers. */
+  readonly signal?: AbortSignal
+}
+
 const closeTimeoutMs = 10_000
-/** REBALANCE_IN_PROGRESS: the generation goes on, a commit in it may be tried again. */
-const rebalanceInProgress = 27
 
 /**
  * Reads topics, alone or sharing them with the other members of a group.
@@ -48,6 +45,9 @@ const rebalanceInProgress = 27
  * Order: records of a partition come in offset order, one at a time. Delivery: at least once. What counts as processed,
  * and is committed, is a record or batch after which the loop asked for the next one, or whose handler has returned;
  * fetched but unprocessed records are never committed. Connects at the first read.
+ *
+ * Several loops may run at once; each record goes to one of them. Loops end on `close`, also those begun afterwards;
+ * other methods then reject with KFK_CLIENT_CLOSED. Heartbeats do not depend on loops and handlers.
  */
 export class Consumer<T extends Subscription = Subscription> implements AsyncDisposable {
   readonly #client: Client
@@ -56,41 +56,61 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   readonly #assignments: Assignments
   readonly #delivery: Delivery
   readonly #fetcher: Fetcher
-  readonly #decoder: RecordDecoder
+  readonly #loops: RecordLoops
+  readonly #committer: OffsetCommitter
+  readonly #handover: Handover
   readonly #driver: GroupDriver | undefined
-  readonly #lane = takeLane()
-  #commitTimer: { cancel(): void } | undefined
+  readonly #lone: LoneAssignment | undefined
+  readonly #lane: number
   #started: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: ConsumerOptions<T>) {
-    this.#settings = resolveSettings(options)
-    this.#ownsClient = !('client' in options)
-    this.#client = 'client' in options ? options.client : createClient(options)
-    const settings = this.#settings
-    const topics = [
-      ...new Set(settings.topics.map((each) => (typeof each === 'string' ? each : each.name))),
-    ]
-    const partitions = (): Iterable<AssignedPartition> => this.#assignments.all()
-    this.#decoder = new RecordDecoder(settings.topics, settings.onInvalid)
-    this.#delivery = new Delivery(partitions, () => this.#fetcher.wake())
+    const settings = resolveSettings(options)
+    const client = 'client' in options ? options.client : createClient(options)
+    const lane = takeLane()
+    const names = settings.topics.map((each) => (typeof each === 'string' ? each : each.name))
+    const topics = [...new Set(names)]
+    const onReady = (): void => this.#wake()
+    const onError = (error: unknown): void => delivery.fail(error)
+    const assignments = new Assignments({ client, settings, onReady, onError })
+    const partitions = (): Iterable<AssignedPartition> => assignments.all()
+    const delivery = new Delivery(partitions, () => this.#fetcher.wake())
+    const committer = new OffsetCommitter({
+      client,
+      settings,
+      held: () => assignments.held(),
+      holderOf: (partition) => assignments.holderOf(partition),
+      member: () => this.#driver,
+    })
+    this.#loops = new RecordLoops({
+      delivery,
+      decoder: new RecordDecoder(settings.topics, settings.onInvalid),
+      partitions,
+      start: () => void this.#begin().catch(onError),
+      onDone: () => this.#fetcher.wake(),
+      commit: (partition, nextOffset) => committer.commitOf(partition, nextOffset),
+    })
     this.#fetcher = new Fetcher({
-      client: this.#client,
-      lane: this.#lane,
+      client,
+      lane,
       settings,
       partitions,
-      onRecords: () => this.#delivery.signal(),
-      onOutOfRange: (partition) => this.#assignments.resetOutOfRange(partition),
-      onError: (error) => this.#delivery.fail(error),
+      onRecords: () => delivery.signal(),
+      onOutOfRange: (partition) => assignments.resetOutOfRange(partition),
     })
-    this.#assignments = new Assignments({
-      client: this.#client,
-      settings,
-      topics,
-      onReady: () => this.#fetcher.wake(),
-      onError: (error) => this.#delivery.fail(error),
-    })
+    this.#settings = settings
+    this.#client = client
+    this.#ownsClient = !('client' in options)
+    this.#lane = lane
+    this.#assignments = assignments
+    this.#delivery = delivery
+    this.#committer = committer
+    this.#handover = new Handover({ client, settings, assignments, delivery, committer })
     this.#driver = this.#makeDriver(topics)
+    this.#lone = this.#driver
+      ? undefined
+      : new LoneAssignment({ client, settings, topics, assignments })
   }
 
   /** Partitions that this consumer reads now. */
@@ -103,125 +123,80 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     return this.#driver && { memberId: this.#driver.memberId, generation: this.#driver.generation }
   }
 
-  /** Record by record. Ends on `close`; throws ClientError. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<RecordOf<T>, void, undefined> {
-    for (;;) {
-      const taken = await this.#take({})
-      if (taken === undefined) return
-      const { partition } = taken
-      try {
-        const records = await this.#decode(taken)
-        for (const record of records) {
-          if (partition.over || partition.seeks !== taken.seeks) break
-          yield record as RecordOf<T>
-          if (partition.seeks === taken.seeks) partition.progress(Number(record.offset) + 1)
-        }
-        if (!partition.over) this.#finish(taken)
-      } finally {
-        this.#putBack(taken)
-      }
-    }
+  /**
+   * Record by record. Ends on `close`; throws ClientError. A loop that is left by `break` or an error can be followed by
+   * another one, which begins with the record at which the first was left.
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<RecordOf<T>, void, undefined> {
+    return this.#loops.records() as AsyncGenerator<RecordOf<T>, void, undefined>
   }
 
   /** Batches of one partition each, the partitions in turn. Asking for the next one says that the last is processed. */
-  async *batches(options: BatchOptions = {}): AsyncGenerator<BatchOf<T>, void, undefined> {
-    for (;;) {
-      const taken = await this.#take(options)
-      if (taken === undefined) return
-      try {
-        const records = await this.#decode(taken)
-        if (records.length > 0) yield this.#batch(taken, records)
-        this.#finish(taken)
-      } finally {
-        this.#putBack(taken)
-      }
-    }
+  batches(options: BatchOptions = {}): AsyncGenerator<BatchOf<T>, void, undefined> {
+    return this.#loops.batches(options) as AsyncGenerator<BatchOf<T>, void, undefined>
   }
 
   /**
-   * Calls `handler` for every record: partitions side by side, each in order. Resolves on `close` or when the signal
-   * fires; rejects with what a handler throws, after the other handlers have ended. The record that failed and those
-   * after it in its partition are not committed. `signal` in the handler fires when the partition is taken away.
+   * The partitions as they are assigned, each to be iterated by itself, all side by side. Their iterations end when the
+   * partition goes to another member; a partition that comes back is given again. Ends on `close`.
    */
-  async run(
+  partitions(): AsyncGenerator<PartitionRecords<RecordOf<T>>, void, undefined> {
+    const partitions = this.#loops.partitions()
+    return partitions as AsyncGenerator<PartitionRecords<RecordOf<T>>, void, undefined>
+  }
+
+  /**
+   * Calls `handler` for every record: partitions side by side, each in order. Resolves on `close`; rejects with what a
+   * handler throws, or KFK_CLIENT_ABORTED when the signal fires, in each case after the handlers that are running. The
+   * record that failed and those after it in its partition are not committed: another `run` begins with it. `signal` in
+   * the handler fires when the partition is taken away.
+   */
+  run(
     handler: (record: RecordOf<T>, context: { readonly signal: AbortSignal }) => unknown,
     options: RunOptions = {},
   ): Promise<void> {
-    const stop = new AbortController()
-    const work = async (): Promise<void> => {
-      for (;;) {
-        const taken = await this.#take(options, stop.signal)
-        if (taken === undefined) return
-        await this.#handle(taken, handler)
-      }
-    }
-    const concurrency = options.concurrency ?? Math.max(1, this.#settings.assignment?.length ?? 64)
-    const guarded = async (): Promise<void> => {
-      try {
-        await work()
-      } catch (error) {
-        stop.abort()
-        this.#delivery.interrupt()
-        throw error
-      }
-    }
-    const ended = await Promise.allSettled(Array.from({ length: concurrency }, guarded))
-    const failed = ended.find((each) => each.status === 'rejected')
-    if (failed) throw failed.reason
+    return this.#loops.run(handler as Parameters<RecordLoops['run']>[0], options)
   }
 
   /**
-   * Commits what has been processed, or the given offsets. Resolves when they are durable in the group. Rejects with
-   * KFK_CLIENT_SERVER and the group's error: after ILLEGAL_GENERATION or UNKNOWN_MEMBER_ID the partitions have other
-   * owners, REBALANCE_IN_PROGRESS is retriable.
+   * Commits what has been processed, or the given offsets. Resolves when they are durable in the group; commits are sent
+   * one after the other. A rebalance under way is waited for. Rejects with KFK_CLIENT_SERVER: after ILLEGAL_GENERATION,
+   * UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID the partitions have other owners, and their records are read again there.
    */
-  async commit(offsets?: readonly TopicPartitionOffset[]): Promise<void> {
-    const wanted = offsets
-      ? offsets.map(({ topic, partition, offset }) => ({
-          topic,
-          partition,
-          offset: Number(offset),
-        }))
-      : this.#assignments.uncommitted()
-    const errorCode = await this.#commit(wanted)
-    if (errorCode !== 0) throw kafkaError(errorCode, null, { group: this.#settings.group })
+  async commit(
+    offsets?: readonly TopicPartitionOffset[],
+    bounds: CommitBounds = {},
+  ): Promise<void> {
+    if (offsets === undefined) {
+      return this.#committer.commitProcessed(this.#assignments.held(), bounds)
+    }
+    const wanted = offsets.map(({ topic, partition, offset }) => ({
+      topic,
+      partition,
+      offset: checkOffset(offset),
+    }))
+    return this.#committer.commit(wanted, bounds)
   }
 
-  /** Goes on reading a partition from `offset`. It must be assigned. */
+  /** Goes on reading a partition from `offset`. It must be assigned. What a loop has in hand is not processed then. */
   seek(partition: TopicPartition, offset: bigint | number): void {
-    this.#assignments.get(partition).seek(Number(offset))
-    this.#delivery.signal()
-    this.#fetcher.wake()
+    this.#assignments.get(partition).seek(checkOffset(offset))
+    this.#wake()
   }
 
-  /** Stops handing out (and, when enough is buffered, fetching) records of these partitions, or of all. */
+  /** Hands out and fetches no more records of these partitions, or of all. What is fetched already is kept. */
   pause(partitions: readonly TopicPartition[] = this.assignment()): void {
     for (const each of partitions) this.#assignments.get(each).paused = true
   }
 
   resume(partitions: readonly TopicPartition[] = this.assignment()): void {
     for (const each of partitions) this.#assignments.get(each).paused = false
-    this.#delivery.signal()
-    this.#fetcher.wake()
+    this.#wake()
   }
 
   /** How far behind each assigned partition is, by the high watermark of the last fetch; unknown ones are left out. */
   lag(): PartitionLag[] {
-    return [...this.#assignments.all()].flatMap(
-      ({ topic, partition, processed, highWatermark }) => {
-        if (processed === undefined || highWatermark === undefined) return []
-        const lag = BigInt(Math.max(0, highWatermark - processed))
-        return [
-          {
-            topic,
-            partition,
-            position: BigInt(processed),
-            highWatermark: BigInt(highWatermark),
-            lag,
-          },
-        ]
-      },
-    )
+    return [...this.#assignments.all()].flatMap((each) => lagOf(each) ?? [])
   }
 
   /** Next offset to be processed; undefined while it is not known. */
@@ -231,17 +206,18 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   }
 
   /** Joins and starts to fetch before the first record is asked for; loops do it by themselves. */
-  start(): Promise<void> {
-    this.#started ??= this.#start()
-    return this.#started
+  async start(): Promise<void> {
+    if (this.#closing) throw new ClientError('KFK_CLIENT_CLOSED', 'The consumer is closed.')
+    return this.#begin()
   }
 
   /**
-   * Ends loops, waits for handlers (at most `timeoutMs`, default 10000), commits what is processed, leaves the group,
-   * and closes the client if it is this consumer's own. Idempotent.
+   * Ends loops, waits for handlers, commits what is processed, leaves the group, and closes the client if it is this
+   * consumer's own. Inside a loop use `break` instead: the record in hand would be waited for. Rejects with what the
+   * `revoked` listener throws, after everything else is done. Idempotent.
    */
-  close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeoutMs ?? closeTimeoutMs)
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
     return this.#closing
   }
 
@@ -249,10 +225,13 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   async destroy(): Promise<void> {
     this.#closing ??= Promise.resolve()
     this.#stop()
+    this.#committer.close()
     this.#driver?.destroy()
     this.#assignments.endAll('the consumer was destroyed')
+    // The lane stays taken on a shared client: a JoinGroup may still wait on its connection.
+    if (!this.#ownsClient) return
     releaseLane(this.#lane)
-    if (this.#ownsClient) await this.#client.close({ timeoutMs: 0 })
+    await this.#client.close({ timeoutMs: 0 })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -269,194 +248,69 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
       topics,
       settings: this.#settings,
       hooks: {
-        assigned: (partitions) => this.#assignments.begin(partitions),
-        release: (partitions) => this.#release(partitions),
-        lost: (partitions) => this.#assignments.lose(partitions),
+        assigned: (partitions, tenure) => this.#assignments.begin(partitions, { tenure }),
+        release: (partitions, tenure) => this.#handover.release(partitions, tenure),
+        fence: (partitions) => this.#assignments.fence(partitions),
+        lost: () => this.#assignments.reportLost(),
         failed: (error) => this.#delivery.fail(error),
       },
     })
   }
 
+  #begin(): Promise<void> {
+    if (this.#closing) return Promise.resolve()
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
   async #start(): Promise<void> {
-    if (this.#settings.commitIntervalMs !== undefined && this.#settings.group !== undefined) {
-      this.#commitLater(this.#settings.commitIntervalMs)
-    }
-    if (this.#driver) this.#driver.start()
-    else await this.#assignments.beginAlone()
+    this.#committer.start()
+    this.#driver?.start()
+    await this.#lone?.start()
   }
 
-  /** `stop` ends the loop quietly, the caller's own signal with KFK_CLIENT_ABORTED. */
-  async #take(
-    options: BatchOptions,
-    stop?: AbortSignal,
-  ): Promise<(TakenRecords & { seeks: number }) | undefined> {
-    const { signal, maxRecords = defaultMaxRecords } = options
-    if (this.#closing) return undefined
-    this.start().catch((error: unknown) => this.#delivery.fail(error as ClientError))
-    const interrupt = (): void => this.#delivery.interrupt()
-    signal?.addEventListener('abort', interrupt, { once: true })
-    try {
-      const taken = await this.#delivery.take(
-        maxRecords,
-        () => signal?.aborted === true || stop?.aborted === true,
-      )
-      if (taken === undefined && signal?.aborted === true && !this.#delivery.closed)
-        throw abortedError(signal)
-      return taken && { ...taken, seeks: taken.partition.seeks }
-    } finally {
-      signal?.removeEventListener('abort', interrupt)
-    }
-  }
-
-  async #decode(taken: TakenRecords): Promise<readonly ConsumerRecord[]> {
-    const decoded = this.#decoder.decode(taken.partition, taken.records)
-    return (decoded instanceof Promise ? await decoded : decoded) as readonly ConsumerRecord[]
-  }
-
-  #batch(taken: TakenRecords, records: readonly ConsumerRecord[]): BatchOf<T> {
-    const { partition, nextOffset } = taken
-    const { topic, partition: index, signal, highWatermark } = partition
-    const batch: RecordBatch = {
-      topic,
-      partition: index,
-      records,
-      nextOffset: BigInt(nextOffset),
-      highWatermark: BigInt(highWatermark ?? nextOffset),
-      signal,
-      commit: () => this.commit([{ topic, partition: index, offset: BigInt(nextOffset) }]),
-    }
-    return batch as BatchOf<T>
-  }
-
-  async #handle(
-    taken: TakenRecords & { seeks: number },
-    handler: (record: RecordOf<T>, context: { readonly signal: AbortSignal }) => unknown,
-  ): Promise<void> {
-    const { partition } = taken
-    const context = { signal: partition.signal }
-    try {
-      const records = await this.#decode(taken)
-      for (const record of records) {
-        if (partition.over || partition.seeks !== taken.seeks) return
-        // A handler that returns nothing to wait for costs no turn of the event loop.
-        const result = handler(record as RecordOf<T>, context)
-        if (result instanceof Promise) await result
-        if (partition.seeks === taken.seeks) partition.progress(Number(record.offset) + 1)
-      }
-      this.#finish(taken)
-    } finally {
-      this.#putBack(taken)
-    }
-  }
-
-  /** Unless the application has moved the position meanwhile. */
-  #finish(taken: TakenRecords & { seeks: number }): void {
-    if (taken.partition.seeks === taken.seeks) taken.partition.finish()
-  }
-
-  #putBack({ partition }: TakenRecords): void {
-    partition.putBack()
+  #wake(): void {
     this.#delivery.signal()
     this.#fetcher.wake()
   }
 
-  async #release(partitions: readonly TopicPartition[]): Promise<void> {
-    const ending = this.#assignments.end(partitions, 'the partition was revoked')
-    this.#delivery.signal()
-    await this.#drain(ending, this.#settings.rebalanceTimeoutMs)
-    if (this.#settings.commitIntervalMs !== undefined) {
-      await this.#commit(this.#assignments.uncommittedOf(ending)).catch((error: unknown) => {
-        this.#client.logger.warn(
-          'offsets could not be committed before the partitions were given up',
-          { error },
-        )
-      })
-    }
-    await this.#settings.rebalance.revoked?.(partitions)
-  }
-
-  async #drain(partitions: readonly AssignedPartition[], timeoutMs: number): Promise<void> {
-    const drained = Promise.all(partitions.map((each) => each.drained()))
-    let timer: { cancel(): void } | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = this.#client.clock.setTimer(timeoutMs, resolve)
-    })
-    await Promise.race([drained, late])
-    timer?.cancel()
-  }
-
-  async #commit(offsets: readonly OffsetToCommit[]): Promise<number> {
-    const { group, groupInstanceId, rebalanceTimeoutMs } = this.#settings
-    if (group === undefined) {
-      const message = 'Offsets are committed to a group: create the consumer with `group`.'
-      throw new ClientError('KFK_CLIENT_INVALID_ARGUMENT', message)
-    }
-    if (offsets.length === 0) return 0
-    const { memberId = '', generation = -1 } = this.#driver ?? {}
-    const identity = {
-      group,
-      memberId,
-      generation,
-      groupInstanceId: this.#driver ? groupInstanceId : null,
-    }
-    const timeoutMs = Math.min(rebalanceTimeoutMs, 60_000)
-    const errorCode = await commitOffsets({ client: this.#client, timeoutMs }, identity, offsets)
-    if (errorCode === 0) this.#assignments.markCommitted(offsets)
-    else this.#driver?.committed(errorCode)
-    return errorCode
-  }
-
-  #commitLater(intervalMs: number): void {
-    this.#commitTimer = this.#client.clock.setTimer(intervalMs, () => {
-      const offsets = this.#assignments.uncommitted()
-      this.#commit(offsets)
-        .then((errorCode) => {
-          if (errorCode === 0 || errorCode === rebalanceInProgress) return
-          this.#client.logger.warn('offsets were not committed: the group has moved on', {
-            errorCode,
-          })
-        })
-        .catch((error: unknown) =>
-          this.#client.logger.warn('offsets could not be committed', { error }),
-        )
-        .finally(() => {
-          if (!this.#closing) this.#commitLater(intervalMs)
-        })
-    })
-  }
-
   #stop(): void {
-    this.#commitTimer?.cancel()
-    this.#delivery.close()
-    this.#fetcher.stop()
+    this.#committer.stopAutomatic()
+    this.#lone?.stop()
     this.#assignments.stop()
+    this.#fetcher.stop()
+    this.#delivery.close()
   }
 
-  async #close(timeoutMs: number): Promise<void> {
+  async #close({ timeoutMs = closeTimeoutMs, signal }: CloseOptions): Promise<void> {
     this.#stop()
-    const all = [...this.#assignments.all()]
-    await this.#drain(all, timeoutMs)
-    if (
-      this.#settings.commitIntervalMs !== undefined &&
-      this.#settings.group !== undefined &&
-      this.#started
-    ) {
-      await this.#commit(this.#assignments.uncommittedOf(all)).catch((error: unknown) => {
-        this.#client.logger.warn('offsets could not be committed on close', { error })
-      })
+    const deadlineMs = this.#client.clock.monotonicMs() + timeoutMs
+    // The last commit gets its chance even if handlers have used up the time.
+    const leftMs = (): number => Math.max(1000, deadlineMs - this.#client.clock.monotonicMs())
+    await this.#handover.drain(this.#assignments.held(), timeoutMs, signal)
+    await this.#handover.commit([...this.#assignments.all()], { timeoutMs: leftMs() })
+    await this.#handover.atMost(leftMs(), this.#handover.current)
+    try {
+      const partitions = this.assignment()
+      if (partitions.length > 0) {
+        const told = Promise.resolve(this.#settings.rebalance.revoked?.(partitions))
+        await this.#handover.atMost(leftMs(), told)
+      }
+    } finally {
+      this.#committer.close()
+      this.#assignments.endAll('the consumer is closed')
+      await this.#driver?.leave()
+      releaseLane(this.#lane)
+      if (this.#ownsClient) await this.#client.close()
     }
-    await this.#driver?.leave()
-    const partitions = this.assignment()
-    this.#assignments.endAll('the consumer is closed')
-    if (partitions.length > 0) await this.#settings.rebalance.revoked?.(partitions)
-    releaseLane(this.#lane)
-    if (this.#ownsClient) await this.#client.close()
   }
 }
 
-/** The batch type of a subscription. */
-export type BatchOf<T> =
-  RecordOf<T> extends ConsumerRecord<infer Key, infer Value> ? RecordBatch<Key, Value> : never
+function checkOffset(offset: bigint | number): number {
+  const value = Number(offset)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new ClientError('KFK_CLIENT_INVALID_ARGUMENT', `${offset} is not an offset.`)
+}
 
 /**
  * Makes a consumer. Nothing is contacted before the first read.

@@ -1,5 +1,12 @@
-import { ClientError } from '@kfk/client'
 import type { AssignedPartition, TakenRecords } from './assigned-partition.js'
+
+export interface TakeOptions {
+  readonly maxRecords: number
+  /** Asked at every {@link Delivery.signal}: true ends the wait. */
+  readonly stopped: () => boolean
+  /** Of this partition only; its end ends the wait. */
+  readonly only?: AssignedPartition | undefined
+}
 
 /**
  * Hands fetched records to the application, partition by partition in turn, and knows what is in hand. A partition's
@@ -10,7 +17,7 @@ export class Delivery {
   readonly #onTaken: () => void
   #waiting: (() => void)[] = []
   #turn = 0
-  #failure: ClientError | undefined
+  #failure: { readonly error: unknown } | undefined
   #closed = false
 
   constructor(partitions: () => Iterable<AssignedPartition>, onTaken: () => void) {
@@ -27,14 +34,9 @@ export class Delivery {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
-  /** Takers look again whether they are to stop. */
-  interrupt(): void {
-    this.signal()
-  }
-
   /** Every taker gets this error from now on. */
-  fail(error: ClientError): void {
-    this.#failure ??= error
+  fail(error: unknown): void {
+    this.#failure ??= { error }
     this.signal()
   }
 
@@ -43,48 +45,46 @@ export class Delivery {
     this.signal()
   }
 
-  /**
-   * Up to `max` records of one partition, as soon as there are some; undefined at the end (close), or when `stopped`
-   * says so at an {@link interrupt}.
-   */
-  async take(max: number, stopped: () => boolean): Promise<TakenRecords | undefined> {
+  /** Resolves at the next {@link signal}. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** @throws the failure, if there is one. Returns true when all is over. */
+  ended(): boolean {
+    if (this.#failure !== undefined && !this.#closed) throw this.#failure.error
+    return this.#closed
+  }
+
+  /** Up to `maxRecords` of one partition, as soon as there are some; undefined at the end, or when `stopped`. */
+  async take(options: TakeOptions): Promise<TakenRecords | undefined> {
+    const { stopped, only, maxRecords } = options
     for (;;) {
-      if (this.#failure !== undefined) throw this.#failure
-      if (this.#closed || stopped()) return undefined
-      const taken = this.#takeNow(max)
+      if (this.ended() || stopped() || only?.over === true) return undefined
+      const taken = only === undefined ? this.#takeInTurn(maxRecords) : takeFrom(only, maxRecords)
       if (taken !== undefined) {
         this.#onTaken()
         return taken
       }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      await this.changed()
     }
   }
 
-  /** As {@link take}, without waiting. */
-  #takeNow(max: number): TakenRecords | undefined {
+  #takeInTurn(maxRecords: number): TakenRecords | undefined {
     const candidates = [...this.#partitions()]
     for (let tried = 0; tried < candidates.length; tried++) {
-      const candidate = candidates[(this.#turn + tried) % candidates.length]!
-      if (candidate.paused || candidate.over || candidate.busy || !candidate.hasRecords) continue
-      const taken = this.#decode(candidate, max)
+      const place = (this.#turn + tried) % candidates.length
+      const taken = takeFrom(candidates[place]!, maxRecords)
       if (taken === undefined) continue
-      this.#turn = (this.#turn + tried + 1) % candidates.length
+      this.#turn = place + 1
       return taken
     }
     return undefined
   }
+}
 
-  #decode(partition: AssignedPartition, max: number): TakenRecords | undefined {
-    try {
-      return partition.take(max)
-    } catch (cause) {
-      const { topic, partition: index, processed } = partition
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new ClientError(
-        'KFK_CLIENT_INVALID_DATA',
-        `${topic}-${index}: the batch at or after offset ${processed} cannot be read (${reason}). Seek past it to go on.`,
-        { cause, details: { topic, partition: index, offset: processed } },
-      )
-    }
-  }
+function takeFrom(candidate: AssignedPartition, maxRecords: number): TakenRecords | undefined {
+  const { paused, over, busy, hasRecords, failure } = candidate
+  if (paused || over || busy || (!hasRecords && failure === undefined)) return undefined
+  return candidate.take(maxRecords)
 }

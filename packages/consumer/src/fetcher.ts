@@ -1,11 +1,19 @@
-import { backoffMs, ClientError, kafkaError, type Client, type TopicMetadata } from '@kfk/client'
+import {
+  backoffMs,
+  ClientError,
+  EarliestTimer,
+  kafkaError,
+  type Client,
+  type TopicMetadata,
+} from '@kfk/client'
 import { apis, type ResponseOf } from '@kfk/protocol'
 import type { AssignedPartition } from './assigned-partition.js'
+import { planFetches, type FetchKind, type PlannedFetch } from './fetch-plan.js'
+import { LeaderLookup, leaderOf } from './leader-lookup.js'
 import type { ResolvedSettings } from './options.js'
+import { PrefetchMemory, type AnswerMemory } from './prefetch-memory.js'
 import { leaderErrors } from './start-positions.js'
 import { partitionKey } from './topic-partition.js'
-
-const offsetOutOfRange = 1
 
 export interface FetcherOptions {
   readonly client: Client
@@ -17,39 +25,58 @@ export interface FetcherOptions {
   >
   /** What is assigned at this moment. */
   readonly partitions: () => Iterable<AssignedPartition>
-  /** Records have arrived for a partition. */
+  /** A partition has records, or has failed. */
   readonly onRecords: () => void
   /** The position does not exist in the log (any more). */
   readonly onOutOfRange: (partition: AssignedPartition) => void
-  /** An error that no retry mends. */
-  readonly onError: (error: ClientError) => void
 }
 
 type FetchedPartition = ResponseOf<typeof apis.fetch>['responses'][number]['partitions'][number]
 
-/** A fetch under way: what was asked of one leader, with the seek count of that moment. */
-interface Asked {
-  readonly partition: AssignedPartition
-  readonly position: number
-  readonly seeks: number
+/** A fetch under way; a partition that has moved or ended since knows nothing of it any more. */
+interface Underway extends PlannedFetch {
+  readonly asked: ReadonlyMap<string, AssignedPartition>
 }
 
+const offsetOutOfRange = 1
+const corruptMessage = 2
+/** UNKNOWN_SERVER_ERROR: nobody knows, so it may be better next time. */
+const unknownError = -1
+const networkSlackMs = 30_000
+
 /**
- * Keeps one fetch under way at each leader that has something to read for us. Event driven: whoever changes what can be
- * fetched (assignment, seek, resume, records taken) calls {@link wake}; nothing polls. Memory is bounded by
- * `prefetchBytes` plus one answer a leader.
+ * Keeps fetches under way at the leaders that have something to read for us. Event driven: whoever changes what can be
+ * fetched (assignment, seek, resume, records taken) calls {@link wake}; nothing polls. Records fetched ahead stay within
+ * `prefetchBytes`, but for a batch that is larger than what it was to fit in.
  */
 export class Fetcher {
   readonly #options: FetcherOptions
-  readonly #busyNodes = new Set<number>()
+  readonly #underWay = new Map<string, Underway>()
   readonly #abort = new AbortController()
-  #lookingUp = false
+  readonly #memory = new PrefetchMemory()
+  readonly #leaders: LeaderLookup
+  readonly #timer: EarliestTimer
   #scheduled = false
   #failures = 0
-  #timer: { cancel(): void } | undefined
+  #answers = 0
 
   constructor(options: FetcherOptions) {
     this.#options = options
+    const { client } = options
+    this.#timer = new EarliestTimer(client.clock, () => this.wake())
+    this.#leaders = new LeaderLookup({
+      client,
+      signal: this.#abort.signal,
+      onChange: () => {
+        options.onRecords()
+        this.wake()
+      },
+    })
+  }
+
+  /** Of records fetched ahead. */
+  get heldBytes(): number {
+    return this.#memory.heldBytes
   }
 
   /** Looks for something to fetch, once at the end of this turn however often it is called. */
@@ -64,111 +91,190 @@ export class Fetcher {
 
   stop(): void {
     this.#abort.abort(new Error('the consumer is closed'))
-    this.#timer?.cancel()
+    this.#timer.cancel()
   }
 
   #fetchWhatCanBe(): void {
     const { client, settings } = this.#options
-    const nowMs = client.clock.monotonicMs()
-    const byLeader = new Map<number, AssignedPartition[]>()
-    const unknown = new Set<string>()
-    let buffered = 0
-    let wakeAtMs = Infinity
-    for (const each of this.#options.partitions()) buffered += each.bufferedBytes
-    for (const each of this.#options.partitions()) {
-      if (!isFetchable(each, buffered >= settings.prefetchBytes)) continue
-      if (each.notBeforeMs > nowMs) {
-        wakeAtMs = Math.min(wakeAtMs, each.notBeforeMs)
-        continue
-      }
-      const leaderId =
-        client.metadata.cached(each.topic)?.partitions[each.partition]?.leaderId ?? -1
-      if (leaderId < 0) unknown.add(each.topic)
-      else if (!this.#busyNodes.has(leaderId)) {
-        const list = byLeader.get(leaderId)
-        if (list) list.push(each)
-        else byLeader.set(leaderId, [each])
-      }
-    }
-    if (unknown.size > 0) this.#lookUp([...unknown])
-    for (const [nodeId, partitions] of byLeader) void this.#fetch(nodeId, partitions)
-    if (wakeAtMs < Infinity) this.#wakeIn(wakeAtMs - nowMs)
+    let takenBytes = this.#memory.heldBytes
+    for (const { maxBytes } of this.#underWay.values()) takenBytes += maxBytes
+    const { fetches, leaderless, wakeAtMs } = planFetches({
+      partitions: [...this.#options.partitions()],
+      nowMs: client.clock.monotonicMs(),
+      leaderOf: (partition) => leaderOf(client, partition),
+      isUnderWay: (nodeId, kind) => this.#underWay.has(`${nodeId}/${kind}`),
+      takenBytes,
+      limits: settings,
+    })
+    for (const fetch of fetches) void this.#fetch(fetch)
+    this.#leaders.find(leaderless)
+    if (wakeAtMs < Infinity) this.#timer.at(wakeAtMs)
   }
 
-  #wakeIn(delayMs: number): void {
-    this.#timer?.cancel()
-    this.#timer = this.#options.client.clock.setTimer(delayMs, () => this.wake())
-  }
-
-  /** Finds leaders, with backoff while there are none. */
-  #lookUp(topics: readonly string[]): void {
-    if (this.#lookingUp) return
-    this.#lookingUp = true
-    const { client } = this.#options
-    client.metadata
-      .topics(topics, { refresh: true, signal: this.#abort.signal })
-      .then((found) => {
-        const allLed = found.every(({ partitions }) =>
-          partitions.every(({ leaderId }) => leaderId >= 0),
-        )
-        this.#lookingUp = false
-        if (allLed) this.wake()
-        else this.#backOff()
-      })
-      .catch((error: unknown) => {
-        this.#lookingUp = false
-        this.#report(error)
-      })
-  }
-
-  #backOff(): void {
-    const { client } = this.#options
-    this.#wakeIn(backoffMs(client.retryPolicy, this.#failures++, client.random))
-  }
-
-  #report(error: unknown): void {
-    if (this.#abort.signal.aborted) return
-    if (error instanceof ClientError && error.retriable) {
-      this.#options.client.logger.debug('fetch will be retried', { reason: error.message })
-      this.#backOff()
-    } else {
-      this.#options.onError(error as ClientError)
-    }
-  }
-
-  async #fetch(nodeId: number, partitions: readonly AssignedPartition[]): Promise<void> {
-    const { client, settings } = this.#options
-    const asked = new Map<string, Asked>()
-    for (const partition of partitions) {
-      partition.fetching = true
-      const { position, seeks } = partition
-      asked.set(partitionKey(partition), { partition, position: position!, seeks })
-    }
-    this.#busyNodes.add(nodeId)
+  async #fetch(planned: PlannedFetch): Promise<void> {
+    const { nodeId, kind, partitions } = planned
+    const asked = new Map(partitions.map((each) => [partitionKey(each), each]))
+    const fetch: Underway = { ...planned, asked }
+    for (const each of partitions) each.fetch = fetch
+    this.#underWay.set(`${nodeId}/${kind}`, fetch)
     try {
-      const response = await client.request(
-        apis.fetch,
-        (version) => this.#body(version, asked),
-        { nodeId },
-        {
-          signal: this.#abort.signal,
-          lane: `fetch:${this.#options.lane}`,
-          timeoutMs: settings.maxWaitMs + 30_000,
-        },
-      )
+      const response = await this.#request(fetch)
       if (response.errorCode !== 0) throw kafkaError(response.errorCode)
       this.#failures = 0
-      this.#accept(response, asked)
+      this.#accept(response, fetch)
     } catch (error) {
-      // The broker may be gone: its partitions may have another leader by now.
-      for (const { topic } of partitions) client.metadata.invalidate(topic)
-      this.#delay(partitions)
-      this.#report(error)
+      this.#failed(fetch, error)
     } finally {
-      this.#busyNodes.delete(nodeId)
-      for (const partition of partitions) partition.fetching = false
+      this.#underWay.delete(`${nodeId}/${kind}`)
+      for (const each of partitions) if (each.fetch === fetch) each.fetch = undefined
       this.wake()
     }
+  }
+
+  #request(fetch: Underway): Promise<ResponseOf<typeof apis.fetch>> {
+    const { client, lane, settings } = this.#options
+    const { nodeId, kind } = fetch
+    const maxWaitMs = kind === 'poll' ? settings.maxWaitMs : 0
+    return client.request(
+      apis.fetch,
+      (version) => this.#body(version, fetch, maxWaitMs),
+      { nodeId },
+      {
+        signal: this.#abort.signal,
+        lane: laneOf(kind, lane),
+        timeoutMs: maxWaitMs + networkSlackMs,
+      },
+    )
+  }
+
+  #body(version: number, fetch: Underway, maxWaitMs: number) {
+    const { client, settings } = this.#options
+    const { maxBytes, partitionMaxBytes } = fetch
+    const topics = new Map<string, AssignedPartition[]>()
+    for (const each of fetch.partitions) {
+      const list = topics.get(each.topic)
+      if (list) list.push(each)
+      else topics.set(each.topic, [each])
+    }
+    return {
+      maxWaitMs,
+      minBytes: settings.minBytes,
+      maxBytes,
+      topics: [...topics].map(([topic, list]) => ({
+        ...(version >= 13 ? { topicId: client.metadata.cached(topic)!.topicId } : { topic }),
+        partitions: list.map(({ partition, position }) => ({
+          partition,
+          fetchOffset: position!,
+          partitionMaxBytes,
+        })),
+      })),
+    }
+  }
+
+  #accept(response: ResponseOf<typeof apis.fetch>, fetch: Underway): void {
+    const names = this.#namesById(fetch)
+    let memory: AnswerMemory | undefined
+    let accepted = 0
+    this.#answers += 1
+    for (const { topic, topicId, partitions } of response.responses) {
+      const name = topic === '' ? names.get(topicId) : topic
+      if (name === undefined) continue
+      for (const answer of partitions) {
+        const each = fetch.asked.get(
+          partitionKey({ topic: name, partition: answer.partitionIndex }),
+        )
+        // A seek or the end of the assignment has overtaken this answer.
+        if (each === undefined || each.over || each.fetch !== fetch) continue
+        memory ??= this.#memoryOf(answer)
+        if (this.#acceptPartition(each, answer, memory)) accepted += 1
+      }
+    }
+    // Who got nothing because the answer was full is not at the end; but nobody is asked in vain again and again.
+    for (const each of accepted === 0 ? fetch.partitions : []) each.caughtUp = true
+    const { prefetchBytes } = this.#options.settings
+    if (this.#memory.heldBytes > prefetchBytes / 2) this.#compact()
+    this.#options.onRecords()
+  }
+
+  /** All of an answer is in one buffer, which stays as long as any part of it. */
+  #memoryOf({ records }: FetchedPartition): AnswerMemory | undefined {
+    return records === null ? undefined : this.#memory.answer(records.buffer.byteLength)
+  }
+
+  #compact(): void {
+    for (const each of this.#options.partitions()) each.compact(this.#memory)
+  }
+
+  #namesById({ partitions }: Underway): Map<string, string> {
+    const known = partitions
+      .map(({ topic }) => this.#options.client.metadata.cached(topic))
+      .filter((topic): topic is TopicMetadata => topic !== undefined)
+    return new Map(known.map(({ topicId, name }) => [topicId, name]))
+  }
+
+  /** True when it has brought records. */
+  #acceptPartition(
+    partition: AssignedPartition,
+    answer: FetchedPartition,
+    memory: AnswerMemory | undefined,
+  ): boolean {
+    const { errorCode, highWatermark, records } = answer
+    if (errorCode !== 0) {
+      this.#refused(partition, errorCode)
+      return false
+    }
+    partition.highWatermark = highWatermark
+    partition.isBeyondLog = false
+    const before = partition.position
+    if (records !== null && records.length > 0) this.#add(partition, records, memory!)
+    partition.caughtUp = partition.position! >= highWatermark
+    if (partition.position === before) return false
+    partition.servedAt = this.#answers
+    return true
+  }
+
+  #add(partition: AssignedPartition, records: Uint8Array, memory: AnswerMemory): void {
+    try {
+      partition.add(records, memory)
+    } catch (cause) {
+      const { topic, partition: index, position } = partition
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const message = `${topic}-${index}: what was fetched at offset ${position} is no record batch (${reason}).`
+      const details = { topic, partition: index, offset: position }
+      partition.fail(new ClientError('KFK_CLIENT_INVALID_DATA', message, { cause, details }))
+    }
+  }
+
+  #refused(partition: AssignedPartition, errorCode: number): void {
+    const { topic, partition: index, position } = partition
+    if (errorCode === offsetOutOfRange) {
+      this.#options.onOutOfRange(partition)
+      return
+    }
+    const error = kafkaError(errorCode, null, { topic, partition: index, offset: position })
+    const mayPass = error.retriable || leaderErrors.has(errorCode) || errorCode === unknownError
+    if (!mayPass || errorCode === corruptMessage) {
+      partition.fail(error)
+      return
+    }
+    this.#delay([partition])
+    if (leaderErrors.has(errorCode)) this.#leaders.find([partition])
+  }
+
+  /** The broker may be gone: its partitions may have another leader by now. */
+  #failed(fetch: Underway, error: unknown): void {
+    const { client } = this.#options
+    if (this.#abort.signal.aborted) return
+    const current = fetch.partitions.filter((each) => each.fetch === fetch)
+    if (error instanceof ClientError && error.retriable) {
+      client.logger.debug('fetch will be repeated', { nodeId: fetch.nodeId, error })
+      this.#delay(current)
+      this.#failures += 1
+      this.#leaders.find(current)
+      return
+    }
+    for (const each of current) each.fail(asClientError(error))
+    this.#options.onRecords()
   }
 
   #delay(partitions: readonly AssignedPartition[]): void {
@@ -176,83 +282,20 @@ export class Fetcher {
     const waitMs = backoffMs(client.retryPolicy, this.#failures, client.random)
     for (const each of partitions) each.notBeforeMs = client.clock.monotonicMs() + waitMs
   }
-
-  #body(version: number, asked: ReadonlyMap<string, Asked>) {
-    const { client, settings } = this.#options
-    const topics = new Map<string, Asked[]>()
-    for (const each of asked.values()) {
-      const list = topics.get(each.partition.topic)
-      if (list) list.push(each)
-      else topics.set(each.partition.topic, [each])
-    }
-    return {
-      maxWaitMs: settings.maxWaitMs,
-      minBytes: settings.minBytes,
-      maxBytes: settings.maxBytes,
-      topics: [...topics].map(([topic, list]) => ({
-        ...(version >= 13 ? { topicId: client.metadata.cached(topic)!.topicId } : { topic }),
-        partitions: list.map(({ partition, position }) => ({
-          partition: partition.partition,
-          fetchOffset: position,
-          partitionMaxBytes: settings.partitionMaxBytes,
-        })),
-      })),
-    }
-  }
-
-  #accept(response: ResponseOf<typeof apis.fetch>, asked: ReadonlyMap<string, Asked>): void {
-    const names = this.#namesById(asked)
-    let arrived = false
-    for (const { topic, topicId, partitions } of response.responses) {
-      const name = topic === '' ? names.get(topicId) : topic
-      if (name === undefined) continue
-      for (const answer of partitions) {
-        const each = asked.get(partitionKey({ topic: name, partition: answer.partitionIndex }))
-        // A seek or the end of the assignment has overtaken this answer.
-        if (each === undefined || each.partition.over || each.partition.seeks !== each.seeks)
-          continue
-        arrived = this.#acceptPartition(each.partition, answer) || arrived
-      }
-    }
-    if (arrived) this.#options.onRecords()
-  }
-
-  #namesById(asked: ReadonlyMap<string, Asked>): Map<string, string> {
-    const known = [...asked.values()]
-      .map(({ partition }) => this.#options.client.metadata.cached(partition.topic))
-      .filter((topic): topic is TopicMetadata => topic !== undefined)
-    return new Map(known.map(({ topicId, name }) => [topicId, name]))
-  }
-
-  #acceptPartition(partition: AssignedPartition, answer: FetchedPartition): boolean {
-    const { topic } = partition
-    if (answer.errorCode === 0) {
-      partition.highWatermark = answer.highWatermark
-      if (answer.records === null || answer.records.length === 0) return false
-      partition.add(answer.records)
-      return partition.hasRecords
-    }
-    if (answer.errorCode === offsetOutOfRange) {
-      this.#options.onOutOfRange(partition)
-    } else if (leaderErrors.has(answer.errorCode)) {
-      this.#options.client.metadata.invalidate(topic)
-      this.#delay([partition])
-      this.#lookUp([topic])
-    } else {
-      const details = { topic, partition: partition.partition, offset: partition.position }
-      this.#delay([partition])
-      this.#report(kafkaError(answer.errorCode, null, details))
-    }
-    return false
-  }
 }
 
-function isFetchable(partition: AssignedPartition, full: boolean): boolean {
-  const { ready, paused, over, fetching, position } = partition
-  if (!ready || paused || over || fetching || position === undefined) return false
-  // With the buffer full, only partitions that have nothing at all are worth a fetch.
-  return full ? false : !partition.hasRecords || partition.bufferedBytes < prefetchPerPartition
+function laneOf(kind: FetchKind, lane: number): string {
+  return kind === 'poll' ? `fetch:${lane}` : `fetch:${lane}:rush`
 }
 
-/** A partition with more than this fetched ahead waits for the application. */
-const prefetchPerPartition = 2 * 1024 * 1024
+function asClientError(error: unknown): ClientError {
+  if (error instanceof ClientError) return error
+  const reason = error instanceof Error ? error.message : String(error)
+  return new ClientError(
+    'KFK_CLIENT_NOT_KAFKA',
+    `The answer to a fetch cannot be read: ${reason}`,
+    {
+      cause: error,
+    },
+  )
+}

@@ -9,6 +9,7 @@
  * `releasing` is the time in which handlers finish and offsets are committed for partitions that are given up: all of
  * them before an eager rejoin, those that moved after a cooperative round.
  */
+import { groupCode as code } from './group-errors.js'
 import { withoutPartitions, type TopicPartition } from './topic-partition.js'
 
 export type MemberPhase =
@@ -20,15 +21,7 @@ export interface MemberOptions {
   readonly groupInstanceId: string | null
 }
 
-/** Kafka's error codes that a member acts on. */
-const code = {
-  none: 0,
-  illegalGeneration: 22,
-  unknownMember: 25,
-  rebalanceInProgress: 27,
-  memberIdRequired: 79,
-  fencedInstance: 82,
-} as const
+const noError = 0
 
 export type MemberEvent =
   | { readonly type: 'start' }
@@ -39,16 +32,14 @@ export type MemberEvent =
       readonly errorCode: number
       readonly memberId: string
       readonly generation: number
-      readonly leader: boolean
     }
   | {
       readonly type: 'synced'
       readonly errorCode: number
       readonly assignment: readonly TopicPartition[]
     }
-  | { readonly type: 'heartbeat'; readonly errorCode: number }
-  /** The answer to an offset commit says something about the membership too. */
-  | { readonly type: 'committed'; readonly errorCode: number }
+  /** The answer to a heartbeat or an offset commit that was sent in the name of `generation`. */
+  | { readonly type: 'heard'; readonly errorCode: number; readonly generation: number }
   /** Partitions or subscribed topics have changed, or the caller asks for it. */
   | { readonly type: 'rejoin'; readonly reason: string }
   | { readonly type: 'leave' }
@@ -72,6 +63,7 @@ export class GroupMember {
   #memberId = ''
   #generation = -1
   #owned: readonly TopicPartition[] = []
+  #releasing: readonly TopicPartition[] = []
   #rejoinReason: string | undefined
   readonly #options: MemberOptions
 
@@ -92,6 +84,7 @@ export class GroupMember {
     return this.#generation
   }
 
+  /** What it has in this generation, without what it is releasing. */
   get owned(): readonly TopicPartition[] {
     return this.#owned
   }
@@ -107,9 +100,8 @@ export class GroupMember {
         return this.#phase === 'joining' ? this.#joined(event) : []
       case 'synced':
         return this.#phase === 'syncing' ? this.#synced(event.errorCode, event.assignment) : []
-      case 'heartbeat':
-      case 'committed':
-        return this.#heard(event.errorCode)
+      case 'heard':
+        return event.generation === this.#generation ? this.#heard(event.errorCode) : []
       case 'rejoin':
         return this.#phase === 'stable' ? this.#rejoin(event.reason) : this.#later(event.reason)
       case 'leave':
@@ -133,6 +125,7 @@ export class GroupMember {
   #release(partitions: readonly TopicPartition[], reason: string): MemberEffect[] {
     this.#phase = 'releasing'
     this.#rejoinReason = reason
+    this.#releasing = partitions
     this.#owned = withoutPartitions(this.#owned, partitions)
     return [{ type: 'release', partitions }]
   }
@@ -140,12 +133,13 @@ export class GroupMember {
   #join(reason: string): MemberEffect[] {
     this.#phase = 'joining'
     this.#rejoinReason = undefined
+    this.#releasing = []
     return [{ type: 'stopHeartbeats' }, { type: 'join', memberId: this.#memberId, reason }]
   }
 
   #joined(event: Extract<MemberEvent, { type: 'joined' }>): MemberEffect[] {
     switch (event.errorCode) {
-      case code.none:
+      case noError:
         this.#memberId = event.memberId
         this.#generation = event.generation
         this.#phase = 'syncing'
@@ -160,27 +154,23 @@ export class GroupMember {
   }
 
   #synced(errorCode: number, assignment: readonly TopicPartition[]): MemberEffect[] {
-    if (errorCode !== code.none) return this.#refused(errorCode, 'sync failed')
+    if (errorCode !== noError) return this.#refused(errorCode, 'sync failed')
     const added = withoutPartitions(assignment, this.#owned)
     const moved = withoutPartitions(this.#owned, assignment)
     this.#phase = 'stable'
     this.#owned = assignment
-    const effects: MemberEffect[] = [
-      { type: 'startHeartbeats' },
-      { type: 'assign', partitions: added },
-    ]
+    const assign: MemberEffect = { type: 'assign', partitions: added }
     if (moved.length > 0) {
-      // What moved is given up now; the next round gives it to its new owner.
-      this.#owned = [...assignment, ...moved]
-      effects.push(...this.#release(moved, 'need to revoke partitions and re-join'))
-    } else if (this.#rejoinReason !== undefined) {
-      effects.push(...this.#rejoin(this.#rejoinReason))
+      // What moved is given up first; the next round gives it to its new owner.
+      const release = this.#release(moved, 'need to revoke partitions and re-join')
+      return [{ type: 'startHeartbeats' }, ...release, assign]
     }
-    return effects
+    const rejoin = this.#rejoinReason === undefined ? [] : this.#rejoin(this.#rejoinReason)
+    return [{ type: 'startHeartbeats' }, assign, ...rejoin]
   }
 
   #heard(errorCode: number): MemberEffect[] {
-    if (errorCode === code.none) return []
+    if (errorCode === noError) return []
     const inGeneration = this.#phase === 'stable' || this.#phase === 'releasing'
     // An answer that was on its way while the member left that generation says nothing about the next one.
     if (!inGeneration) return []
@@ -195,6 +185,7 @@ export class GroupMember {
       case code.rebalanceInProgress:
         return this.#rejoin(reason)
       case code.unknownMember:
+      case code.groupIdNotFound:
         this.#memberId = ''
         return this.#loseAndJoin(reason)
       case code.illegalGeneration:
@@ -213,9 +204,10 @@ export class GroupMember {
   }
 
   #forget(phase: MemberPhase): readonly TopicPartition[] {
-    const wasOwned = this.#owned
+    const wasOwned = [...this.#owned, ...this.#releasing]
     this.#phase = phase
     this.#owned = []
+    this.#releasing = []
     this.#generation = -1
     return wasOwned
   }

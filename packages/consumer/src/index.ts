@@ -7,14 +7,9 @@ export {
 } from './assignors.js'
 export type { Assignor, AssignorInput, AssignorMember } from './assignors.js'
 export { Consumer, createConsumer } from './consumer.js'
-export type {
-  BatchOf,
-  BatchOptions,
-  PartitionLag,
-  RunOptions,
-  TopicPartitionOffset,
-} from './consumer.js'
+export type { BatchOf, CloseOptions, TopicPartitionOffset } from './consumer.js'
 export type { ConsumerRecord, RecordBatch } from './consumer-record.js'
+export type { CommitBounds } from './offset-committer.js'
 export type {
   ConsumerOptions,
   ConsumerSettings,
@@ -23,4 +18,6 @@ export type {
   StartPosition,
   Subscription,
 } from './options.js'
+export type { PartitionLag } from './partition-lag.js'
+export type { BatchOptions, PartitionRecords, RunOptions } from './record-loops.js'
 export type { TopicPartition } from './topic-partition.js'

@@ -1,9 +1,9 @@
 import type { Client, ClientOptions, DataFormat, OutputOf, TopicDefinition } from '@kfk/client'
-import { ClientError } from '@kfk/client'
+import { checkTopicName, ClientError } from '@kfk/client'
 import type { Assignor } from './assignors.js'
 import { cooperativeStickyAssignor } from './assignors.js'
 import type { ConsumerRecord } from './consumer-record.js'
-import type { TopicPartition } from './topic-partition.js'
+import { partitionKey, type TopicPartition } from './topic-partition.js'
 
 /** A topic to read: its name (keys and values as bytes), or a definition (keys and values typed). */
 export type Subscription = string | TopicDefinition<never, never, unknown, unknown>
@@ -24,13 +24,19 @@ export type { DataFormat, OutputOf }
 export type StartPosition =
   'earliest' | 'latest' | 'committed' | { readonly timestamp: Date | number }
 
-/** Called around changes of what this consumer owns. A returned promise is waited for. */
+/**
+ * Called around changes of what this consumer owns, one call after the other. A returned promise is waited for; what is
+ * thrown ends every loop of the consumer. `commit`, `seek`, `pause` and `position` may be called from inside.
+ */
 export interface RebalanceListener {
-  /** New partitions, their start resolved and nothing of them read yet: the place to `seek`. */
+  /**
+   * New partitions (perhaps none), of which nothing is read yet: the place to `seek`. Where they start is known, unless
+   * their leader has been away for five seconds.
+   */
   assigned?(partitions: readonly TopicPartition[]): void | Promise<void>
   /** Given up in good order: handlers have ended and processed offsets are committed. */
   revoked?(partitions: readonly TopicPartition[]): void | Promise<void>
-  /** Taken away (the group thought this member dead): somebody else may be reading them already. */
+  /** Taken away (the group thought this member dead): somebody else may be reading them already. No commit is possible. */
   lost?(partitions: readonly TopicPartition[]): void | Promise<void>
 }
 
@@ -39,7 +45,10 @@ export interface ConsumerSettings<T extends Subscription> {
   readonly topics?: readonly T[]
   /** Group id (`group.id`). Without it the consumer reads alone, all partitions of `topics`, and commits nothing. */
   readonly group?: string
-  /** Read exactly these instead of sharing. With a group, offsets are committed to it, but nobody is a member. */
+  /**
+   * Read exactly these instead of sharing; definitions in `topics` still say how their records are decoded. With a
+   * group, offsets are committed to it, but nobody is a member.
+   */
   readonly assignment?: readonly TopicPartition[]
   /** Default 'latest', as in Kafka. */
   readonly from?: StartPosition
@@ -53,7 +62,11 @@ export interface ConsumerSettings<T extends Subscription> {
   readonly sessionTimeoutMs?: number
   /** `heartbeat.interval.ms`; heartbeats do not depend on handlers. Default: a third of the session, at most 3000. */
   readonly heartbeatIntervalMs?: number
-  /** How long handlers may take to finish when partitions are revoked (`max.poll.interval.ms`). Default 300000. */
+  /**
+   * How long the group waits for this member when partitions are to move (`max.poll.interval.ms`). Handlers have a
+   * little less to finish; what they do later is not committed. Without a rebalance a handler may take any time.
+   * Default 300000.
+   */
   readonly rebalanceTimeoutMs?: number
   /** How long a fetch waits for data (`fetch.max.wait.ms`). Default 500. */
   readonly maxWaitMs?: number
@@ -63,11 +76,13 @@ export interface ConsumerSettings<T extends Subscription> {
   readonly maxBytes?: number
   /** Of one partition in an answer (`max.partition.fetch.bytes`). Default 1 MiB. */
   readonly partitionMaxBytes?: number
-  /** Bytes fetched ahead of the application, over all partitions, beyond which fetching pauses. Default 64 MiB. */
+  /** Bound of the memory for records fetched ahead of the application, over all partitions. Default 64 MiB. */
   readonly prefetchBytes?: number
-  /** `isolation.level`. Default 'read_uncommitted'. */
-  readonly isolation?: 'read_uncommitted'
-  /** What to do with a key or value that its serde refuses. Default 'throw'. 'skip' counts it as processed. */
+  /**
+   * What to do with a record whose key or value is refused by its serde. 'throw', the default: the loop throws after the
+   * records before it; it comes again until a `seek` past it. 'skip', or a function that does not throw: it is passed
+   * over and counts as processed.
+   */
   readonly onInvalid?: 'throw' | 'skip' | ((error: ClientError, record: ConsumerRecord) => void)
   readonly rebalance?: RebalanceListener
   /** Topics are looked at again this often for new partitions. Default 30000. */
@@ -82,49 +97,82 @@ export type ConsumerOptions<T extends Subscription = Subscription> = ConsumerSet
 export type ResolvedSettings = ReturnType<typeof resolveSettings>
 
 const autoCommitIntervalMs = 5000
+const mebibyte = 1024 * 1024
 
 /** @throws ClientError KFK_CLIENT_INVALID_ARGUMENT naming the option */
 export function resolveSettings(options: ConsumerSettings<Subscription>) {
-  const sessionTimeoutMs = positive('sessionTimeoutMs', options.sessionTimeoutMs ?? 45_000)
-  const autoCommit = options.autoCommit ?? true
-  checkTopics(options)
+  const sessionTimeoutMs = int32('sessionTimeoutMs', options.sessionTimeoutMs ?? 45_000)
+  const heartbeatIntervalMs = options.heartbeatIntervalMs ?? Math.min(3000, sessionTimeoutMs / 3)
+  checkWhatToRead(options)
+  checkFrom(options)
+  if (heartbeatIntervalMs >= sessionTimeoutMs) {
+    throw invalid('`heartbeatIntervalMs` must be less than `sessionTimeoutMs`: a third is usual.')
+  }
   return {
     group: options.group,
     topics: options.topics ?? [],
     assignment: options.assignment,
-    from: options.from ?? 'latest',
-    commitIntervalMs: !autoCommit
-      ? undefined
-      : positive(
-          'autoCommit.intervalMs',
-          autoCommit === true ? autoCommitIntervalMs : autoCommit.intervalMs,
-        ),
+    from: options.from ?? ('latest' as const),
+    commitIntervalMs: commitInterval(options.autoCommit ?? true),
     assignors: checkAssignors(options.assignors ?? [cooperativeStickyAssignor]),
     groupInstanceId: options.groupInstanceId ?? null,
     sessionTimeoutMs,
-    heartbeatIntervalMs: positive(
-      'heartbeatIntervalMs',
-      options.heartbeatIntervalMs ?? Math.min(3000, sessionTimeoutMs / 3),
-    ),
-    rebalanceTimeoutMs: positive('rebalanceTimeoutMs', options.rebalanceTimeoutMs ?? 300_000),
-    maxWaitMs: positive('maxWaitMs', options.maxWaitMs ?? 500),
-    minBytes: positive('minBytes', options.minBytes ?? 1),
-    maxBytes: positive('maxBytes', options.maxBytes ?? 50 * 1024 * 1024),
-    partitionMaxBytes: positive('partitionMaxBytes', options.partitionMaxBytes ?? 1024 * 1024),
-    prefetchBytes: positive('prefetchBytes', options.prefetchBytes ?? 64 * 1024 * 1024),
+    heartbeatIntervalMs: positive('heartbeatIntervalMs', heartbeatIntervalMs),
+    rebalanceTimeoutMs: int32('rebalanceTimeoutMs', options.rebalanceTimeoutMs ?? 300_000),
+    maxWaitMs: int32('maxWaitMs', options.maxWaitMs ?? 500),
+    minBytes: int32('minBytes', options.minBytes ?? 1),
+    maxBytes: int32('maxBytes', options.maxBytes ?? 50 * mebibyte),
+    partitionMaxBytes: int32('partitionMaxBytes', options.partitionMaxBytes ?? mebibyte),
+    prefetchBytes: positive('prefetchBytes', options.prefetchBytes ?? 64 * mebibyte),
     onInvalid: options.onInvalid ?? ('throw' as const),
     rebalance: options.rebalance ?? {},
     topicRefreshMs: positive('topicRefreshMs', options.topicRefreshMs ?? 30_000),
   }
 }
 
-function checkTopics({ topics, assignment, group }: ConsumerSettings<Subscription>): void {
-  if (group !== undefined && (typeof group !== 'string' || group === '')) {
-    throw invalid('`group` must be a name that is not empty.')
+function commitInterval(
+  autoCommit: NonNullable<ConsumerSettings<Subscription>['autoCommit']>,
+): number | undefined {
+  if (autoCommit === false) return undefined
+  const intervalMs = autoCommit === true ? autoCommitIntervalMs : autoCommit.intervalMs
+  return positive('autoCommit.intervalMs', intervalMs)
+}
+
+function checkWhatToRead(options: ConsumerSettings<Subscription>): void {
+  const { topics = [], assignment, group, groupInstanceId } = options
+  for (const [name, value] of Object.entries({ group, groupInstanceId })) {
+    if (value !== undefined && (typeof value !== 'string' || value === '')) {
+      throw invalid(`\`${name}\` must be a name that is not empty.`)
+    }
   }
-  if (assignment === undefined && (topics === undefined || topics.length === 0)) {
+  for (const topic of topics) checkTopicName(typeof topic === 'string' ? topic : topic.name)
+  if ((assignment ?? topics).length === 0) {
     throw invalid("What to read? Pass `topics: ['name']`, or `assignment` for single partitions.")
   }
+  const keys = new Set(assignment?.map(partitionKey))
+  if (assignment && keys.size < assignment.length) {
+    throw invalid('`assignment` names a partition twice.')
+  }
+  for (const { topic, partition } of assignment ?? []) {
+    checkTopicName(topic)
+    if (!Number.isInteger(partition) || partition < 0) {
+      throw invalid(`\`assignment\`: ${partition} is not a partition of ${topic}.`)
+    }
+  }
+}
+
+function checkFrom({ from, group }: ConsumerSettings<Subscription>): void {
+  if (from === undefined || from === 'earliest' || from === 'latest') return
+  if (from === 'committed') {
+    if (group !== undefined) return
+    throw invalid("`from: 'committed'` needs a `group`: without one nothing is committed.")
+  }
+  const timestamp: unknown = (from as Partial<Exclude<StartPosition, string>> | null)?.timestamp
+  const isTime = typeof timestamp === 'number' || timestamp instanceof Date
+  if (isTime && Number.isSafeInteger(Number(timestamp)) && Number(timestamp) >= 0) return
+  throw invalid(
+    "`from` must be 'earliest', 'latest', 'committed', or `{ timestamp }` with a Date or milliseconds since 1970.",
+  )
 }
 
 /** Members that give partitions up before joining and members that do not cannot share a round (KIP-429). */
@@ -140,6 +188,12 @@ function checkAssignors(assignors: readonly Assignor[]): readonly Assignor[] {
 function positive(name: string, value: number): number {
   if (Number.isFinite(value) && value > 0) return value
   throw invalid(`\`${name}\` must be a positive number, not ${value}.`)
+}
+
+/** A number that is sent to brokers. */
+function int32(name: string, value: number): number {
+  if (Number.isInteger(value) && value > 0 && value < 2 ** 31) return value
+  throw invalid(`\`${name}\` must be a positive whole number below 2^31, not ${value}.`)
 }
 
 function invalid(message: string): ClientError {

@@ -1,109 +1,141 @@
-import { invalidData, type ClientError, type Serde, type TopicDefinition } from '@kfk/client'
+import { ClientError, type Serde, type TopicDefinition } from '@kfk/client'
 import type { DecodedRecord } from '@kfk/protocol'
 import type { ConsumerRecord } from './consumer-record.js'
+import { LazyRecord, TypedRecord } from './lazy-record.js'
 import type { ConsumerSettings, Subscription } from './options.js'
 import type { TopicPartition } from './topic-partition.js'
 
-type AnyRecord = ConsumerRecord<unknown, unknown>
-type AnyTopic = TopicDefinition
+type OnInvalid = NonNullable<ConsumerSettings<Subscription>['onInvalid']>
 
-/** A record whose offset and time are made when they are asked for: most applications want the value only. */
-class LazyConsumerRecord implements AnyRecord {
-  constructor(
-    private readonly place: TopicPartition,
-    readonly key: unknown,
-    readonly value: unknown,
-    private readonly source: DecodedRecord,
-  ) {}
-
-  get topic(): string {
-    return this.place.topic
-  }
-
-  get partition(): number {
-    return this.place.partition
-  }
-
-  get offset(): bigint {
-    return BigInt(this.source.offset)
-  }
-
-  get timestamp(): Date {
-    return new Date(this.source.timestamp)
-  }
-
-  get headers(): ConsumerRecord['headers'] {
-    return this.source.headers
-  }
+/** Records as the application gets them. */
+export interface ReadableRecords {
+  readonly records: ConsumerRecord<unknown, unknown>[]
+  /** Where each of them comes from; of the same length. */
+  readonly sources: readonly DecodedRecord[]
+  /** Why the record after the last one cannot be read, when `onInvalid` says to throw: to be thrown after them. */
+  readonly failure?: { readonly error: unknown; readonly offset: number }
 }
 
 /** Turns what was fetched into what the application asked for. */
 export class RecordDecoder {
-  readonly #topics: ReadonlyMap<string, AnyTopic>
-  readonly #onInvalid: NonNullable<ConsumerSettings<Subscription>['onInvalid']>
+  readonly #topics: ReadonlyMap<string, TopicDefinition>
+  readonly #onInvalid: OnInvalid
 
-  constructor(
-    topics: readonly Subscription[],
-    onInvalid: NonNullable<ConsumerSettings<Subscription>['onInvalid']>,
-  ) {
+  constructor(topics: readonly Subscription[], onInvalid: OnInvalid) {
     const typed = topics.filter((topic) => typeof topic !== 'string')
-    this.#topics = new Map(typed.map((topic) => [topic.name, topic as unknown as AnyTopic]))
+    this.#topics = new Map(typed.map((topic) => [topic.name, topic as unknown as TopicDefinition]))
     this.#onInvalid = onInvalid
   }
 
-  /**
-   * The records in order. Returns a promise only if a serde does. With `onInvalid: 'throw'` a bad record throws
-   * KFK_CLIENT_INVALID_DATA; otherwise it is left out.
-   */
+  /** The records in order, up to the first that must not be passed over. Returns a promise only if a serde does. */
   decode(
     place: TopicPartition,
     records: readonly DecodedRecord[],
-  ): AnyRecord[] | Promise<AnyRecord[]> {
+  ): ReadableRecords | Promise<ReadableRecords> {
     const definition = this.#topics.get(place.topic)
     if (definition === undefined) {
-      return records.map((each) => new LazyConsumerRecord(place, each.key, each.value, each))
+      return { records: records.map((each) => new LazyRecord(place, each)), sources: records }
     }
-    const decoded: AnyRecord[] = []
+    const decoding = new Decoding(definition, place, this.#onInvalid)
     for (const [index, each] of records.entries()) {
-      try {
-        const key = read(definition.key, each.key)
-        const value = read(definition.value, each.value)
-        if (key instanceof Promise || value instanceof Promise) {
-          return this.#decodeLater(definition, place, records.slice(index), decoded)
-        }
-        decoded.push(new LazyConsumerRecord(place, key, value, each))
-      } catch (cause) {
-        this.#invalid(cause, place, each)
-      }
+      const done = decoding.add(each)
+      if (done instanceof Promise) return decoding.rest(done, records.slice(index + 1))
+      if (!done) break
     }
-    return decoded
+    return decoding.result
+  }
+}
+
+/** The decoding of one run of records. */
+class Decoding {
+  readonly #definition: TopicDefinition
+  readonly #place: TopicPartition
+  readonly #onInvalid: OnInvalid
+  readonly #records: ConsumerRecord<unknown, unknown>[] = []
+  readonly #sources: DecodedRecord[] = []
+  #failure: ReadableRecords['failure']
+
+  constructor(definition: TopicDefinition, place: TopicPartition, onInvalid: OnInvalid) {
+    this.#definition = definition
+    this.#place = place
+    this.#onInvalid = onInvalid
   }
 
-  async #decodeLater(
-    definition: AnyTopic,
-    place: TopicPartition,
-    records: readonly DecodedRecord[],
-    decoded: AnyRecord[],
-  ): Promise<AnyRecord[]> {
+  get result(): ReadableRecords {
+    const failure = this.#failure
+    return { records: this.#records, sources: this.#sources, ...(failure && { failure }) }
+  }
+
+  /** False when the run ends here. */
+  add(source: DecodedRecord): boolean | Promise<boolean> {
+    const raw = new LazyRecord(this.#place, source)
+    let part: 'key' | 'value' = 'key'
+    let key: unknown
+    try {
+      key = read(this.#definition.key, source.key)
+      part = 'value'
+      const value = read(this.#definition.value, source.value)
+      if (key instanceof Promise || value instanceof Promise) {
+        return this.#addLater(source, raw, key, value)
+      }
+      return this.#push(source, new TypedRecord(raw, key, value))
+    } catch (cause) {
+      // The value has failed already: nobody waits for the key any more.
+      if (key instanceof Promise) key.catch(() => undefined)
+      return this.#invalid(source, raw, cause, part)
+    }
+  }
+
+  async rest(first: Promise<boolean>, records: readonly DecodedRecord[]): Promise<ReadableRecords> {
+    let goOn = await first
     for (const each of records) {
-      try {
-        const key = await read(definition.key, each.key)
-        const value = await read(definition.value, each.value)
-        decoded.push(new LazyConsumerRecord(place, key, value, each))
-      } catch (cause) {
-        this.#invalid(cause, place, each)
-      }
+      if (!goOn) break
+      goOn = await this.add(each)
     }
-    return decoded
+    return this.result
   }
 
-  #invalid(cause: unknown, place: TopicPartition, record: DecodedRecord): void {
-    if (this.#onInvalid === 'skip') return
-    const error: ClientError = invalidData(cause, { topic: place.topic, part: 'value' })
-    if (this.#onInvalid === 'throw') throw error
-    const raw = new LazyConsumerRecord(place, record.key, record.value, record)
-    this.#onInvalid(error, raw as ConsumerRecord)
+  async #addLater(
+    source: DecodedRecord,
+    raw: LazyRecord,
+    key: unknown,
+    value: unknown,
+  ): Promise<boolean> {
+    const [readKey, readValue] = await Promise.allSettled([key, value])
+    if (readKey.status === 'rejected') return this.#invalid(source, raw, readKey.reason, 'key')
+    if (readValue.status === 'rejected')
+      return this.#invalid(source, raw, readValue.reason, 'value')
+    return this.#push(source, new TypedRecord(raw, readKey.value, readValue.value))
   }
+
+  #push(source: DecodedRecord, record: ConsumerRecord<unknown, unknown>): boolean {
+    this.#sources.push(source)
+    this.#records.push(record)
+    return true
+  }
+
+  #invalid(source: DecodedRecord, raw: LazyRecord, cause: unknown, part: 'key' | 'value'): boolean {
+    if (this.#onInvalid === 'skip') return true
+    const error = invalidRecord(raw, cause, part)
+    try {
+      if (this.#onInvalid === 'throw') throw error
+      this.#onInvalid(error, raw)
+      return true
+    } catch (thrown) {
+      this.#failure = { error: thrown, offset: source.offset }
+      return false
+    }
+  }
+}
+
+function invalidRecord(raw: LazyRecord, cause: unknown, part: 'key' | 'value'): ClientError {
+  const { topic, partition, offset } = raw
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new ClientError(
+    'KFK_CLIENT_INVALID_DATA',
+    `The ${part} of ${topic}-${partition} at offset ${offset} is invalid: ${reason}. See \`onInvalid\`, or seek past it.`,
+    { cause, details: { topic, partition, offset, part } },
+  )
 }
 
 function read(serde: Serde<unknown>, data: Uint8Array | null): unknown {

@@ -1,13 +1,14 @@
-import { kafkaError, type Client } from '@kfk/client'
-import { apis, type ResponseOf } from '@kfk/protocol'
+import { ClientError, kafkaError, type Client } from '@kfk/client'
+import { apis } from '@kfk/protocol'
 import type { StartPosition } from './options.js'
 import { byTopic, partitionKey, type TopicPartition } from './topic-partition.js'
 
 /** Special timestamps of ListOffsets. */
 const latest = -1
 const earliest = -2
-
-const offsetNotCommitted = -1
+/** Bound of one answer. */
+const answerTimeoutMs = 30_000
+const readUncommitted = 0
 
 /** Errors after which the leader is looked up again: not the leader, unknown or fenced epoch, unknown topic, storage. */
 export const leaderErrors = new Set([3, 5, 6, 9, 56, 74, 75, 100, 103])
@@ -17,126 +18,103 @@ export interface Lookup {
   readonly signal: AbortSignal
 }
 
+/** What one round of asking has given, by {@link partitionKey}. */
+export interface FoundOffsets {
+  readonly offsets: Map<string, number>
+  /** Partitions that have no answer, and why. Retriable ones may have one in the next round. */
+  readonly failures: Map<string, ClientError>
+}
+
 /**
- * The offsets that a group has committed, by {@link partitionKey}; partitions without one are absent. Rejects with the
- * group's error; while the coordinator loads or moves, it is asked again (RELIABILITY: never taken for "no offset").
+ * Asks the leaders once for the offsets at a start position; a time after the last record means the end. One leader
+ * that is away costs only its own partitions. Rejects with KFK_CLIENT_ABORTED and _CLOSED only.
  */
-export function committedOffsets(
-  { client, signal }: Lookup,
-  group: string,
-  partitions: readonly TopicPartition[],
-): Promise<Map<string, number>> {
-  const topics = byTopic(partitions).map(({ topic, partitions: indexes }) => ({
-    name: topic,
-    partitionIndexes: indexes,
-  }))
-  const ask = async (): Promise<Map<string, number>> => {
-    const response = await client.request(
-      apis.offsetFetch,
-      (version) =>
-        version >= 8 ? { groups: [{ groupId: group, topics }] } : { groupId: group, topics },
-      { group },
-      // Names until version 9; from 10 on topics go by id.
-      { signal, maxVersion: 9, lane: `offsets:${group}` },
-    )
-    const answer = response.groups[0] ?? response
-    throwGroupError(client, group, answer.errorCode)
-    return readCommitted(client, group, answer.topics)
-  }
-  return client.retrying(ask, { signal, retries: Infinity })
-}
-
-type CommittedTopics = Pick<
-  ResponseOf<typeof apis.offsetFetch>['topics'][number],
-  'name' | 'partitions'
->[]
-
-function readCommitted(
-  client: Client,
-  group: string,
-  topics: CommittedTopics,
-): Map<string, number> {
-  const found = new Map<string, number>()
-  for (const { name, partitions } of topics) {
-    for (const { partitionIndex, committedOffset, errorCode } of partitions) {
-      throwGroupError(client, group, errorCode)
-      if (committedOffset === offsetNotCommitted) continue
-      found.set(partitionKey({ topic: name, partition: partitionIndex }), committedOffset)
-    }
-  }
-  return found
-}
-
-/** NOT_COORDINATOR and its like: the next attempt looks the coordinator up again. */
-export function throwGroupError(client: Client, group: string, errorCode: number): void {
-  if (errorCode === 0) return
-  const error = kafkaError(errorCode, null, { group })
-  if (error.retriable) client.invalidateCoordinator(group)
-  throw error
-}
-
-/** The offsets at a start position, by {@link partitionKey}. A time after the last record means the end. */
-export async function offsetsAt(
+export async function findOffsets(
   lookup: Lookup,
   partitions: readonly TopicPartition[],
   from: Exclude<StartPosition, 'committed'>,
-): Promise<Map<string, number>> {
-  const timestamp =
-    from === 'earliest' ? earliest : from === 'latest' ? latest : Number(from.timestamp)
-  const found = await listOffsets(lookup, partitions, timestamp)
-  const missing = partitions.filter((each) => (found.get(partitionKey(each)) ?? -1) < 0)
-  if (missing.length > 0 && timestamp !== latest) {
-    for (const [key, offset] of await listOffsets(lookup, missing, latest)) found.set(key, offset)
+): Promise<FoundOffsets> {
+  if (from === 'earliest' || from === 'latest') {
+    return listOffsets(lookup, partitions, from === 'earliest' ? earliest : latest)
   }
+  const { offsets, failures } = await listOffsets(lookup, partitions, Number(from.timestamp))
+  const beyond = partitions.filter((each) => (offsets.get(partitionKey(each)) ?? 0) < 0)
+  if (beyond.length === 0) return { offsets, failures }
+  for (const each of beyond) offsets.delete(partitionKey(each))
+  const ends = await listOffsets(lookup, beyond, latest)
+  return {
+    offsets: new Map([...offsets, ...ends.offsets]),
+    failures: new Map([...failures, ...ends.failures]),
+  }
+}
+
+async function listOffsets(
+  lookup: Lookup,
+  partitions: readonly TopicPartition[],
+  timestamp: number,
+): Promise<FoundOffsets> {
+  const found: FoundOffsets = { offsets: new Map(), failures: new Map() }
+  const leaders = await leadersOf(lookup, partitions, found)
+  const asked = [...leaders].map(async ([nodeId, wanted]) => {
+    try {
+      await askLeader(lookup, { nodeId, timestamp, partitions: wanted }, found)
+    } catch (error) {
+      // The broker may be gone: its partitions may have another leader by now.
+      for (const { topic } of wanted) lookup.client.metadata.invalidate(topic)
+      fail(found, wanted, error)
+    }
+  })
+  await Promise.all(asked)
   return found
 }
 
-function listOffsets(
+async function leadersOf(
   { client, signal }: Lookup,
   partitions: readonly TopicPartition[],
-  timestamp: number,
-): Promise<Map<string, number>> {
-  const found = new Map<string, number>()
-  const ask = async (): Promise<Map<string, number>> => {
-    const open = partitions.filter((each) => !found.has(partitionKey(each)))
-    const leaders = new Map<number, TopicPartition[]>()
-    for (const each of open) {
+  found: FoundOffsets,
+): Promise<Map<number, TopicPartition[]>> {
+  const leaders = new Map<number, TopicPartition[]>()
+  const lookUp = async (each: TopicPartition): Promise<void> => {
+    try {
       const { nodeId } = await client.metadata.leader(each.topic, each.partition, { signal })
       const list = leaders.get(nodeId)
       if (list) list.push(each)
       else leaders.set(nodeId, [each])
+    } catch (error) {
+      fail(found, [each], error)
     }
-    const answers = [...leaders].map(([nodeId, wanted]) =>
-      listOffsetsOfLeader({ client, signal }, nodeId, wanted, timestamp),
-    )
-    for (const answer of await Promise.all(answers)) {
-      for (const [key, offset] of answer) found.set(key, offset)
-    }
-    return found
   }
-  return client.retrying(ask, { signal, retries: Infinity })
+  await Promise.all(partitions.map(lookUp))
+  return leaders
 }
 
-async function listOffsetsOfLeader(
+async function askLeader(
   { client, signal }: Lookup,
-  nodeId: number,
-  partitions: readonly TopicPartition[],
-  timestamp: number,
-): Promise<Map<string, number>> {
-  const topics = byTopic(partitions).map(({ topic, partitions: indexes }) => ({
+  asked: { nodeId: number; timestamp: number; partitions: readonly TopicPartition[] },
+  found: FoundOffsets,
+): Promise<void> {
+  const { nodeId, timestamp } = asked
+  const topics = byTopic(asked.partitions).map(({ topic, partitions: indexes }) => ({
     name: topic,
     partitions: indexes.map((partitionIndex) => ({ partitionIndex, timestamp })),
   }))
-  const body = { replicaId: -1, isolationLevel: 0, topics }
-  const response = await client.request(apis.listOffsets, body, { nodeId }, { signal })
-  const found = new Map<string, number>()
-  for (const { name, partitions: answers } of response.topics) {
-    for (const { partitionIndex, errorCode, offset } of answers) {
-      if (leaderErrors.has(errorCode)) client.metadata.invalidate(name)
-      if (errorCode !== 0)
-        throw kafkaError(errorCode, null, { topic: name, partition: partitionIndex })
-      found.set(partitionKey({ topic: name, partition: partitionIndex }), offset)
+  const body = { replicaId: -1, isolationLevel: readUncommitted, topics }
+  const options = { signal, timeoutMs: answerTimeoutMs }
+  const response = await client.request(apis.listOffsets, body, { nodeId }, options)
+  for (const { name: topic, partitions } of response.topics) {
+    for (const { partitionIndex: partition, errorCode, offset } of partitions) {
+      if (leaderErrors.has(errorCode)) client.metadata.invalidate(topic)
+      if (errorCode === 0) found.offsets.set(partitionKey({ topic, partition }), offset)
+      else {
+        const error = kafkaError(errorCode, null, { topic, partition })
+        found.failures.set(partitionKey({ topic, partition }), error)
+      }
     }
   }
-  return found
+}
+
+function fail(found: FoundOffsets, partitions: readonly TopicPartition[], error: unknown): void {
+  if (!(error instanceof ClientError)) throw error
+  if (error.code === 'KFK_CLIENT_ABORTED' || error.code === 'KFK_CLIENT_CLOSED') throw error
+  for (const each of partitions) found.failures.set(partitionKey(each), error)
 }

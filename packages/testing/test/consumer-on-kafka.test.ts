@@ -1,6 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { createConsumer, rangeAssignor, type ConsumerRecord } from '@kfk/consumer'
 import { peers, startJavaKafka, withPeer, type JavaKafka } from '../src/index'
+import { Condition } from './condition'
 
 withPeer(peers.kafka(), 'our consumer on a real Kafka', () => {
   let kafka: JavaKafka
@@ -10,6 +11,14 @@ withPeer(peers.kafka(), 'our consumer on a real Kafka', () => {
     js = new Kafka({ brokers: [kafka.bootstrap], logLevel: logLevel.NOTHING })
   }, 60_000)
   afterAll(() => kafka.stop())
+
+  /** Before the first record: kafkajs may send records twice while a new topic has no leaders. */
+  async function createTopic(topic: string): Promise<void> {
+    const admin = js.admin()
+    await admin.connect()
+    await admin.createTopics({ topics: [{ topic, numPartitions: 4 }], waitForLeaders: true })
+    await admin.disconnect()
+  }
 
   async function fill(topic: string, from: number, to: number): Promise<void> {
     const producer = js.producer()
@@ -26,8 +35,13 @@ withPeer(peers.kafka(), 'our consumer on a real Kafka', () => {
   const text = (record: ConsumerRecord): string => Buffer.from(record.value!).toString()
 
   test('reads a topic alone, from the start, in order within each partition', async () => {
+    await createTopic('alone')
     await fill('alone', 0, 1000)
-    await using consumer = createConsumer({ brokers: kafka.bootstrap, topics: ['alone'], from: 'earliest' })
+    await using consumer = createConsumer({
+      brokers: kafka.bootstrap,
+      topics: ['alone'],
+      from: 'earliest',
+    })
     const seen: string[] = []
     const offsets = new Map<number, bigint>()
     for await (const record of consumer) {
@@ -40,8 +54,14 @@ withPeer(peers.kafka(), 'our consumer on a real Kafka', () => {
   }, 30_000)
 
   test('commits what was processed, and a successor goes on from there', async () => {
+    await createTopic('handed-over')
     await fill('handed-over', 0, 200)
-    const options = { brokers: kafka.bootstrap, group: 'g1', topics: ['handed-over'], from: 'earliest' } as const
+    const options = {
+      brokers: kafka.bootstrap,
+      group: 'g1',
+      topics: ['handed-over'],
+      from: 'earliest',
+    } as const
     const seen: string[] = []
     {
       await using first = createConsumer({ ...options })
@@ -59,13 +79,18 @@ withPeer(peers.kafka(), 'our consumer on a real Kafka', () => {
     expect(new Set(seen).size).toBe(200)
   }, 30_000)
 
-  test.each([['cooperative-sticky', undefined], ['range', [rangeAssignor]]])(
+  test.each([
+    ['cooperative-sticky', undefined],
+    ['range', [rangeAssignor]],
+  ])(
     'members come and go (%s): every record is read, nothing is owned twice',
     async (name, assignors) => {
       const topic = `shared-${name}`
+      await createTopic(topic)
       await fill(topic, 0, 500)
       const seen = new Map<string, number>()
-      let notify: () => void = () => undefined
+      const state = new Condition()
+      const changed = () => state.changed()
       const member = () => {
         const consumer = createConsumer({
           brokers: kafka.bootstrap,
@@ -74,42 +99,73 @@ withPeer(peers.kafka(), 'our consumer on a real Kafka', () => {
           from: 'earliest',
           sessionTimeoutMs: 3000,
           heartbeatIntervalMs: 100,
+          rebalance: { assigned: changed, revoked: changed },
           ...(assignors && { assignors }),
         })
         const done = consumer.run((record) => {
           seen.set(text(record), (seen.get(text(record)) ?? 0) + 1)
-          notify()
+          state.changed()
         })
         return { consumer, done }
       }
-      const until = (condition: () => boolean) =>
-        new Promise<void>((resolve) => {
-          notify = () => condition() && resolve()
-          notify()
-        })
       const a = member()
-      await until(() => seen.size >= 500)
+      await state.is(() => seen.size >= 500)
       const b = member()
-      const shared = until(() => seen.size >= 1000)
-      await new Promise<void>((resolve) => {
-        const look = setInterval(() => {
-          if (b.consumer.assignment().length === 2 && a.consumer.assignment().length === 2) {
-            clearInterval(look)
-            resolve()
-          }
-        }, 20)
-      })
+      await state.is(() => [a, b].every(({ consumer }) => consumer.assignment().length === 2))
       await fill(topic, 500, 1000)
-      await shared
+      await state.is(() => seen.size >= 1000)
       await a.consumer.close()
       await a.done
-      const rest = until(() => seen.size >= 1200)
       await fill(topic, 1000, 1200)
-      await rest
+      await state.is(() => seen.size >= 1200)
       await b.consumer.close()
       await b.done
       expect([...seen.values()].every((times) => times === 1)).toBe(true)
     },
     60_000,
   )
+
+  test('a static member restarts without a rebalance; a duplicate is told so', async () => {
+    await createTopic('fixed')
+    const state = new Condition()
+    const events: string[] = []
+    const member = (groupInstanceId: string) => {
+      const note = (what: string) => (partitions: readonly unknown[]) => {
+        events.push(`${groupInstanceId} ${what} ${partitions.length}`)
+        state.changed()
+      }
+      const consumer = createConsumer({
+        brokers: kafka.bootstrap,
+        group: 'fixed-members',
+        groupInstanceId,
+        topics: ['fixed'],
+        sessionTimeoutMs: 20_000,
+        heartbeatIntervalMs: 100,
+        rebalance: { assigned: note('+'), revoked: note('-'), lost: note('lost') },
+      })
+      return { consumer, done: consumer.run(() => undefined) }
+    }
+    const a = member('a')
+    await state.is(() => a.consumer.assignment().length === 4)
+    const b = member('b')
+    await state.is(() => [a, b].every(({ consumer }) => consumer.assignment().length === 2))
+    const kept = b.consumer.assignment()
+    const generation = a.consumer.membership!.generation
+    await b.consumer.close()
+    await b.done
+    const again = member('b')
+    await state.is(() => again.consumer.assignment().length === 2)
+    expect(again.consumer.assignment()).toEqual(kept)
+    expect(a.consumer.membership!.generation).toBe(generation)
+
+    const twin = member('b')
+    await expect(again.done).rejects.toMatchObject({
+      code: 'KFK_CLIENT_SERVER',
+      kafkaName: 'FENCED_INSTANCE_ID',
+      message: expect.stringContaining('groupInstanceId "b"'),
+    })
+    await Promise.all([a, again, twin].map(({ consumer }) => consumer.close()))
+    await Promise.all([a.done, twin.done])
+    expect(events.filter((event) => event.startsWith('a -'))).toEqual(['a - 2', 'a - 2'])
+  }, 60_000)
 })
