@@ -19,7 +19,7 @@ const heldHere: Set<string> = ((globalThis as Record<symbol, unknown>)[
 export async function acquireProcessLock(path: string): Promise<{ release(): Promise<void> }> {
   const content = JSON.stringify({
     pid: process.pid,
-    startTicks: await startTicks(process.pid),
+    startTicks: (await processStat(process.pid))?.startTicks ?? null,
     host: hostname(),
   })
   if (heldHere.has(path)) throw locked(path, process.pid)
@@ -74,17 +74,24 @@ async function livingOwner(path: string): Promise<number | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return undefined
   }
+  const stat = await processStat(pid)
+  if (stat === null) return pid
+  // A process that was killed keeps its number until its parent asks for its end, which in a
+  // container nobody may do.
+  if (stat.state === 'Z' || stat.state === 'X') return undefined
   // The same number can meanwhile be another process.
-  const ticks = await startTicks(pid)
-  return ticks === null || ticks === owner.startTicks ? pid : undefined
+  return stat.startTicks === owner.startTicks ? pid : undefined
 }
 
-/** Start time of a process in clock ticks since boot; null where there is no /proc. */
-async function startTicks(pid: number): Promise<string | null> {
+/** State, and start time in clock ticks since boot; null where there is no /proc. */
+async function processStat(
+  pid: number,
+): Promise<{ readonly state: string; readonly startTicks: string } | null> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-    // Field 22; the name in field 2 may contain spaces and parentheses.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null
+    // Fields 3 and 22; the name in field 2 may contain spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { state: fields[0] ?? '', startTicks: fields[19] ?? '' }
   } catch {
     return null
   }

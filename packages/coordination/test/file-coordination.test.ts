@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -128,6 +129,22 @@ test('a second owner is refused; the lock of a dead process is taken over', asyn
   await writeFile(lockFile(), 'nonsense')
   await (await fileCoordination(directory)).close()
   await expect(stat(lockFile())).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+const linuxTest = process.platform === 'linux' ? test : test.skip
+linuxTest('the lock of a dead process that nobody has buried is taken over', async () => {
+  // The shell's first child ends at once; what the shell turns into never asks for it.
+  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'])
+  const [said] = (await once(parent.stdout, 'data')) as [Buffer]
+  const pid = Number(said.toString())
+  const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  while (stat()[0] !== 'Z') await new Promise(setImmediate)
+  const startTicks = stat()[19]
+  await writeFile(lockFile(), JSON.stringify({ pid, startTicks, host: hostname() }))
+  const taken = await fileCoordination(directory)
+  await taken.close()
+  parent.kill('SIGKILL')
+  await once(parent, 'exit')
 })
 
 test('a disk that refuses writes makes calls unavailable; when it heals, nothing is missing', async () => {

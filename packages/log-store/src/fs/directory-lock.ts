@@ -120,7 +120,8 @@ function processStart(pid: number): string {
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
+    // Killed, but its parent has not asked for its end, which in a container nobody may do.
+    return !/\) [ZX] /.test(readText(`/proc/${pid}/stat`))
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
