@@ -133,6 +133,7 @@ class MainJob {
   async #count(produce: () => Promise<IngestResult>): Promise<IngestResult> {
     const startedMs = performance.now()
     const { chaos } = this.#options
+    this.#showWhatIsStored()
     const shared = { brokers: this.#cluster.brokers, store: this.#counts, board: this.#board }
     this.#group = new OnlineGroup({
       ...shared,
@@ -158,6 +159,16 @@ class MainJob {
     await this.#group.close()
     this.#group = undefined
     return ingested
+  }
+
+  /** What earlier runs have counted counts from the start, whoever gets the partition. */
+  #showWhatIsStored(): void {
+    for (const topic of topicNames) {
+      for (const { partition, counts } of this.#counts.all(topic)) {
+        this.#board.put(topic, partition, counts)
+        this.#board.stored(topic, partition, counts.nextOffset)
+      }
+    }
   }
 
   #onStep(): void {
