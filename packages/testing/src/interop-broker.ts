@@ -12,6 +12,9 @@ export interface InteropBroker {
   readonly dataDir: string
   /** False when the tests run against a real Kafka. */
   readonly ours: boolean
+  /** Closes it in good order and leaves its data. Ours only. */
+  close(): Promise<void>
+  /** Ends it and deletes its data. */
   stop(): Promise<void>
 }
 
@@ -26,7 +29,8 @@ export async function startInteropBroker(
   if (process.env.KFK_INTEROP === 'kafka') {
     const kafka = await startJavaKafka(settings)
     const { bootstrap, logDir } = kafka
-    return { bootstrap, dataDir: logDir, ours: false, stop: () => kafka.stop() }
+    const close = async (): Promise<void> => undefined
+    return { bootstrap, dataDir: logDir, ours: false, close, stop: () => kafka.stop() }
   }
   const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'kfk-interop-'))
   const broker = await createBroker({ port: 0, dataDir, config: settings })
@@ -34,6 +38,7 @@ export async function startInteropBroker(
     bootstrap: `${broker.host}:${broker.port}`,
     dataDir,
     ours: true,
+    close: () => broker.close(),
     stop: async () => {
       await broker.close()
       fs.rmSync(dataDir, { recursive: true, force: true })

@@ -2,11 +2,20 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { freePorts, runProcess, startProcess, type Finished, type RunOptions } from './child.js'
+import {
+  freePorts,
+  runProcess,
+  startProcess,
+  type Finished,
+  type RunningProcess,
+  type RunOptions,
+} from './child.js'
 import { kafkaJars } from './peers.js'
 
 const classPath = path.join(kafkaJars, '*')
 const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
+const smallJvm = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+const toolJvm = [...smallJvm, quiet, '-cp', classPath]
 
 export interface JavaKafka {
   /** `127.0.0.1:PORT` */
@@ -69,6 +78,10 @@ export function javaTool(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Finished> {
-  const jvm = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', quiet]
-  return runProcess('java', [...jvm, '-cp', classPath, className, ...args], options)
+  return runProcess('java', [...toolJvm, className, ...args], options)
+}
+
+/** Starts such a tool that stays up until it is stopped. */
+export function startJavaTool(className: string, args: readonly string[]): RunningProcess {
+  return startProcess('java', [...toolJvm, className, ...args])
 }
