@@ -1,7 +1,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-/** Replaces a small JSON file as a whole: temporary file, fsync, rename. What is there is the old or the new value. */
+/**
+ * Replaces a small JSON file as a whole: temporary file, fsync, rename. What is there is the old or
+ * the new value.
+ */
 export function writeJson(file: string, value: unknown): void {
   fs.mkdirSync(path.dirname(file), { recursive: true })
   const temporary = `${file}.tmp`

@@ -93,7 +93,9 @@ export class BrokerProcess {
   }
 }
 
-/** A port that was free a moment ago: a broker that comes back must have the address that it had. */
+/**
+ * A port that was free a moment ago: a broker that comes back must have the address that it had.
+ */
 export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -20,9 +20,10 @@ interface Waiter {
 const key = (topic: string, partition: number): string => `${topic}/${partition}`
 
 /**
- * The present counts of all partitions. Members put theirs up as they count; `stored` says how far they are safe on disk.
- * The last word on a partition is its largest offset, so a member that dies with counts it had not stored yet leaves
- * nothing wrong behind: its successor counts the same records again.
+ * The present counts of all partitions. Members put theirs up as they count; `stored` says how far
+ * they are safe on disk. The last word on a partition is its largest offset, so a member that dies
+ * with counts it had not stored yet leaves nothing wrong behind: its successor counts the same
+ * records again.
  */
 export class CountsBoard {
   readonly #counts = new Map<string, { topic: TopicName; counts: PartitionCounts }>()
@@ -79,15 +80,24 @@ export class CountsBoard {
     const searches = of('searches')
     const sum = (all: readonly PartitionCounts[]): number =>
       all.reduce((total, counts) => total + counts.total, 0)
-    const byMinute = largest(views.map(({ minutes }) => minutes), Infinity) // prettier-ignore
+    const byMinute = largest(
+      views.map(({ minutes }) => minutes),
+      Infinity,
+    )
     const newest = [...byMinute].sort(([a], [b]) => (a < b ? 1 : -1)).slice(0, 3)
     return {
       views: sum(views),
       searches: sum(searches),
       minutes: byMinute.length,
       lastMinutes: newest,
-      topPages: largest(views.map(({ names }) => names), 5), // prettier-ignore
-      topSearches: largest(searches.map(({ names }) => names), 3), // prettier-ignore
+      topPages: largest(
+        views.map(({ names }) => names),
+        5,
+      ),
+      topSearches: largest(
+        searches.map(({ names }) => names),
+        3,
+      ),
     }
   }
 

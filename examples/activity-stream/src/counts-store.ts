@@ -17,8 +17,9 @@ export class CountsStore {
   }
 
   /**
-   * Keeps the counts, unless what is there reaches further already: a member that has lost the partition without
-   * knowing it yet cannot take its successor's counts back. Returns the offset that is stored afterwards.
+   * Keeps the counts, unless what is there reaches further already: a member that has lost the
+   * partition without knowing it yet cannot take its successor's counts back. Returns the offset
+   * that is stored afterwards.
    */
   save(topic: string, partition: number, counts: PartitionCounts): number {
     const there = this.read(topic, partition)

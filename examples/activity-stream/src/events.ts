@@ -1,9 +1,14 @@
 import type { AccessLogEntry } from './access-log.js'
 import type { Search } from './search-referrer.js'
 
-/** Where an event comes from: the same line of the same input is the same event, however often it is read. */
+/**
+ * Where an event comes from: the same line of the same input is the same event, however often it is
+ * read.
+ */
 export interface Origin {
-  /** Names the input by its first line, so that a log that has grown since is still the same source. */
+  /**
+   * Names the input by its first line, so that a log that has grown since is still the same source.
+   */
   readonly source: string
   /** From 1. */
   readonly line: number

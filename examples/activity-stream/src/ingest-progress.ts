@@ -4,7 +4,10 @@ import { readJson, writeJson } from './atomic-json.js'
 import { partitionCount } from './topics.js'
 import type { TopicName } from './events.js'
 
-/** How far an input has been read into the log. Stored as one value, so counts and position always belong together. */
+/**
+ * How far an input has been read into the log. Stored as one value, so counts and position always
+ * belong together.
+ */
 export interface IngestProgress {
   readonly source: string
   /** Lines that are done: sent and acknowledged, or rejected. */
@@ -15,8 +18,8 @@ export interface IngestProgress {
   readonly searches: number
   readonly rejected: Readonly<Record<string, number>>
   /**
-   * The log's ends when these lines were done, by topic and partition. Only what lies behind them can hold lines that
-   * a run sent before it was killed and did not live to note.
+   * The log's ends when these lines were done, by topic and partition. Only what lies behind them
+   * can hold lines that a run sent before it was killed and did not live to note.
    */
   readonly ends: Readonly<Record<TopicName, readonly number[]>>
 }

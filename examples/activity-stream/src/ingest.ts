@@ -9,7 +9,10 @@ import { readToEnd } from './read-topic.js'
 import { searchOf } from './search-referrer.js'
 import { pageViews, searches } from './topics.js'
 
-/** Lines between two notes of the progress; so many may have to be looked for in the log after a crash. */
+/**
+ * Lines between two notes of the progress; so many may have to be looked for in the log after a
+ * crash.
+ */
 const linesPerStep = 2000
 
 export interface IngestResult {
@@ -35,8 +38,9 @@ export interface IngestOptions {
 export class ChangedInput extends Error {}
 
 /**
- * Reads lines into the log, each exactly once, however often it runs and wherever it was killed: lines up to the noted
- * progress are skipped, and for the step after it the log is asked which lines it has already.
+ * Reads lines into the log, each exactly once, however often it runs and wherever it was killed:
+ * lines up to the noted progress are skipped, and for the step after it the log is asked which
+ * lines it has already.
  */
 export async function ingest(options: IngestOptions): Promise<IngestResult> {
   const startedMs = performance.now()
@@ -64,7 +68,10 @@ class IngestRun {
   readonly #hash: Hash = createHash('sha256')
   #progress: IngestProgress
   #step: { line: number; text: string | undefined }[] = []
-  /** Lines of this source that the log has beyond the noted progress; read when the first new line comes. */
+  /**
+   * Lines of this source that the log has beyond the noted progress; read when the first new line
+   * comes.
+   */
   #known: Record<TopicName, Set<number>> | undefined
 
   constructor(options: IngestOptions, before: IngestProgress) {
@@ -150,7 +157,10 @@ function endsAfter(
   return ends
 }
 
-/** The lines of a source in the log behind its noted progress: what a run sent and did not live to note. */
+/**
+ * The lines of a source in the log behind its noted progress: what a run sent and did not live to
+ * note.
+ */
 async function linesAfter(
   client: Client,
   progress: IngestProgress,

@@ -1,14 +1,17 @@
 import { Buffer } from 'node:buffer'
 
-/** A longer line is no access log's; it is handed out as undefined, and its bytes are dropped as they come. */
+/**
+ * A longer line is no access log's; it is handed out as undefined, and its bytes are dropped as
+ * they come.
+ */
 export const maxLineBytes = 64 * 1024
 
 const newline = 0x0a
 const carriageReturn = 0x0d
 
 /**
- * Splits a byte stream into lines (LF or CRLF), in memory that does not depend on the length of any line.
- * A line longer than {@link maxLineBytes} comes out as undefined.
+ * Splits a byte stream into lines (LF or CRLF), in memory that does not depend on the length of any
+ * line. A line longer than {@link maxLineBytes} comes out as undefined.
  */
 export async function* linesOf(
   stream: AsyncIterable<Uint8Array>,

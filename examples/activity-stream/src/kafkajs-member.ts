@@ -81,7 +81,10 @@ export class KafkajsMember {
     }
   }
 
-  /** Opens the counts of a partition at its first batch; returns the offset that is to be counted next. */
+  /**
+   * Opens the counts of a partition at its first batch; returns the offset that is to be counted
+   * next.
+   */
   #take(topic: TopicName, partition: number): number {
     const name = `${topic}/${partition}`
     if (this.#open.has(name)) return this.#counters.next(topic, partition)

@@ -1,4 +1,7 @@
-/** Line numbers of one source, a bit each: a log of ten million lines takes a megabyte and a quarter. */
+/**
+ * Line numbers of one source, a bit each: a log of ten million lines takes a megabyte and a
+ * quarter.
+ */
 export class LineSet {
   #bits = new Uint8Array(1024)
 

@@ -13,8 +13,8 @@ export interface Screen {
 export const thousands = (value: number): string => value.toLocaleString('en-US')
 
 /**
- * Shows the counts while they change: on a terminal a block that is redrawn in place, otherwise a plain line a second.
- * Other lines are printed by `say`, above the block.
+ * Shows the counts while they change: on a terminal a block that is redrawn in place, otherwise a
+ * plain line a second. Other lines are printed by `say`, above the block.
  */
 export class LiveView {
   readonly #screen: Screen

@@ -129,7 +129,10 @@ class MainJob {
     )
   }
 
-  /** Counts with a group while `produce` runs, until everything that is in the log then is counted and stored. */
+  /**
+   * Counts with a group while `produce` runs, until everything that is in the log then is counted
+   * and stored.
+   */
   async #count(produce: () => Promise<IngestResult>): Promise<IngestResult> {
     const startedMs = performance.now()
     const { chaos } = this.#options
@@ -175,7 +178,10 @@ class MainJob {
     if (this.#board.total() > 0) this.#disturb()
   }
 
-  /** Once a run, when counting has begun: one member dies without a word, another one joins; with chaos a broker dies too. */
+  /**
+   * Once a run, when counting has begun: one member dies without a word, another one joins; with
+   * chaos a broker dies too.
+   */
   #disturb(): void {
     const group = this.#group
     if (!group || this.#disturbed) return

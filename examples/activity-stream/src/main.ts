@@ -7,7 +7,9 @@ import { parseOptions, usage, UsageError } from './options.js'
 
 const require = createRequire(import.meta.url)
 
-/** 0: all numbers agree. 1: they do not, or something failed. 2: the command line cannot be right. */
+/**
+ * 0: all numbers agree. 1: they do not, or something failed. 2: the command line cannot be right.
+ */
 async function main(): Promise<number> {
   try {
     const options = parseOptions(process.argv.slice(2))

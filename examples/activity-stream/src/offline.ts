@@ -21,14 +21,18 @@ export function offlineTarget(options: {
   return { to, target: targetFrom(to) }
 }
 
-/** Loads what is new of both topics, by the time of the event. Running it again loads what has come since. */
+/**
+ * Loads what is new of both topics, by the time of the event. Running it again loads what has come
+ * since.
+ */
 export function loadTopics(client: Client, target: Target): Promise<LoadReport> {
   return runLoad({ client, target, topics: topicNames, timeField: 'time', splitRecords: 5000 })
 }
 
 /**
- * Starts `kfk load` as a process of its own and kills it (SIGKILL) once it has committed something, so that it leaves
- * committed, half-moved and half-written splits behind. Resolves with what it had said.
+ * Starts `kfk load` as a process of its own and kills it (SIGKILL) once it has committed something,
+ * so that it leaves committed, half-moved and half-written splits behind. Resolves with what it had
+ * said.
  */
 export function loadAndKill(options: {
   readonly kfk: string

@@ -85,12 +85,16 @@ export class OnlineMember {
     }
   }
 
-  /** Where a group stands is for those who watch it; where counting goes on is in the counts themselves. */
+  /**
+   * Where a group stands is for those who watch it; where counting goes on is in the counts
+   * themselves.
+   */
   async #commit(topic: TopicName, partition: number, offset: number): Promise<void> {
     try {
       await this.#consumer.commit([{ topic, partition, offset: BigInt(offset) }])
     } catch {
-      // A rebalance is under way, or the partition has a new owner by now: nothing depends on this commit.
+      // A rebalance is under way, or the partition has a new owner by now: nothing depends on this
+      // commit.
     }
   }
 

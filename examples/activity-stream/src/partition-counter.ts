@@ -3,11 +3,14 @@ import type { CountsStore } from './counts-store.js'
 import type { TopicName } from './events.js'
 import type { PartitionCounts } from './partition-counts.js'
 
-/** Counts are stored at the latest after so long, and whenever the end of a partition is reached. */
+/**
+ * Counts are stored at the latest after so long, and whenever the end of a partition is reached.
+ */
 const storeEveryMs = 250
 
 /**
- * Counting of the partitions that one member owns. Not tied to a client: kfk's consumer and kafkajs feed it alike.
+ * Counting of the partitions that one member owns. Not tied to a client: kfk's consumer and kafkajs
+ * feed it alike.
  */
 export class PartitionCounters {
   readonly #open = new Map<string, { counts: PartitionCounts; storedMs: number }>()
@@ -36,8 +39,8 @@ export class PartitionCounters {
   }
 
   /**
-   * Counts records of one partition. Returns the offset up to which everything is stored, if it has stored now: only so
-   * far may offsets be committed.
+   * Counts records of one partition. Returns the offset up to which everything is stored, if it has
+   * stored now: only so far may offsets be committed.
    */
   count(
     topic: TopicName,

@@ -1,4 +1,7 @@
-/** Names kept apart in one table of a partition; what comes later is counted together as {@link others}. */
+/**
+ * Names kept apart in one table of a partition; what comes later is counted together as {@link
+ * others}.
+ */
 export const maxNames = 50_000
 export const others = '(others)'
 
@@ -19,8 +22,9 @@ export interface Countable {
 }
 
 /**
- * Counts of one partition: a function of its records below `nextOffset` and of nothing else. Whoever applies
- * the same records gets the same counts, so it does not matter how many members have counted, or died, before.
+ * Counts of one partition: a function of its records below `nextOffset` and of nothing else.
+ * Whoever applies the same records gets the same counts, so it does not matter how many members
+ * have counted, or died, before.
  */
 export class PartitionCounts {
   nextOffset = 0

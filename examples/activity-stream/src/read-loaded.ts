@@ -4,7 +4,10 @@ import type { Target } from '@kfk/hadoop-loader'
 import type { Origin } from './events.js'
 import { linesOf } from './input-lines.js'
 
-/** Every record that was loaded of a topic, read back from its hourly files, by nothing but their names and bytes. */
+/**
+ * Every record that was loaded of a topic, read back from its hourly files, by nothing but their
+ * names and bytes.
+ */
 export async function* readLoaded(
   target: Target,
   topic: string,

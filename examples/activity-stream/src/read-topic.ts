@@ -2,8 +2,8 @@ import { createAdmin, type Client } from '@kfk/client'
 import { createConsumer, type ConsumerRecord } from '@kfk/consumer'
 
 /**
- * Every record of a topic, from the given offsets (by partition; default from the start) to the end that the topic has
- * at the call. Ends by itself; reads without a group.
+ * Every record of a topic, from the given offsets (by partition; default from the start) to the end
+ * that the topic has at the call. Ends by itself; reads without a group.
  */
 export async function* readToEnd(
   client: Client,

@@ -1,6 +1,7 @@
 /**
- * A made-up access log: the same lines for the same seed, with what real ones have: a few pages that most
- * visitors want, times that run backwards now and then, searches, and here and there a broken line.
+ * A made-up access log: the same lines for the same seed, with what real ones have: a few pages
+ * that most visitors want, times that run backwards now and then, searches, and here and there a
+ * broken line.
  */
 export interface SampleOptions {
   readonly seed: number
@@ -8,11 +9,31 @@ export interface SampleOptions {
 }
 
 const pages = [
-  '/', '/blog/geekery/log-structured.html', '/projects/kfk', '/images/logo.png', '/style.css', '/robots.txt',
-  '/articles/dynamic-dns', '/blog/tags/streams', '/docs/quickstart', '/docs/partitions', '/docs/consumer-groups',
-  '/presentations/activity-streams/', '/downloads', '/about', '/favicon.ico',
-] // prettier-ignore
-const words = ['kafka without java', 'commit log', 'consumer group', 'load kafka into hdfs', 'page view counting', 'exactly once', 'o(1) disk structures'] // prettier-ignore
+  '/',
+  '/blog/geekery/log-structured.html',
+  '/projects/kfk',
+  '/images/logo.png',
+  '/style.css',
+  '/robots.txt',
+  '/articles/dynamic-dns',
+  '/blog/tags/streams',
+  '/docs/quickstart',
+  '/docs/partitions',
+  '/docs/consumer-groups',
+  '/presentations/activity-streams/',
+  '/downloads',
+  '/about',
+  '/favicon.ico',
+]
+const words = [
+  'kafka without java',
+  'commit log',
+  'consumer group',
+  'load kafka into hdfs',
+  'page view counting',
+  'exactly once',
+  'o(1) disk structures',
+]
 const agents = [
   'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/34.0.1847.116 Safari/537.36',
   'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_2) AppleWebKit/537.75.14',
@@ -35,7 +56,8 @@ function randomOf(seed: number): () => number {
 /** The lines of the sample, without line ends. */
 export function* sampleLog({ seed, lines }: SampleOptions): Generator<string, void, undefined> {
   const random = randomOf(seed)
-  // The square of a uniform number prefers the beginning of a list, as visitors prefer the front page.
+  // The square of a uniform number prefers the beginning of a list, as visitors prefer the front
+  // page.
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() ** 2 * list.length)]!
   for (let line = 0; line < lines; line++) {
     const visitor = `10.${Math.floor(random() ** 2 * 8)}.${Math.floor(random() * 16)}.${Math.floor(random() * 250)}`

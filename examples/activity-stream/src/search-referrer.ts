@@ -17,7 +17,9 @@ const engines: readonly { name: string; host: RegExp; parameter: string }[] = [
   { name: 'ask', host: /(^|\.)ask\.com$/, parameter: 'q' },
 ]
 
-/** The search behind a referrer, or undefined: no search engine, no query, or a query without words. */
+/**
+ * The search behind a referrer, or undefined: no search engine, no query, or a query without words.
+ */
 export function searchOf(referrer: string | null): Search | undefined {
   if (referrer === null || !URL.canParse(referrer)) return undefined
   const url = new URL(referrer)

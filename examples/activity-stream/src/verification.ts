@@ -12,7 +12,10 @@ export interface LogFacts {
   readonly byPartition: readonly number[]
   /** Offsets after the last record, by partition. */
   readonly ends: readonly number[]
-  /** Keys whose records are not in the order of their lines, or that hold a line twice; empty is right. */
+  /**
+   * Keys whose records are not in the order of their lines, or that hold a line twice; empty is
+   * right.
+   */
   readonly outOfOrder: readonly string[]
   /** Records by the source that their line is from. */
   readonly bySource: ReadonlyMap<string, number>
@@ -28,7 +31,10 @@ export interface TopicVerdict {
   readonly agrees: boolean
 }
 
-/** Reads the whole log of a topic: how much there is, and whether each key's lines come in order, each once. */
+/**
+ * Reads the whole log of a topic: how much there is, and whether each key's lines come in order,
+ * each once.
+ */
 export async function examineLog(client: Client, topic: TopicName): Promise<LogFacts> {
   const { partitions } = await client.metadata.topic(topic, { refresh: true })
   const byPartition = partitions.map(() => 0)

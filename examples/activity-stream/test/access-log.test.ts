@@ -64,7 +64,12 @@ test.each([
 async function collect(chunks: readonly string[]): Promise<(string | undefined)[]> {
   const bytes = chunks.map((chunk) => Buffer.from(chunk))
   const lines: (string | undefined)[] = []
-  for await (const line of linesOf((async function* () { yield* bytes })())) lines.push(line) // prettier-ignore
+  for await (const line of linesOf(
+    (async function* () {
+      yield* bytes
+    })(),
+  ))
+    lines.push(line)
   return lines
 }
 

@@ -56,7 +56,17 @@ test('the number of names is bounded', () => {
 })
 
 test('the largest entries over several tables', () => {
-  const tables = [new Map([['a', 1], ['b', 2]]), new Map([['b', 1], ['c', 3], ['d', 1]])] // prettier-ignore
+  const tables = [
+    new Map([
+      ['a', 1],
+      ['b', 2],
+    ]),
+    new Map([
+      ['b', 1],
+      ['c', 3],
+      ['d', 1],
+    ]),
+  ]
   expect(largest(tables, 3)).toEqual([
     ['b', 3],
     ['c', 3],

@@ -72,6 +72,8 @@ export interface FrameDecoder {
    * call `filled`. Undefined: use `push`. A decoder need not offer this.
    */
   space?(): Uint8Array | undefined
-  /** Takes `byteCount` bytes that were put into `space()`; returns the frame when that completes it. */
+  /**
+   * Takes `byteCount` bytes that were put into `space()`; returns the frame when that completes it.
+   */
   filled?(byteCount: number): Uint8Array | undefined
 }

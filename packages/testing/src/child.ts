@@ -1,4 +1,7 @@
-/** Child processes of tests: started with their output kept, ended for certain when the test process ends. */
+/**
+ * Child processes of tests: started with their output kept, ended for certain when the test process
+ * ends.
+ */
 import { spawn, type ChildProcess } from 'node:child_process'
 import net from 'node:net'
 
@@ -112,7 +115,10 @@ export function startProcess(
   }
 }
 
-/** Runs a program to its end. Rejects when it cannot start or takes too long, not when it exits non-zero. */
+/**
+ * Runs a program to its end. Rejects when it cannot start or takes too long, not when it exits
+ * non-zero.
+ */
 export async function runProcess(
   command: string,
   args: readonly string[],

@@ -1,6 +1,9 @@
 /** Waiting for what another process does and does not announce. */
 
-/** Looks again and again until `look` gives something; its last error is the cause when the time is over. */
+/**
+ * Looks again and again until `look` gives something; its last error is the cause when the time is
+ * over.
+ */
 export async function eventually<T>(
   what: string,
   look: () => T | undefined | Promise<T | undefined>,

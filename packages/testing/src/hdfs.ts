@@ -41,7 +41,8 @@ async function writeConfiguration(dir: string): Promise<number> {
     number,
   ]
   const conf = path.join(dir, 'conf')
-  // The web applications are not in the jars of Maven Central; the daemons want their folders all the same.
+  // The web applications are not in the jars of Maven Central; the daemons want their folders all
+  // the same.
   for (const name of ['hdfs', 'datanode']) {
     fs.mkdirSync(path.join(conf, 'webapps', name), { recursive: true })
   }

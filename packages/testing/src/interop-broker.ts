@@ -19,8 +19,9 @@ export interface InteropBroker {
 }
 
 /**
- * Starts our broker in a temporary folder at a port of the kernel's choice. With `KFK_INTEROP=kafka` in the environment
- * it is Apache Kafka instead: what the tests expect is what Kafka does, and this checks it.
+ * Starts our broker in a temporary folder at a port of the kernel's choice. With
+ * `KFK_INTEROP=kafka` in the environment it is Apache Kafka instead: what the tests expect is what
+ * Kafka does, and this checks it.
  */
 export async function startInteropBroker(
   config: Readonly<Record<string, string>> = {},

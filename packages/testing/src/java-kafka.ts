@@ -25,7 +25,10 @@ export interface JavaKafka {
   stop(): Promise<void>
 }
 
-/** Starts one node that is controller and broker; `config` adds or replaces lines of server.properties. */
+/**
+ * Starts one node that is controller and broker; `config` adds or replaces lines of
+ * server.properties.
+ */
 export async function startJavaKafka(config: Record<string, string> = {}): Promise<JavaKafka> {
   const [port, controllerPort] = (await freePorts(2)) as [number, number]
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'kfk-java-kafka-'))
@@ -69,9 +72,11 @@ export async function startJavaKafka(config: Record<string, string> = {}): Promi
 }
 
 /**
- * Runs one of Kafka's command line tools by its class, such as `org.apache.kafka.tools.TopicCommand`,
- * `org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`, `org.apache.kafka.tools.ConsoleProducer`,
- * `org.apache.kafka.tools.consumer.ConsoleConsumer`, `org.apache.kafka.tools.DumpLogSegments`.
+ * Runs one of Kafka's command line tools by its class, such as
+ * `org.apache.kafka.tools.TopicCommand`,
+ * `org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`,
+ * `org.apache.kafka.tools.ConsoleProducer`, `org.apache.kafka.tools.consumer.ConsoleConsumer`,
+ * `org.apache.kafka.tools.DumpLogSegments`.
  */
 export function javaTool(
   className: string,

@@ -9,8 +9,9 @@ const level = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
 
 export interface JavaTools {
   /**
-   * Runs the `main` of a tool, one at a time; gives what it printed and its exit code. For classes see {@link javaTool},
-   * which gives a tool a JVM of its own, as those need that stay up or meet others.
+   * Runs the `main` of a tool, one at a time; gives what it printed and its exit code. For classes
+   * see {@link javaTool}, which gives a tool a JVM of its own, as those need that stay up or meet
+   * others.
    */
   run(
     className: string,

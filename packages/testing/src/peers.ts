@@ -1,15 +1,19 @@
 /**
  * Real peers for the tests: which of them this machine has, and what to say when one is missing.
  *
- * A test that needs a peer is written inside {@link withPeer}: without the peer it skips aloud, except in CI
- * (`CI=true`), where `.ci/run` has installed everything and a missing peer is a failure.
+ * A test that needs a peer is written inside {@link withPeer}: without the peer it skips aloud,
+ * except in CI (`CI=true`), where `.ci/run` has installed everything and a missing peer is a
+ * failure.
  */
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 
-/** Jars and wheels of the peers, fetched once by `scripts/install-peers.mjs`; `KFK_PEERS_DIR` moves it. */
+/**
+ * Jars and wheels of the peers, fetched once by `scripts/install-peers.mjs`; `KFK_PEERS_DIR` moves
+ * it.
+ */
 export const peersDir = process.env.KFK_PEERS_DIR ?? path.join(os.homedir(), '.cache', 'kfk-peers')
 
 export const kafkaVersion = '4.2.0'
@@ -66,8 +70,8 @@ export const peers = {
 }
 
 /**
- * `describe` for tests that need a peer. Without it: skipped with one line on the console that says what is
- * missing; a failing test instead when `CI=true`.
+ * `describe` for tests that need a peer. Without it: skipped with one line on the console that says
+ * what is missing; a failing test instead when `CI=true`.
  */
 export function withPeer(peer: Peer, name: string, suite: () => void): void {
   if (peer.missing === undefined) {
