@@ -115,6 +115,7 @@ withPeer(peers.kafka(), "Kafka's admin tools", () => {
       group: 'readers',
       topics: ['read'],
       from: 'earliest',
+      autoCommit: false,
     })
     for await (const { offset } of consumer) if (offset === 2n) break
     await consumer.commit([{ topic: 'read', partition: 0, offset: 2n }])

@@ -1,5 +1,5 @@
-// Kafka 4.2's own producers, consumers and its log checker against our broker. KFK_INTEROP=kafka runs the same against
-// Apache Kafka.
+// Kafka 4.2's own producers, consumers and its log checker against our broker. KFK_INTEROP=kafka
+// runs the same against Apache Kafka.
 import fs from 'node:fs'
 import path from 'node:path'
 import { createAdmin } from '@kfk/client'

@@ -1,4 +1,5 @@
-// kafkajs 2.2.4's admin client against our broker. KFK_INTEROP=kafka runs the same against Apache Kafka.
+// kafkajs 2.2.4's admin client against our broker. KFK_INTEROP=kafka runs the same against Apache
+// Kafka.
 import {
   AssignerProtocol,
   ConfigResourceTypes,

@@ -1,4 +1,5 @@
-// kafkajs 2.2.4 against our broker: producing, consuming, groups. KFK_INTEROP=kafka runs the same against Apache Kafka.
+// kafkajs 2.2.4 against our broker: producing, consuming, groups. KFK_INTEROP=kafka runs the same
+// against Apache Kafka.
 import {
   CompressionTypes,
   Kafka,

@@ -1,4 +1,5 @@
-// kcat 1.7 (librdkafka 2.0.2) against our broker. KFK_INTEROP=kafka runs the same against Apache Kafka.
+// kcat 1.7 (librdkafka 2.0.2) against our broker. KFK_INTEROP=kafka runs the same against Apache
+// Kafka.
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'

@@ -1,4 +1,5 @@
-// @platformatic/kafka 1.35 against our broker. KFK_INTEROP=kafka runs the same against Apache Kafka.
+// @platformatic/kafka 1.35 against our broker. KFK_INTEROP=kafka runs the same against Apache
+// Kafka.
 import path from 'node:path'
 import { createAdmin } from '@kfk/client'
 import { createConsumer } from '@kfk/consumer'
@@ -63,19 +64,20 @@ test('administers topics', async () => {
   const resource = { resourceType: 2, resourceName: 'made', configurationKeys: keys }
   const change = { name: 'retention.ms', configOperation: 0, value: '60000' }
   const changed = { resourceType: 2, resourceName: 'made', configs: [change] }
-  const answers = await admin(
+  const [created, again, bad, grown, altered] = await admin(
     ['createTopics', { ...topic, configs: [{ name: 'cleanup.policy', value: 'compact' }] }],
     ['createTopics', topic],
     ['createTopics', { ...topic, topics: ['a/b'] }],
     ['createPartitions', grow],
     ['incrementalAlterConfigs', { resources: [changed] }],
+  )
+  const [configs, listed, metadata, gone, rest] = await admin(
     ['describeConfigs', { resources: [resource] }],
     ['listTopics'],
     ['metadata', { topics: ['made'] }],
     ['deleteTopics', { topics: ['made'] }],
     ['listTopics'],
   )
-  const [created, again, bad, grown, altered, configs, listed, metadata, gone, rest] = answers
   expect(created).toMatchObject({ gave: [{ name: 'made', partitions: 2, replicas: 1 }] })
   expect(again).toEqual({ refused: ['TOPIC_ALREADY_EXISTS'] })
   expect(bad).toEqual({ refused: ['INVALID_TOPIC_EXCEPTION'] })
@@ -104,7 +106,8 @@ test.each(['none', 'gzip', 'snappy', 'lz4'] as const)('produces and consumes %s'
   const [sent] = await run('produce', { messages, compression: codec, acks: 1 })
   expect(sent).toEqual({ offsets: [{ topic, partition: 0, offset: 0 }] })
   {
-    // Not snappy: it knows nothing of the frames that Java's producer and ours write around its blocks.
+    // Not snappy: it knows nothing of the frames that Java's producer and ours write around its
+    // blocks.
     const compression = codec === 'snappy' ? 'none' : codec
     await using producer = createProducer({ brokers: broker.bootstrap, compression })
     await producer.send(topic, { key: 'ours', value, headers: { c: '3' }, timestamp: 1000 })
@@ -165,7 +168,10 @@ test('members of a group come and go, and are described', async () => {
     members.flatMap((each) => lines(each.output()).flatMap(({ value }) => value ?? []))
   const send = async (prefix: string): Promise<void> => {
     await using producer = createProducer({ brokers: broker.bootstrap })
-    const records = Array.from({ length: 40 }, (_, n) => ({ value: prefix + n, partition: n % 4 }))
+    const records = Array.from({ length: 40 }, (_, n) => ({
+      value: `${prefix}${n}`,
+      partition: n % 4,
+    }))
     await producer.send('shared', records)
   }
   const first = member()
