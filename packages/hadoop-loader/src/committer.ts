@@ -1,8 +1,9 @@
 import { LoaderError } from './errors.js'
 import { manifestPath, stagedManifest } from './file-layout.js'
-import { manifestText, type Manifest } from './manifest.js'
+import { manifestText, parseManifest, type Manifest } from './manifest.js'
+import { forEachAtOnce } from './pool.js'
 import { rollForward } from './roll-forward.js'
-import { writeFile, type Target } from './target.js'
+import { readFile, writeFile, type Target } from './target.js'
 
 /** Points at which a test may interrupt a load. */
 export interface LoaderHooks {
@@ -21,38 +22,53 @@ export interface CommitOptions {
  */
 export async function commitSplit(options: CommitOptions, manifest: Manifest): Promise<boolean> {
   const { target, signal, hooks } = options
-  await checkStaged(options, manifest)
   const staged = stagedManifest(manifest, manifest.run)
-  await writeFile(target, staged, manifestText(manifest), { signal })
-  await hooks.at?.('staged', manifest)
-  const won = await target.renameIfAbsent(staged, manifestPath(manifest), { signal })
-  if (!won) {
+  try {
+    await writeFile(target, staged, manifestText(manifest), { signal })
+    await hooks.at?.('staged', manifest)
+    // After the manifest: whoever clears this staging away from now on takes the manifest along, and the rename fails.
+    await checkStaged(options, manifest)
+  } catch (error) {
+    await discardStaged(target, manifest)
+    throw error
+  }
+  // From here on, an error leaves it open whether the commit has happened: nothing may be removed.
+  const renamed = await target.renameIfAbsent(staged, manifestPath(manifest), { signal })
+  if (!renamed && !(await isOurs(options, manifest))) {
     await discardStaged(target, manifest)
     return false
   }
   await hooks.at?.('committed', manifest)
-  await rollForward(target, manifest, signal)
+  await rollForward(target, manifest, { signal, fresh: true })
   await hooks.at?.('moved', manifest)
   return true
 }
 
-/** Removes what a split has in staging. */
+/** Removes what a split has in staging, as far as that works: what is left is removed when it has become old. */
 export async function discardStaged(target: Target, manifest: Manifest): Promise<void> {
   const paths = [
     ...manifest.files.map(({ staged }) => staged),
     stagedManifest(manifest, manifest.run),
   ]
-  await Promise.allSettled(paths.map((path) => target.delete(path)))
+  await forEachAtOnce(paths, (path) => target.delete(path)).catch(() => undefined)
 }
 
 /** What is committed must be there: a clean-up of old staging may have been too eager, or a disk too full. */
 async function checkStaged({ target, signal }: CommitOptions, { files }: Manifest): Promise<void> {
-  for (const { staged, bytes } of files) {
+  await forEachAtOnce(files, async ({ staged, bytes }) => {
     const found = await target.stat(staged, { signal })
-    if (found?.bytes === bytes) continue
+    if (found?.bytes === bytes) return
     const what = found === undefined ? 'is gone' : `has ${found.bytes} bytes instead of ${bytes}`
-    throw new LoaderError('KFK_LOADER_TARGET', `the staged file ${target.url}/${staged} ${what}`, {
-      retriable: true,
-    })
-  }
+    const message = `the staged file ${target.url}/${staged} ${what}: run the load again`
+    throw new LoaderError('KFK_LOADER_TARGET', message, { retriable: true })
+  })
+}
+
+/** Removing what was staged for a commit that did happen would lose it, so the manifest itself has the last word. */
+async function isOurs({ target, signal }: CommitOptions, manifest: Manifest): Promise<boolean> {
+  const path = manifestPath(manifest)
+  const text = await readFile(target, path, { signal })
+  if (text !== undefined) return parseManifest(text, path).run === manifest.run
+  const message = `${target.url}/${path} was there a moment ago and is gone`
+  throw new LoaderError('KFK_LOADER_DAMAGED', message, { details: { path } })
 }

@@ -8,6 +8,8 @@
  * | `KFK_LOADER_GAP` | records were deleted from the log before they were loaded | load more often or keep longer; `skipMissing` records the gap and goes on |
  * | `KFK_LOADER_DAMAGED` | what an earlier load left is not as its manifest says | `verifyLoad` tells all of it |
  * | `KFK_LOADER_OTHER_TOPIC` | the target holds an earlier topic of this name | load into another directory |
+ * | `KFK_LOADER_LOG_BEHIND` | the log ends before what was loaded of it | it is another cluster, or it has lost records: load into another directory |
+ * | `KFK_LOADER_CORRUPT_LOG` | a batch of the log cannot be decoded | `kfk dump` shows it |
  * | `KFK_LOADER_UNBALANCED` | counts do not add up: nothing of this split was committed | a bug: report it |
  * | `KFK_LOADER_INVALID_ARGUMENT` | an option cannot be right | fix the call |
  */
@@ -17,6 +19,8 @@ export type LoaderErrorCode =
   | 'KFK_LOADER_GAP'
   | 'KFK_LOADER_DAMAGED'
   | 'KFK_LOADER_OTHER_TOPIC'
+  | 'KFK_LOADER_LOG_BEHIND'
+  | 'KFK_LOADER_CORRUPT_LOG'
   | 'KFK_LOADER_UNBALANCED'
   | 'KFK_LOADER_INVALID_ARGUMENT'
 

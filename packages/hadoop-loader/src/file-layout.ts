@@ -6,11 +6,12 @@
  *     <topic>/_rejected/<topic>+<partition>+<from>+<to>.jsonl.gz
  *     _kfk/<topic>/<partition>/<from>.json         manifest: the commit of offsets [from, to)
  *     _kfk/<topic>/<partition>/checkpoint          hint: all before it is committed and in its final place
- *     _kfk/<topic>/open-hours                      hint: hours without _SUCCESS
- *     _kfk/tmp/<topic>/<run>/...                   staging
+ *     _kfk/tmp/<topic>+<run>/...                   staging
  *
- * What begins with `_` is hidden from Hadoop's input formats.
+ * What begins with `_` is hidden from Hadoop's input formats. The `+`, which no topic has in its name, keeps staging apart
+ * from the manifests of a topic that is called `tmp`.
  */
+import { createHash } from 'node:crypto'
 
 /** What a topic may be called (Kafka's Topic.java); checked again here, because names become paths. */
 const topicName = /^[a-zA-Z0-9._-]{1,249}$/
@@ -50,16 +51,31 @@ export function checkpointPath(topic: string, partition: number): string {
   return `${manifestDir(topic, partition)}/checkpoint`
 }
 
-export function openHoursPath(topic: string): string {
-  return `_kfk/${topic}/open-hours`
+/** All staging of all topics. */
+export const stagingRoot = '_kfk/tmp'
+
+/** Staging of one load of a topic: removed as a whole. */
+export function stagingDir(topic: string, run: string): string {
+  return `${stagingRoot}/${stagingPrefix(topic)}${run}`
 }
 
-export function stagingDir(topic: string): string {
-  return `_kfk/tmp/${topic}`
+/** What the names of a topic's staging directories begin with, and those of no other topic. */
+export function stagingPrefix(topic: string): string {
+  return `${fileStem(topic)}+`
+}
+
+/** HDFS and most file systems take names of 255 bytes; a topic's may have 249, to which offsets are added. */
+const longestStem = 150
+
+/** A topic as part of a file name: shortened, and told apart by a hash, when it is very long. */
+function fileStem(topic: string): string {
+  if (topic.length <= longestStem) return topic
+  const hash = createHash('sha256').update(topic).digest('hex').slice(0, 16)
+  return `${topic.slice(0, longestStem - 17)}~${hash}`
 }
 
 function splitStem({ topic, partition, from, to }: SplitName): string {
-  return `${topic}+${partition}+${offsetDigits(from)}+${offsetDigits(to)}`
+  return `${fileStem(topic)}+${partition}+${offsetDigits(from)}+${offsetDigits(to)}`
 }
 
 /** An hour of event time: its first millisecond. */
@@ -83,11 +99,30 @@ export function rejectedFile(split: SplitName, extension: string): string {
   return `${split.topic}/_rejected/${splitStem(split)}${extension}`
 }
 
-/** Where a file is written before it is committed; the final path becomes part of the name. */
-export function stagedFile(split: SplitName, run: string, finalPath: string): string {
-  return `${stagingDir(split.topic)}/${run}/${finalPath.replaceAll('/', '~')}`
+/** Where file number `n` of a split is written before it is committed. */
+export function stagedFile(split: SplitName, run: string, n: number): string {
+  const { topic, partition, from } = split
+  return `${stagingDir(topic, run)}/${partition}~${offsetDigits(from)}~${n}`
 }
 
 export function stagedManifest(split: SplitName, run: string): string {
-  return `${stagingDir(split.topic)}/${run}/${split.partition}~${offsetDigits(split.from)}.json`
+  const { topic, partition, from } = split
+  return `${stagingDir(topic, run)}/${partition}~${offsetDigits(from)}.json`
+}
+
+/** Where a file that replaces a hint, or marks something, is written. */
+export function stagedNote(topic: string, run: string, name: string): string {
+  return `${stagingDir(topic, run)}/${name}`
+}
+
+/** The part of a path before its last `/`; empty for a name alone. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')))
+}
+
+/** Whether a path is made of names alone: none of them empty, `.` or `..`. What comes from a file is checked by this. */
+export function isPlainPath(path: string): boolean {
+  return path
+    .split('/')
+    .every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0'))
 }

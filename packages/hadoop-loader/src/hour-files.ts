@@ -1,4 +1,4 @@
-import { hourFile, hourOf, rejectedFile, stagedFile } from './file-layout.js'
+import { hourFile, hourMs, hourOf, rejectedFile, stagedFile } from './file-layout.js'
 import type { ManifestFile } from './manifest.js'
 import type { Split } from './plan.js'
 import { StagedFile } from './staged-file.js'
@@ -23,29 +23,33 @@ export class HourFiles {
   readonly #open = new Map<number, StagedFile>()
   readonly #numbers = new Map<number, number>()
   readonly #closed: ManifestFile[] = []
+  /** The hour of the last record, and its file: records come in order of time as a rule. */
+  #currentHour = NaN
+  #current: StagedFile | undefined
   #rejected: StagedFile | undefined
+  #staged = 0
 
   constructor(options: HourFilesOptions) {
     this.#options = options
   }
 
-  async add(timeMs: number, line: Uint8Array): Promise<void> {
+  /** Adds a record; returns a promise only when there is something to wait for. */
+  add(timeMs: number, line: Uint8Array): Promise<void> | undefined {
+    const sinceHour = timeMs - this.#currentHour
+    if (this.#current && sinceHour >= 0 && sinceHour < hourMs)
+      return this.#current.add(line, timeMs)
     const hour = hourOf(timeMs)
-    let file = this.#open.get(hour)
-    if (file === undefined) {
-      if (this.#open.size >= this.#options.maxOpen) await this.#closeOldest()
-      file = await this.#begin(hour)
-    } else {
-      this.#open.delete(hour)
+    const known = this.#open.get(hour)
+    if (known === undefined && this.#open.size >= this.#options.maxOpen) {
+      return this.#closeOldest().then(() => this.#addTo(hour, this.#begin(hour), timeMs, line))
     }
-    this.#open.set(hour, file)
-    await file.add(line, timeMs)
+    return this.#addTo(hour, known ?? this.#begin(hour), timeMs, line)
   }
 
-  async reject(line: Uint8Array): Promise<void> {
+  reject(line: Uint8Array): Promise<void> | undefined {
     const { split, extension } = this.#options
-    this.#rejected ??= await this.#create(rejectedFile(split, extension), 'rejected')
-    await this.#rejected.add(line, null)
+    this.#rejected ??= this.#create(rejectedFile(split, extension), 'rejected')
+    return this.#rejected.add(line, null)
   }
 
   /** Closes everything; the files in the order in which they were finished. */
@@ -55,26 +59,48 @@ export class HourFiles {
     return this.#closed
   }
 
+  /** Removes what was staged, as far as that works: a load that fails again and again must not fill the target. */
   async abort(): Promise<void> {
+    const { target } = this.#options
     const files = [...this.#open.values(), ...(this.#rejected ? [this.#rejected] : [])]
     await Promise.allSettled(files.map((file) => file.abort()))
+    try {
+      for (const { staged } of this.#closed) await target.delete(staged)
+    } catch {
+      // The target is not there: staging is removed when it has become old.
+    }
   }
 
-  #begin(hour: number): Promise<StagedFile> {
-    const n = (this.#numbers.get(hour) ?? -1) + 1
-    this.#numbers.set(hour, n)
-    return this.#create(hourFile(this.#options.split, hour, n, this.#options.extension), 'records')
+  #addTo(hour: number, file: StagedFile, timeMs: number, line: Uint8Array) {
+    this.#open.delete(hour)
+    this.#open.set(hour, file)
+    this.#currentHour = hour
+    this.#current = file
+    return file.add(line, timeMs)
   }
 
-  #create(final: string, kind: ManifestFile['kind']): Promise<StagedFile> {
+  #begin(hour: number): StagedFile {
+    const n = this.#numbers.get(hour) ?? 0
+    this.#numbers.set(hour, n + 1)
+    const { split, extension } = this.#options
+    return this.#create(hourFile(split, hour, n, extension), 'records')
+  }
+
+  #create(final: string, kind: ManifestFile['kind']): StagedFile {
     const { target, split, run, compress, signal } = this.#options
-    const staged = stagedFile(split, run, final)
-    return StagedFile.create({ target, staged, final, kind, compress, signal })
+    const staged = stagedFile(split, run, this.#staged++)
+    return new StagedFile({ target, staged, final, kind, compress, signal })
   }
 
   async #closeOldest(): Promise<void> {
     const [hour, file] = this.#open.entries().next().value!
     this.#open.delete(hour)
-    this.#closed.push(await file.close())
+    if (file === this.#current) this.#current = undefined
+    try {
+      this.#closed.push(await file.close())
+    } catch (error) {
+      await file.abort().catch(() => undefined)
+      throw error
+    }
   }
 }

@@ -25,7 +25,7 @@ export interface LoadOptions {
   readonly parallelism?: number
   /** Most offsets of a split. Default 500000. */
   readonly splitRecords?: number
-  /** Files open at once, over all splits. Default 64. Each takes 128 KiB of memory. */
+  /** Files open at once, over all splits. Default 64. Each takes up to 128 KiB of memory. */
   readonly maxOpenFiles?: number
   /** Bytes fetched at once for a split. Default 4 MiB. */
   readonly fetchBytes?: number
@@ -41,7 +41,7 @@ export interface LoadOptions {
 }
 
 export interface LoadProgress {
-  /** Records copied so far, and those to copy. */
+  /** Offsets copied so far, and those to copy: as many as records, when the log has no holes. */
   readonly records: number
   readonly totalRecords: number
   readonly splitsDone: number

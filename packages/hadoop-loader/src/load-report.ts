@@ -41,7 +41,7 @@ export class ReportBuilder {
     this.#topics.get(manifest.topic)!.push(manifest)
   }
 
-  rolledForward(_topic: string, splits: number): void {
+  rolledForward(splits: number): void {
     this.#rolledForward += splits
   }
 

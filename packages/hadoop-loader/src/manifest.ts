@@ -1,5 +1,5 @@
 import { LoaderError } from './errors.js'
-import type { SplitName } from './file-layout.js'
+import { isPlainPath, stagingRoot, type SplitName } from './file-layout.js'
 
 /** A file that a split wrote. */
 export interface ManifestFile {
@@ -91,10 +91,13 @@ export function parseManifest(text: string, path: string): Manifest {
   ]) {
     if (!isCount(manifest[name])) throw damaged(`${name} is not a count`)
   }
-  if (!Array.isArray(manifest.files) || !manifest.files.every(isManifestFile)) {
-    throw damaged('files is not a list of files')
+  const topicDir = `${manifest.topic as string}/`
+  if (!Array.isArray(manifest.files) || !manifest.files.every((file) => isFileOf(topicDir, file))) {
+    throw damaged('files is not a list of files of this topic')
   }
   const checked = value as Manifest
+  // Otherwise whoever follows the chain would walk in a circle.
+  if (checked.to <= checked.from) throw damaged(`it ends at ${checked.to} and begins later`)
   const unbalanced = imbalance(checked)
   if (unbalanced !== undefined) throw damaged(unbalanced)
   return checked
@@ -104,18 +107,21 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-function isManifestFile(value: unknown): value is ManifestFile {
+/** The paths are names to be moved: they must not lead out of staging and the topic's directory. */
+function isFileOf(topicDir: string, value: unknown): value is ManifestFile {
   if (typeof value !== 'object' || value === null) return false
   const file = value as Record<string, unknown>
-  const isPath = (path: unknown): boolean => typeof path === 'string' && path !== ''
+  const isPathIn = (dir: string, path: unknown): boolean =>
+    typeof path === 'string' && path.startsWith(dir) && isPlainPath(path)
   const isTime = (time: unknown): boolean => time === null || Number.isSafeInteger(time)
   return (
-    isPath(file.staged) &&
-    isPath(file.final) &&
+    isPathIn(`${stagingRoot}/`, file.staged) &&
+    isPathIn(topicDir, file.final) &&
     (file.kind === 'records' || file.kind === 'rejected') &&
     isCount(file.bytes) &&
     isCount(file.records) &&
     typeof file.crc32 === 'string' &&
+    /^[0-9a-f]{8}$/.test(file.crc32) &&
     isTime(file.firstTimeMs) &&
     isTime(file.lastTimeMs)
   )

@@ -1,6 +1,13 @@
 import { LoaderError } from './errors.js'
-import type { Manifest } from './manifest.js'
+import type { Manifest, ManifestFile } from './manifest.js'
+import { forEachAtOnce } from './pool.js'
 import type { Target } from './target.js'
+
+export interface RollForwardOptions {
+  readonly signal?: AbortSignal | undefined
+  /** Nothing has been moved yet as far as the caller knows: try to move before looking. */
+  readonly fresh?: boolean
+}
 
 /**
  * Moves the files of a committed split to where they belong. May be done any number of times, by several loaders at
@@ -11,34 +18,43 @@ import type { Target } from './target.js'
 export async function rollForward(
   target: Target,
   manifest: Manifest,
-  signal?: AbortSignal,
+  options: RollForwardOptions = {},
 ): Promise<boolean> {
   let moved = false
-  for (const { staged, final, bytes } of manifest.files) {
-    const there = await target.stat(final, { signal })
-    if (there === undefined) {
-      if (await move(target, staged, final, signal)) moved = true
-    }
-    const { bytes: found } = there ?? (await target.stat(final, { signal })) ?? { bytes: -1 }
-    if (found === bytes) continue
-    const problem = found < 0 ? 'is missing' : `has ${found} bytes`
-    throw new LoaderError(
-      'KFK_LOADER_DAMAGED',
-      `${target.url}/${final} ${problem}, committed were ${bytes}; its staged form is ${staged}`,
-      { details: { final, staged, bytes } },
-    )
-  }
+  await forEachAtOnce(manifest.files, async (file) => {
+    if (await settle(target, file, options)) moved = true
+  })
   return moved
+}
+
+/** Returns whether this call moved the file. */
+async function settle(
+  target: Target,
+  { staged, final, bytes }: ManifestFile,
+  { signal, fresh = false }: RollForwardOptions,
+): Promise<boolean> {
+  let moved = false
+  let found = fresh ? undefined : await target.stat(final, { signal })
+  if (found === undefined) {
+    moved = await move(target, { staged, final, fresh }, signal)
+    found = await target.stat(final, { signal })
+  }
+  if (found?.bytes === bytes) return moved
+  const problem = found === undefined ? 'is missing' : `has ${found.bytes} bytes`
+  throw new LoaderError(
+    'KFK_LOADER_DAMAGED',
+    `${target.url}/${final} ${problem}, committed were ${bytes}; its staged form was ${staged}`,
+    { details: { final, staged, bytes } },
+  )
 }
 
 /** False when somebody else was quicker, or nothing is there to be moved: the caller looks at the result. */
 async function move(
   target: Target,
-  staged: string,
-  final: string,
+  { staged, final, fresh }: { staged: string; final: string; fresh: boolean },
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  if ((await target.stat(staged, { signal })) === undefined) return false
+  if (!fresh && (await target.stat(staged, { signal })) === undefined) return false
   try {
     return await target.renameIfAbsent(staged, final, { signal })
   } catch (error) {

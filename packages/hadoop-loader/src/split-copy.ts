@@ -14,10 +14,9 @@ export interface SplitCopyOptions extends RangeReaderOptions {
   readonly compress: boolean
   readonly maxOpenFiles: number
   readonly run: string
-  readonly topicId: string
   readonly nowMs: number
-  /** Called after each batch. */
-  readonly onRecords: (records: number, bytes: number) => void
+  /** Called after each batch with the number of offsets that it has covered. */
+  readonly onOffsets: (offsets: number) => void
 }
 
 /**
@@ -37,29 +36,27 @@ export async function copySplit(options: SplitCopyOptions, split: Split): Promis
     signal,
   })
   try {
-    const counts = { read: 0, records: 0, rejected: 0 }
-    for await (const { records } of readRange(options, split)) {
-      let bytes = 0
+    const counts = { records: 0, rejected: 0 }
+    let position = split.from
+    for await (const { records, nextOffset } of readRange(options, split)) {
       for (const record of records) {
-        counts.read += 1
         const source = { topic: split.topic, partition: split.partition, record }
         const placed = place(options, source)
-        if (placed instanceof Unplaceable) {
-          counts.rejected += 1
-          await files.reject(rejectedLine(source, placed.message))
-        } else {
-          counts.records += 1
-          bytes += placed.line.length
-          await files.add(placed.timeMs, placed.line)
-        }
+        const rejected = placed instanceof Unplaceable
+        const wait = rejected
+          ? files.reject(rejectedLine(source, placed.message))
+          : files.add(placed.timeMs, placed.line)
+        counts[rejected ? 'rejected' : 'records'] += 1
+        if (wait !== undefined) await wait
       }
-      options.onRecords(records.length, bytes)
+      options.onOffsets(nextOffset - position)
+      position = nextOffset
     }
-    const control = split.to - split.from - counts.read
+    const control = split.to - split.from - counts.records - counts.rejected
     const closed = await files.close()
     return balanced({
       ...manifestOf(options, split),
-      ...pick(counts),
+      ...counts,
       control,
       missing: 0,
       files: closed,
@@ -85,10 +82,6 @@ function manifestOf(
 ) {
   const { topic, partition, from, to } = split
   return { version: 1, topic, topicId, partition, from, to, run, createdMs: nowMs } as const
-}
-
-function pick({ records, rejected }: { records: number; rejected: number }) {
-  return { records, rejected }
 }
 
 function balanced(manifest: Manifest): Manifest {

@@ -1,9 +1,10 @@
-import { stagingDir } from './file-layout.js'
+import { stagingPrefix, stagingRoot } from './file-layout.js'
 import type { Target } from './target.js'
 
 /**
- * Removes what loads that died long ago left in staging. To be called after everything that was committed has been
- * moved: then nothing in staging is needed but by loads that still run, and these are younger than `maxAgeMs`.
+ * Removes what loads of a topic that died long ago left in staging. To be called after everything that was committed of
+ * the topic has been moved: then nothing in its staging is needed but by loads that still run, and these are younger
+ * than `maxAgeMs`. (One that is not finds its files gone before it commits, and fails.) Returns how many were removed.
  */
 export async function removeOldStaging(
   target: Target,
@@ -11,16 +12,14 @@ export async function removeOldStaging(
   options: { readonly nowMs: number; readonly maxAgeMs: number; readonly signal: AbortSignal },
 ): Promise<number> {
   const { nowMs, maxAgeMs, signal } = options
+  const prefix = stagingPrefix(topic)
   let removed = 0
-  for (const entry of await target.list(stagingDir(topic), { signal })) {
-    const path = `${stagingDir(topic)}/${entry.name}`
-    if (nowMs - (await lastTouched(target, path, entry.modifiedMs)) < maxAgeMs) continue
-    if (await target.delete(path, { signal })) removed += 1
+  for (const { name, modifiedMs } of await target.list(stagingRoot, { signal })) {
+    if (!name.startsWith(prefix) || nowMs - modifiedMs < maxAgeMs) continue
+    const dir = `${stagingRoot}/${name}`
+    const inside = await target.list(dir, { signal })
+    if (inside.some((entry) => nowMs - entry.modifiedMs < maxAgeMs)) continue
+    if (await target.delete(dir, { signal })) removed += 1
   }
   return removed
-}
-
-async function lastTouched(target: Target, path: string, modifiedMs: number): Promise<number> {
-  const inside = await target.list(path).catch(() => [])
-  return inside.reduce((latest, entry) => Math.max(latest, entry.modifiedMs), modifiedMs)
 }

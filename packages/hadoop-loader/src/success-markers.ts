@@ -1,48 +1,53 @@
-import { hourDir, hourMs, openHoursPath, stagingDir } from './file-layout.js'
-import { readFile, writeFile, type Target } from './target.js'
+import type { PartitionChain } from './chain.js'
+import { hourDir, hourMs, stagedNote } from './file-layout.js'
+import { forEachAtOnce } from './pool.js'
+import { writeFile, type Target } from './target.js'
 
 export interface HoursOptions {
   readonly target: Target
   readonly topic: string
-  /** Hours that this load has written to. */
-  readonly written: ReadonlySet<number>
-  /** Latest event time of every partition that has any records. */
-  readonly partitionTimes: readonly number[]
   readonly run: string
+  /** The chains of all partitions. */
+  readonly chains: readonly PartitionChain[]
+  /** Event time that all partitions have passed. */
+  readonly passedMs: number
   readonly signal: AbortSignal
 }
 
 /**
  * Marks the hours that every partition has passed with `_SUCCESS`, as Hadoop's jobs do: readers that wait for it see an
  * hour that is complete as far as time order tells. A late event still lands in its hour afterwards. Returns the hours
- * that were marked. The list of hours without a mark is a hint: losing it leaves marks out, never makes a wrong one.
+ * that were marked; the chains forget them.
  */
 export async function markPassedHours(options: HoursOptions): Promise<number[]> {
-  const { target, topic, written, partitionTimes, run, signal } = options
-  if (partitionTimes.length === 0) return []
-  const passedMs = Math.min(...partitionTimes)
-  const open = new Set([...(await readOpenHours(options)), ...written])
+  const { target, topic, run, chains, passedMs, signal } = options
+  const hours = new Set(chains.flatMap(({ openHours }) => [...openHours]))
+  const passed = [...hours].filter((hour) => hour + hourMs <= passedMs)
   const marked: number[] = []
-  for (const hour of [...open].sort((a, b) => a - b)) {
-    if (hour + hourMs > passedMs) continue
-    open.delete(hour)
+  await forEachAtOnce(passed, async (hour) => {
     const path = `${hourDir(topic, hour)}/_SUCCESS`
-    if ((await target.stat(path, { signal })) !== undefined) continue
-    await writeFile(target, path, '', { signal })
-    marked.push(hour)
-  }
-  const staged = `${stagingDir(topic)}/${run}/open-hours`
-  await writeFile(target, staged, JSON.stringify([...open]), { signal })
-  await target.replace(staged, openHoursPath(topic), { signal })
-  return marked
+    if ((await target.stat(path, { signal })) === undefined) {
+      const staged = stagedNote(topic, run, `success~${hour}`)
+      await writeFile(target, staged, '', { signal })
+      if (await target.renameIfAbsent(staged, path, { signal })) marked.push(hour)
+    }
+    for (const chain of chains) chain.closeHour(hour)
+  })
+  return marked.sort((a, b) => a - b)
 }
 
-async function readOpenHours({ target, topic, signal }: HoursOptions): Promise<number[]> {
-  const text = await readFile(target, openHoursPath(topic), { signal })
-  try {
-    const hours = JSON.parse(text ?? '[]') as unknown
-    return Array.isArray(hours) ? hours.filter((hour) => Number.isSafeInteger(hour)) : []
-  } catch {
-    return []
-  }
+/** The time that all partitions with records have passed; undefined when one of them tells none. */
+export function timePassedByAll(
+  partitions: readonly {
+    readonly logStartOffset: number
+    readonly highWatermark: number
+    readonly chain: Pick<PartitionChain, 'passedMs'>
+  }[],
+): number | undefined {
+  const withRecords = partitions.filter(
+    ({ logStartOffset, highWatermark }) => highWatermark > logStartOffset,
+  )
+  const times = withRecords.map(({ chain }) => chain.passedMs)
+  if (times.length === 0 || times.includes(null)) return undefined
+  return Math.min(...(times as number[]))
 }

@@ -1,3 +1,5 @@
+import { LoaderError } from './errors.js'
+
 /**
  * Where a load goes: a tree of files. Paths are relative to the target's root, separated by `/`, without `.` and `..`.
  *
@@ -15,7 +17,8 @@ export interface Target {
   /**
    * The commit primitive: moves a file to a name that must be free, in one step, making the parents of `to`. True when
    * this call made `to`; false when `to` is there already, whoever made it. Of any number of concurrent calls with the
-   * same `to` exactly one gets true. Rejects when `from` is missing and `to` too.
+   * same `to` exactly one gets true. Rejects when `from` is missing and `to` too. A target that sends a request again
+   * because its answer was lost finds out which of the two it is: while `from` is still there, another one has won.
    */
   renameIfAbsent(from: string, to: string, options?: TargetOptions): Promise<boolean>
   /** Moves a file, replacing what is at `to`. For hints that may be lost. */
@@ -66,7 +69,10 @@ export async function writeFile(
   }
 }
 
-/** Reads a small file as a whole; undefined when there is none. Longer than `maxBytes` is an error of the caller's. */
+/** Manifests and checkpoints are small: a split over all hours of ten years has a manifest of 40 MB. */
+const maxFileBytes = 256 * 1024 * 1024
+
+/** Reads a small file as a whole; undefined when there is none. */
 export async function readFile(
   target: Target,
   path: string,
@@ -74,6 +80,14 @@ export async function readFile(
 ): Promise<string | undefined> {
   if ((await target.stat(path, options)) === undefined) return undefined
   const chunks: Uint8Array[] = []
-  for await (const chunk of target.read(path, options)) chunks.push(chunk)
+  let bytes = 0
+  for await (const chunk of target.read(path, options)) {
+    bytes += chunk.length
+    if (bytes > maxFileBytes) {
+      const message = `${target.url}/${path} is longer than ${maxFileBytes} bytes: it is no file of a load`
+      throw new LoaderError('KFK_LOADER_DAMAGED', message, { details: { path } })
+    }
+    chunks.push(chunk)
+  }
   return Buffer.concat(chunks).toString('utf8')
 }

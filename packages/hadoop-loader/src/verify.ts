@@ -3,7 +3,8 @@ import { crc32 } from 'node:zlib'
 import { listManifests } from './chain.js'
 import { LoaderError } from './errors.js'
 import { isTopicName, manifestPath } from './file-layout.js'
-import { parseManifest, type Manifest } from './manifest.js'
+import { parseManifest, type Manifest, type ManifestFile } from './manifest.js'
+import { forEachAtOnce } from './pool.js'
 import { readFile, type Target } from './target.js'
 
 export interface VerifyOptions {
@@ -27,6 +28,7 @@ export interface VerifiedTopic {
 }
 
 export interface VerifyReport {
+  /** True when there is no problem. */
   readonly ok: boolean
   /** What is wrong, each naming the place. */
   readonly problems: readonly string[]
@@ -34,101 +36,155 @@ export interface VerifyReport {
 }
 
 /**
- * Proves what a target holds: of every partition the chain of manifests is contiguous, the counts of each balance, and
- * every file is in its final place with the length (and checksum) that was committed.
+ * Proves what a target holds: of every partition the chain of manifests is contiguous, the counts of each balance, every
+ * file is in its final place with the length (and checksum) that was committed, and there is no file beside them.
+ * Meant for a target into which nothing is being loaded. Changes nothing.
+ *
+ * @throws LoaderError, ClientError when it cannot look; what it finds is in the report
  */
 export async function verifyLoad(options: VerifyOptions): Promise<VerifyReport> {
   const problems: string[] = []
   const topics: VerifiedTopic[] = []
   for (const topic of options.topics) {
     if (!isTopicName(topic)) {
-      throw new LoaderError(
-        'KFK_LOADER_INVALID_ARGUMENT',
-        `${JSON.stringify(topic)} is no topic name`,
-      )
+      const message = `${JSON.stringify(topic)} is no topic name`
+      throw new LoaderError('KFK_LOADER_INVALID_ARGUMENT', message)
     }
-    const total = { topic, records: 0, rejected: 0, control: 0, missing: 0, files: 0, bytes: 0 }
-    for (const partition of await partitionsOf(options, topic)) {
-      const end = await verifyPartition(options, { topic, partition, problems, total })
-      await compareWithLog(options, { topic, partition, end, problems })
-    }
-    topics.push(total)
+    topics.push(await new TopicVerification(options, topic, problems).run())
   }
   return { ok: problems.length === 0, problems, topics }
 }
 
-async function partitionsOf(
-  { target, client, signal }: VerifyOptions,
-  topic: string,
-): Promise<number[]> {
-  if (client) {
-    const { partitions } = await client.metadata.topic(topic, { signal, autoCreate: false })
-    return partitions.map(({ index }) => index)
+/** Of one topic. */
+class TopicVerification {
+  readonly #options: VerifyOptions
+  readonly #topic: string
+  readonly #problems: string[]
+  readonly #total = { records: 0, rejected: 0, control: 0, missing: 0, files: 0, bytes: 0 }
+  readonly #committed = new Set<string>()
+
+  constructor(options: VerifyOptions, topic: string, problems: string[]) {
+    this.#options = options
+    this.#topic = topic
+    this.#problems = problems
   }
-  const entries = await target.list(`_kfk/${topic}`, { signal })
-  return entries
-    .filter(({ isDirectory, name }) => isDirectory && /^\d+$/.test(name))
-    .map(({ name }) => Number(name))
-    .sort((a, b) => a - b)
-}
 
-interface Progress {
-  readonly topic: string
-  readonly partition: number
-  readonly problems: string[]
-  readonly total: { -readonly [Name in keyof VerifiedTopic]: VerifiedTopic[Name] }
-}
+  async run(): Promise<VerifiedTopic> {
+    const { client, signal } = this.#options
+    const topic = this.#topic
+    const log = client && (await client.metadata.topic(topic, { signal, autoCreate: false }))
+    const partitions = log ? log.partitions.map(({ index }) => index) : await this.#loaded()
+    const ends = new Map<number, number | undefined>()
+    for (const partition of partitions) {
+      ends.set(partition, await this.#verifyChain(partition, log?.topicId))
+    }
+    await this.#findStrays()
+    if (client) await this.#compareWithLog(client, ends)
+    return { topic, ...this.#total }
+  }
 
-/** Returns the end of the chain; undefined when there is none. */
-async function verifyPartition(
-  options: VerifyOptions,
-  progress: Progress,
-): Promise<number | undefined> {
-  const { target, signal } = options
-  const { topic, partition, problems, total } = progress
-  let end: number | undefined
-  for (const from of await listManifests({ target, topic, partition, signal })) {
-    const path = manifestPath({ topic, partition, from })
-    let manifest: Manifest
+  /** Partitions that the target knows of. */
+  async #loaded(): Promise<number[]> {
+    const { target, signal } = this.#options
+    const entries = await target.list(`_kfk/${this.#topic}`, { signal })
+    return entries
+      .filter(({ isDirectory, name }) => isDirectory && /^\d+$/.test(name))
+      .map(({ name }) => Number(name))
+      .sort((a, b) => a - b)
+  }
+
+  /** Returns the end of the chain; undefined when there is none. */
+  async #verifyChain(partition: number, topicId?: string): Promise<number | undefined> {
+    const { target, signal } = this.#options
+    const [topic, problems] = [this.#topic, this.#problems]
+    let end: number | undefined
+    for (const from of await listManifests({ target, topic, partition }, signal)) {
+      const manifest = await this.#readManifest(manifestPath({ topic, partition, from }))
+      if (manifest === undefined) continue
+      if (topicId !== undefined && manifest.topicId !== topicId) {
+        problems.push(`${topic}-${partition} from ${from} is of an earlier topic of this name`)
+      }
+      if (end !== undefined && from !== end) {
+        const offsets = `offsets ${Math.min(from, end)} to ${Math.max(from, end) - 1}`
+        const where = from > end ? 'in no manifest' : 'in two manifests'
+        problems.push(`${topic}-${partition}: ${offsets} are ${where}`)
+      }
+      end = manifest.to
+      for (const count of ['records', 'rejected', 'control', 'missing'] as const) {
+        this.#total[count] += manifest[count]
+      }
+      await forEachAtOnce(manifest.files, (file) => this.#verifyFile(file))
+    }
+    return end
+  }
+
+  async #readManifest(path: string): Promise<Manifest | undefined> {
+    const { target, signal } = this.#options
+    const text = await readFile(target, path, { signal })
     try {
-      manifest = parseManifest((await readFile(target, path, { signal })) ?? '', path)
+      return parseManifest(text ?? '', path)
     } catch (error) {
-      problems.push((error as Error).message)
-      continue
+      this.#problems.push((error as Error).message)
+      return undefined
     }
-    if (end !== undefined && from !== end) {
-      problems.push(
-        `${topic}-${partition}: offsets ${Math.min(from, end)} to ${Math.max(from, end) - 1} are ${from > end ? 'in no manifest' : 'in two manifests'}`,
-      )
-    }
-    end = manifest.to
-    total.records += manifest.records
-    total.rejected += manifest.rejected
-    total.control += manifest.control
-    total.missing += manifest.missing
-    await verifyFiles(options, manifest, progress)
   }
-  return end
-}
 
-async function verifyFiles(
-  options: VerifyOptions,
-  manifest: Manifest,
-  progress: Progress,
-): Promise<void> {
-  const { target, signal, checksums } = options
-  for (const { final, bytes, crc32: wanted } of manifest.files) {
-    progress.total.files += 1
-    progress.total.bytes += bytes
+  async #verifyFile({ final, bytes, crc32: wanted }: ManifestFile): Promise<void> {
+    const { target, signal, checksums } = this.#options
+    this.#committed.add(final)
+    this.#total.files += 1
+    this.#total.bytes += bytes
     const found = await target.stat(final, { signal })
-    if (found === undefined) {
-      progress.problems.push(
-        `${final} is missing (a load moves it there if its staged form is left)`,
+    const problem =
+      found === undefined
+        ? 'is missing (a load moves it there if its staged form is left)'
+        : found.bytes !== bytes
+          ? `has ${found.bytes} bytes, committed were ${bytes}`
+          : checksums === true && (await checksumOf(target, final, signal)) !== wanted
+            ? 'has other bytes than were committed (checksum)'
+            : undefined
+    if (problem !== undefined) this.#problems.push(`${final} ${problem}`)
+  }
+
+  /** Files that a reader of the topic sees, but that no load has committed: their records may be there twice. */
+  async #findStrays(): Promise<void> {
+    const { target, signal } = this.#options
+    const dirs = async (path: string, prefix: string): Promise<string[]> => {
+      const entries = await target.list(path, { signal })
+      const found = entries.filter(
+        ({ isDirectory, name }) => isDirectory && name.startsWith(prefix),
       )
-    } else if (found.bytes !== bytes) {
-      progress.problems.push(`${final} has ${found.bytes} bytes, committed were ${bytes}`)
-    } else if (checksums === true && (await checksumOf(target, final, signal)) !== wanted) {
-      progress.problems.push(`${final} has other bytes than were committed (checksum)`)
+      return found.map(({ name }) => `${path}/${name}`)
+    }
+    await forEachAtOnce(await dirs(this.#topic, 'dt='), async (day) => {
+      for (const hour of await dirs(day, 'hour=')) {
+        for (const { name } of await target.list(hour, { signal })) {
+          const path = `${hour}/${name}`
+          if (/^[_.]/.test(name) || this.#committed.has(path)) continue
+          this.#problems.push(`${path} is in no manifest: no load has committed it`)
+        }
+      }
+    })
+  }
+
+  async #compareWithLog(client: Client, ends: ReadonlyMap<number, number | undefined>) {
+    const { signal } = this.#options
+    const admin = createAdmin({ client })
+    const topic = this.#topic
+    const queries = [...ends.keys()].map((partition) => ({
+      topic,
+      partition,
+      at: 'latest' as const,
+    }))
+    for (const { partition, offset } of await admin.listOffsets(queries, { signal })) {
+      const end = ends.get(partition)
+      const highWatermark = Number(offset)
+      if ((end ?? 0) === highWatermark) continue
+      const problem =
+        (end ?? 0) < highWatermark
+          ? `loaded up to ${end ?? 'nothing'}, the log ends at ${highWatermark}: load again`
+          : `loaded up to ${end}, but the log ends at ${highWatermark}: it has lost records`
+      this.#problems.push(`${topic}-${partition}: ${problem}`)
     }
   }
 }
@@ -141,26 +197,4 @@ async function checksumOf(
   let sum = 0
   for await (const chunk of target.read(path, { signal })) sum = crc32(chunk, sum)
   return (sum >>> 0).toString(16).padStart(8, '0')
-}
-
-async function compareWithLog(
-  { client, signal }: VerifyOptions,
-  at: { topic: string; partition: number; end: number | undefined; problems: string[] },
-): Promise<void> {
-  if (!client) return
-  const { topic, partition, end, problems } = at
-  const admin = createAdmin({ client })
-  const query = { topic, partition, at: 'latest' as const }
-  const [found] = await admin.listOffsets([query], { signal })
-  const highWatermark = Number(found!.offset)
-  if (end === undefined && highWatermark === 0) return
-  if ((end ?? 0) < highWatermark) {
-    problems.push(
-      `${topic}-${partition}: loaded up to ${end ?? 'nothing'}, the log ends at ${highWatermark}: load again`,
-    )
-  } else if (end! > highWatermark) {
-    problems.push(
-      `${topic}-${partition}: loaded up to ${end}, but the log ends at ${highWatermark}: it has lost records`,
-    )
-  }
 }

@@ -1,25 +1,32 @@
+import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import fsp from 'node:fs/promises'
 import nodePath from 'node:path'
 import { LoaderError } from '../errors.js'
+import { isPlainPath } from '../file-layout.js'
 import type { Target, TargetEntry, TargetOptions, TargetWriter } from '../target.js'
 
 /**
  * A directory of this machine. Files and the names given to them are on disk (fsync) when a method says so, so that a
- * committed load survives a power loss too.
+ * committed load survives a power loss too. The file system must have hard links.
  */
 export function localTarget(directory: string): Target {
   return new LocalTarget(nodePath.resolve(directory))
 }
 
 class LocalTarget implements Target {
+  /** Directories are made one call after the other: a name counts only once its parent has been synced. */
+  #making: Promise<unknown> = Promise.resolve()
+
   constructor(readonly url: string) {}
 
   async create(path: string, options: TargetOptions = {}): Promise<TargetWriter> {
     const file = this.#resolve(path)
     return this.#run('create', path, options, async () => {
-      await fsp.mkdir(nodePath.dirname(file), { recursive: true })
-      return new LocalWriter(await fsp.open(file, 'w'), file)
+      await this.#makeParent(file)
+      // Removed and made anew rather than emptied: the leftover may be a link to somewhere else.
+      await fsp.rm(file, { force: true })
+      return new LocalWriter(await fsp.open(file, 'wx'), file)
     })
   }
 
@@ -38,7 +45,7 @@ class LocalTarget implements Target {
   renameIfAbsent(from: string, to: string, options: TargetOptions = {}): Promise<boolean> {
     const [source, destination] = [this.#resolve(from), this.#resolve(to)]
     return this.#run('rename', from, options, async () => {
-      await fsp.mkdir(nodePath.dirname(destination), { recursive: true })
+      await this.#makeParent(destination)
       try {
         // A hard link never replaces a name that is there; rename(2) would.
         await fsp.link(source, destination)
@@ -57,7 +64,7 @@ class LocalTarget implements Target {
   replace(from: string, to: string, options: TargetOptions = {}): Promise<void> {
     const [source, destination] = [this.#resolve(from), this.#resolve(to)]
     return this.#run('rename', from, options, async () => {
-      await fsp.mkdir(nodePath.dirname(destination), { recursive: true })
+      await this.#makeParent(destination)
       await fsp.rename(source, destination)
       await syncDirectory(nodePath.dirname(destination))
     })
@@ -80,18 +87,40 @@ class LocalTarget implements Target {
     const full = this.#resolve(path)
     return this.#run('delete', path, options, async () => {
       if ((await entryOf(full)) === undefined) return false
-      await fsp.rm(full, { recursive: true, force: true })
+      await this.#checkInside(nodePath.dirname(full))
+      // First out of the way under another name: what is in a directory goes at once, never bit by bit.
+      const doomed = nodePath.join(nodePath.dirname(full), `.deleted-${randomUUID()}`)
+      await fsp.rename(full, doomed)
+      await fsp.rm(doomed, { recursive: true, force: true })
       return true
     })
   }
 
   /** Names come from validated parts; this is the last line of defence. */
   #resolve(path: string): string {
-    const parts = path.split('/')
-    if (parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'))) {
-      throw new LoaderError('KFK_LOADER_INVALID_ARGUMENT', `'${path}' is no path in a target`)
-    }
-    return nodePath.join(this.url, ...parts)
+    if (isPlainPath(path)) return nodePath.join(this.url, path)
+    throw new LoaderError('KFK_LOADER_INVALID_ARGUMENT', `'${path}' is no path in a target`)
+  }
+
+  #makeParent(file: string): Promise<void> {
+    const directory = nodePath.dirname(file)
+    const made = this.#making.then(async () => {
+      const first = await fsp.mkdir(directory, { recursive: true })
+      if (first !== undefined) await syncBetween(nodePath.dirname(first), directory)
+      await this.#checkInside(directory)
+    })
+    this.#making = made.catch(() => undefined)
+    return made
+  }
+
+  /** Somebody who may write into the target must not be able to lead a load out of it by a symbolic link. */
+  async #checkInside(directory: string): Promise<void> {
+    const [root, real] = await Promise.all([fsp.realpath(this.url), fsp.realpath(directory)])
+    if (real === root || real.startsWith(root + nodePath.sep)) return
+    throw new LoaderError(
+      'KFK_LOADER_TARGET',
+      `${directory} leads to ${real}, which is outside of ${this.url}: a load follows no symbolic link out of its target`,
+    )
   }
 
   async #run<T>(
@@ -171,6 +200,14 @@ function emptyWhenMissing(error: NodeJS.ErrnoException): string[] {
   throw error
 }
 
+/** Syncs every directory from `top` to the parent of `bottom`: each holds the name of a new one. */
+async function syncBetween(top: string, bottom: string): Promise<void> {
+  for (let directory = nodePath.dirname(bottom); ; directory = nodePath.dirname(directory)) {
+    await syncDirectory(directory)
+    if (directory === top || directory === nodePath.dirname(directory)) return
+  }
+}
+
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await fsp.open(directory, 'r')
   try {
@@ -182,18 +219,29 @@ async function syncDirectory(directory: string): Promise<void> {
 
 const advice: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full: make room and run the load again, it goes on where it was',
+  EDQUOT: 'the quota is used up: make room and run the load again, it goes on where it was',
   EACCES: 'no permission: choose a directory that this user may write',
+  EPERM:
+    'not permitted: choose a directory that this user may write, on a file system with hard links',
+  ENOTSUP: 'this file system has no hard links, which make the commit safe: choose another one',
   EROFS: 'the file system is read-only',
   ENOTDIR: 'a file is in the way of a directory',
+  EEXIST: 'a file is in the way of a directory',
+  EISDIR: 'a directory is in the way of a file',
 }
 
-function targetError(what: string, where: string, cause: unknown): LoaderError {
+function targetError(what: string, where: string, cause: unknown): unknown {
   if (cause instanceof LoaderError) return cause
   const { code, message } = cause as NodeJS.ErrnoException
-  const why = advice[code ?? ''] ?? message
-  const retriable = code === 'ENOSPC' || code === 'EMFILE'
-  return new LoaderError('KFK_LOADER_TARGET', `cannot ${what} ${where}: ${why}`, {
-    cause,
-    retriable,
-  })
+  // An abort, or a mistake of the caller's: it comes as it is.
+  if (typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) return cause
+  const retriable = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EIO'].includes(code)
+  return new LoaderError(
+    'KFK_LOADER_TARGET',
+    `cannot ${what} ${where}: ${advice[code] ?? message}`,
+    {
+      cause,
+      retriable,
+    },
+  )
 }
