@@ -4,14 +4,14 @@ import path from 'node:path'
 import { freePorts, type RunningProcess, startProcess } from '../../../src/index.js'
 
 /** The built program: what users run. */
-const kfk = path.resolve(__dirname, '../../../../cli/dist/bin.js')
+export const kfkProgram = path.resolve(__dirname, '../../../../cli/dist/bin.js')
 
 /** Starts `kfk broker` and takes it as it comes. */
 export function runKfkBroker(
   args: readonly string[],
   options: { env?: NodeJS.ProcessEnv; cwd?: string } = {},
 ): RunningProcess {
-  return startProcess(process.execPath, [kfk, 'broker', ...args], options)
+  return startProcess(process.execPath, [kfkProgram, 'broker', ...args], options)
 }
 
 /** A broker as a process of its own, that keeps its port and its data over its lives. */
