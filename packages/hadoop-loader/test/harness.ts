@@ -1,5 +1,5 @@
 /** A broker in memory of the test's process, records in it, and what is found in a target afterwards. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
@@ -63,47 +63,57 @@ export function views(
   })
 }
 
-/** Paths of all files below a directory, sorted. */
-export async function filesBelow(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1))
-    .sort()
+/** Paths of all files of a target, sorted. */
+export async function filesOf(target: Target, dir?: string): Promise<string[]> {
+  const roots = dir === undefined ? await topLevel(target) : [dir]
+  const found: string[] = []
+  for (const root of roots) {
+    for (const { name, isDirectory } of await target.list(root)) {
+      const path = `${root}/${name}`
+      if (isDirectory) found.push(...(await filesOf(target, path)))
+      else found.push(path)
+    }
+  }
+  return found.sort()
+}
+
+/** Topics of a target, by its manifests, and what the loader keeps for itself. */
+async function topLevel(target: Target): Promise<string[]> {
+  const topics = await target.list('_kfk')
+  return ['_kfk', ...topics.map(({ name }) => name).filter((name) => name !== 'tmp')]
 }
 
 /** Final data files of a topic: what a job over the topic's directory reads. */
-export async function dataFiles(dir: string, topic: string): Promise<string[]> {
-  const hidden = /(^|\/)[_.]/
-  const all = await filesBelow(dir).catch(() => [])
-  return all.filter((path) => path.startsWith(`${topic}/`) && !hidden.test(path))
+export async function dataFiles(target: Target, topic: string): Promise<string[]> {
+  const all = await filesOf(target, topic)
+  return all.filter((path) => !/\/[_.]/.test(path))
 }
 
-export async function linesOf(dir: string, path: string): Promise<string[]> {
-  const bytes = await readFile(join(dir, path))
+export async function linesOf(target: Target, path: string): Promise<string[]> {
+  const bytes = await bytesOf(target, path)
   const text = (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString()
   return text.split('\n').slice(0, -1)
 }
 
-/** The JSON values of all final files of a topic. */
-export async function loadedValues<T = { n: number }>(dir: string, topic: string): Promise<T[]> {
-  const files = await dataFiles(dir, topic)
-  const lines = await Promise.all(files.map((path) => linesOf(dir, path)))
-  return lines.flat().map((line) => JSON.parse(line) as T)
+/** Lines of all final files of a topic. */
+export async function loadedLines(target: Target, topic: string): Promise<string[]> {
+  const files = await dataFiles(target, topic)
+  const lines = await Promise.all(files.map((path) => linesOf(target, path)))
+  return lines.flat()
 }
 
 /** Numbers of the loaded records, sorted; a record twice is a number twice. */
-export async function loadedNumbers(dir: string, topic: string): Promise<number[]> {
-  const values = await loadedValues(dir, topic)
-  return values.map(({ n }) => n).sort((a, b) => a - b)
+export async function loadedNumbers(target: Target, topic: string): Promise<number[]> {
+  const lines = await loadedLines(target, topic)
+  return lines.map((line) => (JSON.parse(line) as { n: number }).n).sort((a, b) => a - b)
 }
 
 export function numbers(count: number, first = 0): number[] {
   return Array.from({ length: count }, (_, index) => first + index)
 }
 
-export async function textOf(target: Target, path: string): Promise<string> {
+export async function bytesOf(target: Target, path: string): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   for await (const chunk of target.read(path)) chunks.push(chunk)
-  return Buffer.concat(chunks).toString()
+  return Buffer.concat(chunks)
 }

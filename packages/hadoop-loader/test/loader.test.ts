@@ -5,7 +5,7 @@ import { localTarget } from '../src/targets/local.js'
 import { verifyLoad } from '../src/verify.js'
 import {
   dataFiles,
-  filesBelow,
+  filesOf,
   loadedNumbers,
   numbers,
   removeTemporaryDirectories,
@@ -37,15 +37,15 @@ test('loads everything once, then only what is new, and verifies', async () => {
   }
   const report = await runLoad(load)
   expect(report).toMatchObject({ records: 5000, rejected: 0, control: 0, missing: 0, splits: 12 })
-  expect(await loadedNumbers(dir, 'page-views')).toEqual(numbers(5000))
-  expect((await filesBelow(dir)).filter((path) => path.startsWith('_kfk/tmp'))).toEqual([])
+  expect(await loadedNumbers(target, 'page-views')).toEqual(numbers(5000))
+  expect(await filesOf(target, '_kfk/tmp')).toEqual([])
 
   expect(await runLoad(load)).toMatchObject({ records: 0, splits: 0, files: 0, rolledForward: 0 })
   expect(await planLoad(load)).toEqual({ splits: [], gaps: [], offsets: 0 })
 
   await cluster.fill('page-views', views(100, { first: 5000, partitions: 3 }))
   expect(await runLoad(load)).toMatchObject({ records: 100, splits: 3 })
-  expect(await loadedNumbers(dir, 'page-views')).toEqual(numbers(5100))
+  expect(await loadedNumbers(target, 'page-views')).toEqual(numbers(5100))
 
   const verified = await verifyLoad({ ...load, checksums: true })
   expect(verified).toMatchObject({ ok: true, problems: [] })
@@ -55,13 +55,9 @@ test('loads everything once, then only what is new, and verifies', async () => {
 test('files are readable by zcat', async () => {
   await cluster.fill('zipped', views(20_000, { stepMs: 1 }))
   const dir = await temporaryDirectory()
-  await runLoad({
-    client: cluster.client,
-    topics: ['zipped'],
-    target: localTarget(dir),
-    timeField: 'time',
-  })
-  const [file] = await dataFiles(dir, 'zipped')
+  const target = localTarget(dir)
+  await runLoad({ client: cluster.client, topics: ['zipped'], target, timeField: 'time' })
+  const [file] = await dataFiles(target, 'zipped')
   const text = execFileSync('zcat', [join(dir, file!)], { maxBuffer: 1 << 26 }).toString()
   expect(text.match(/\n/g)).toHaveLength(20_000)
 })
