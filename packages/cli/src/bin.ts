@@ -2,7 +2,10 @@
 import { runCli } from './cli.js'
 import { exitCodes } from './errors.js'
 
-/** A command that is done ends by itself; should something keep the process, it is ended after this long, ms. */
+/**
+ * A command that is done ends by itself; should something keep the process, it is ended after this
+ * long, ms.
+ */
 const lingerMs = 2000
 
 const stop = new AbortController()

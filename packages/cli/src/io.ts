@@ -3,7 +3,10 @@ import type { Writable } from 'node:stream'
 /** A stream for output; a terminal says so. */
 export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number }
 
-/** Everything outside of the command: a test passes its own, the program passes those of the process. */
+/**
+ * Everything outside of the command: a test passes its own, the program passes those of the
+ * process.
+ */
 export interface CliIo {
   /** Bytes for `kfk produce`. */
   readonly stdin: AsyncIterable<Uint8Array | string> & { readonly isTTY?: boolean }

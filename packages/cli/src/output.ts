@@ -3,8 +3,8 @@ import { CliError } from './errors.js'
 import type { OutputStream } from './io.js'
 
 /**
- * Standard output with back-pressure. When its reader goes away (`| head`), `signal` fires, so that commands end instead
- * of working for nobody.
+ * Standard output with back-pressure. When its reader goes away (`| head`), `signal` fires, so that
+ * commands end instead of working for nobody.
  */
 export class Output {
   readonly #stream: OutputStream
@@ -38,7 +38,8 @@ export class Output {
 
   /**
    * Resolves when more may be written.
-   * @throws CliError KFK_CLI_BROKEN_PIPE when the reader has gone, KFK_CLI_FAILED when the disk is full and the like
+   * @throws CliError KFK_CLI_BROKEN_PIPE when the reader has gone, KFK_CLI_FAILED when the disk is
+   * full and the like
    */
   async write(chunk: Uint8Array | string): Promise<void> {
     if (this.signal.aborted) throw this.signal.reason

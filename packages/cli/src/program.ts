@@ -4,7 +4,9 @@ import { version } from './version.js'
 
 type AddCommand = (program: Command, context: CommandContext) => void
 
-/** Commands by name, in the order of the help. Loaded when needed: a broker needs no progress bar. */
+/**
+ * Commands by name, in the order of the help. Loaded when needed: a broker needs no progress bar.
+ */
 const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   broker: async () => (await import('./commands/broker.js')).addBrokerCommand,
   topic: async () => (await import('./commands/topic.js')).addTopicCommand,
@@ -26,9 +28,12 @@ Examples:
   kfk help load                                  options and examples of a command
 
 Exit status: 0 done, 1 failed or found something wrong, 2 wrong usage, 130 interrupted.
-KFK_BROKERS names the brokers where --brokers is not given; KFK_DEBUG=1 adds stack traces to errors.`
+KFK_BROKERS names the brokers where --brokers is not given, KFK_DEBUG=1 adds stack traces.`
 
-/** The whole command line; only the command that `args` begin with is loaded, all of them when that is none. */
+/**
+ * The whole command line; only the command that `args` begin with is loaded, all of them when that
+ * is none.
+ */
 export async function buildProgram(
   context: CommandContext,
   args: readonly string[],

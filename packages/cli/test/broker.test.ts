@@ -54,10 +54,8 @@ it('takes settings from the file, then --set, then flags', async () => {
   await using admin = createAdmin({ brokers: address })
   const [created] = await admin.createTopics(['t'])
   expect(created!.partitions).toBe(4)
-  const [{ entries }] = (await admin.describeConfigs([{ type: 'topic', name: 't' }])) as [
-    { entries: { name: string; value: string | null }[] },
-  ]
-  const retention = entries.find(({ name }) => name === 'retention.ms')
+  const [described] = await admin.describeConfigs([{ type: 'topic', name: 't' }])
+  const retention = described!.entries.find(({ name }) => name === 'retention.ms')
   expect(retention!.value).toBe(String(5 * 3_600_000))
   expect(await run.stop()).toBe(0)
 })

@@ -9,7 +9,10 @@ beforeAll(async () => {
 })
 afterAll(() => sandbox.close())
 
-/** A topic with records `0`, `1`... spread over its partitions; keys are `k0`..., timestamps whole seconds. */
+/**
+ * A topic with records `0`, `1`... spread over its partitions; keys are `k0`..., timestamps whole
+ * seconds.
+ */
 async function topicWith(count: number, partitions = 1): Promise<string> {
   const topic = `consumed-${++lastTopic}`
   await kfk(['topic', 'create', topic, '-p', String(partitions)], { env })
@@ -25,7 +28,11 @@ async function topicWith(count: number, partitions = 1): Promise<string> {
 
 const consume = (...args: string[]) => kfk(['consume', ...args], { env })
 const sortedLines = (text: string) =>
-  text.trimEnd().split('\n').map(Number).sort((a, b) => a - b) // prettier-ignore
+  text
+    .trimEnd()
+    .split('\n')
+    .map(Number)
+    .sort((a, b) => a - b)
 const numbers = (count: number) => Array.from({ length: count }, (_, index) => index)
 
 it('prints what there is of several topics and ends', async () => {
@@ -59,7 +66,10 @@ it('prints by a format', async () => {
 it('prints JSON that produce takes back', async () => {
   const topic = await topicWith(2)
   const { stdout } = await consume(topic, '--to-end', '--json')
-  const records = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as unknown) // prettier-ignore
+  const records = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown)
   expect(records[1]).toEqual({
     ...{ topic, partition: 0, offset: 1, timestamp: '2001-09-09T01:46:41.000Z' },
     ...{ key: 'k1', value: '1', headers: { n: '1' } },
@@ -72,7 +82,10 @@ it('prints JSON that produce takes back', async () => {
 
 it('JSON keeps bytes that are no text, repeated headers and tombstones', async () => {
   const topic = await topicWith(0)
-  const headers = [['a', '1'], ['a', null]] // prettier-ignore
+  const headers = [
+    ['a', '1'],
+    ['a', null],
+  ]
   const input = JSON.stringify({ key: { base64: '/w==' }, value: null, headers })
   await kfk(['produce', topic, '--json', '-q'], { env, input })
   const { stdout } = await consume(topic, '--to-end', '--json')

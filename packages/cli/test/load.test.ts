@@ -84,7 +84,7 @@ it('says how many records were rejected', async () => {
   await kfk(['produce', topic, '-q'], { env, input: 'no json\n' })
   const { code, stdout } = await load(topic, '--to', dir)
   expect(code).toBe(0)
-  expect(stdout).toMatch(/^1 records .*\n1 records rejected: see _rejected/m)
+  expect(stdout).toMatch(/^1 record .*\n1 record rejected: see _rejected/m)
 })
 
 it('shows its progress on a terminal', async () => {

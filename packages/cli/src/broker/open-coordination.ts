@@ -12,7 +12,8 @@ export interface CoordinationSettings {
 }
 
 /**
- * Connects to what brokers find each other by. Undefined for `file`: the broker keeps its own in the data directory.
+ * Connects to what brokers find each other by. Undefined for `file`: the broker keeps its own in
+ * the data directory.
  * @throws CliError for an unknown kind, and when Redis is away
  */
 export async function openCoordination(
@@ -27,7 +28,7 @@ export async function openCoordination(
   if (url === 'memory') return memoryCoordination()
   if (!isRedis) {
     throw usageError(
-      `unknown coordination '${url}': allowed are file, memory, redis://HOST:PORT and rediss://HOST:PORT`,
+      `unknown coordination '${url}': allowed are file, memory, redis://... and rediss://...`,
     )
   }
   const { redisCoordination } = await import('@kfk/coordination-redis')

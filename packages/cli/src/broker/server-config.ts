@@ -81,8 +81,8 @@ function takeRedisDurability(config: Record<string, string>): 'warn' | 'strict' 
 }
 
 /**
- * A flag for one half of an address keeps the other half of the config. A listener that this does not understand stays
- * where it is: the broker says what is wrong with it.
+ * A flag for one half of an address keeps the other half of the config. A listener that this does
+ * not understand stays where it is: the broker says what is wrong with it.
  */
 function settleAddress(
   config: Record<string, string>,

@@ -5,8 +5,9 @@ import { assignment, wholeNumber } from '../option-parsers.js'
 import { logLevels } from '../stderr-logger.js'
 
 const examples = `
-Settings come from --config, then --set, then the other options; the last one wins.
-When it serves it prints one line: listening on HOST:PORT (...). SIGTERM or Ctrl-C stop it cleanly, a second one at once.
+Settings come from --config, then --set, then the other options; the last one wins. When it serves
+it prints one line: listening on HOST:PORT (...). SIGTERM or Ctrl-C stop it cleanly, a second one at
+once.
 
 Examples:
   kfk broker                                          127.0.0.1:9092, data in ./kfk-data

@@ -14,12 +14,12 @@ import {
 import { parseStart } from '../start-position.js'
 
 const examples = `
-Prints the value of each record on a line, and goes on until it is stopped (Ctrl-C), its reader goes away, or --max or
---to-end end it. With --group it is a member of that group: it begins at the committed offsets and commits what it has
-printed; --from is for partitions without one.
+Prints the value of each record on a line, and goes on until it is stopped (Ctrl-C), its reader goes
+away, or --max or --to-end end it. With --group it is a member of that group: it begins at the
+committed offsets and commits what it has printed; --from is for partitions without one.
 
-Format: %t topic, %p partition, %o offset, %k key, %v value, %h headers, %T timestamp in ms, %% a percent sign; \\t, \\n...
-are understood. A line break follows each record.
+Format: %t topic, %p partition, %o offset, %k key, %v value, %h headers, %T timestamp in ms, %% a
+percent sign; \\t, \\n... are understood. A line break follows each record.
 
 Examples:
   kfk consume page-views                               what comes in from now on
@@ -46,7 +46,7 @@ export function addConsumeCommand(program: Command, context: CommandContext): vo
     .option('-g, --group <id>', 'read as a member of this group')
     .option(
       '--from <where>',
-      'earliest, latest, a time (ISO 8601) or milliseconds since 1970 (default: latest, with --to-end earliest)',
+      'earliest, latest, ISO 8601 or ms since 1970 (default: latest; earliest with --to-end)',
       parseStart,
     )
     .option('-p, --partition <list>', 'only these: 0,3; repeatable', partitionList)

@@ -1,19 +1,21 @@
 import { Option, type Command } from 'commander'
 import { action, type CommandContext } from '../context.js'
+import { counted } from '../counted.js'
 import { exitCodes } from '../errors.js'
 import { dumpPath, type DumpSettings } from '../dump/dump-path.js'
 
 const examples = `
-Takes segments (.log), indexes (.index, .timeindex), checkpoints, and partition and data directories with all that is in
-them. Every batch is read and its checksum verified, every index entry compared with the log. What is wrong is said on a
-line that begins with PROBLEM and names file and position; then the exit status is 1.
-Nothing is changed. A log that is being written may show a batch that is cut short at its end.
+Takes segments (.log), indexes (.index, .timeindex), checkpoints, and partition and data directories
+with all that is in them. Every batch is read and its checksum verified, every index entry compared
+with the log. What is wrong is said on a line that begins with PROBLEM and names file and position;
+then the exit status is 1. Nothing is changed. A log that is being written may show a batch that is
+cut short at its end.
 
 Examples:
   kfk dump kfk-data/page-views-0/00000000000000000000.log
   kfk dump --records kfk-data/page-views-0
   kfk dump --records kfk-data/__consumer_offsets-17     who has committed what
-  kfk dump --quiet kfk-data                             only what is wrong, and a summary of each file
+  kfk dump --quiet kfk-data                             only what is wrong, and summaries
   kfk dump --format frame my-embedded-log`
 
 interface DumpOptions {
@@ -62,7 +64,7 @@ async function dump(
       if (lines.length >= chunkLines) await flush()
     }
   }
-  if (problems > 0) lines.push(colors.red(`${problems} problems found`))
+  if (problems > 0) lines.push(colors.red(`${counted(problems, 'problem')} found`))
   await flush()
   return problems === 0 ? exitCodes.ok : exitCodes.failed
 }

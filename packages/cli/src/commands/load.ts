@@ -10,15 +10,16 @@ import { wholeNumber } from '../option-parsers.js'
 import { StderrLogger } from '../stderr-logger.js'
 
 const examples = `
-Each run copies what came in since the last one, each record exactly once: killed at any point, the next run goes on.
-Files: TARGET/TOPIC/dt=YYYY-MM-DD/hour=HH/..., by event time (UTC). Records that are no JSON, or have no valid time, go
-to TARGET/TOPIC/_rejected with their reason. \`kfk verify\` checks what a target holds.
+Each run copies what came in since the last one, each record exactly once: killed at any point, the
+next run goes on. Files: TARGET/TOPIC/dt=YYYY-MM-DD/hour=HH/..., by event time (UTC). Records that
+are no JSON, or have no valid time, go to TARGET/TOPIC/_rejected with their reason. \`kfk verify\`
+checks what a target holds.
 
 Examples:
   kfk load page-views searches --to ./out/hdfs --time-field time
   kfk load page-views --to http://namenode:9870/data/activity --parallelism 8
-  kfk load page-views --to ./out --dry-run            prints the plan, copies nothing
-  kfk load page-views --to ./out --envelope --json    wraps each value with offset, key and headers; report as JSON`
+  kfk load page-views --to ./out --dry-run             prints the plan, copies nothing
+  kfk load page-views --to ./out --envelope --json     values with offset, key and headers`
 
 export function addLoadCommand(program: Command, context: CommandContext): void {
   addBrokersOption(program.command('load'))

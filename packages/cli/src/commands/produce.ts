@@ -9,20 +9,22 @@ import {
   type ConnectionOptions,
 } from '../connection.js'
 import { action, type CommandContext } from '../context.js'
+import { counted } from '../counted.js'
 import { exitCodes, failure } from '../errors.js'
 import { pair, unescape, wholeNumber } from '../option-parsers.js'
 import { splitLines } from '../records/line-splitter.js'
 import { parseRecord, type RecordForm } from '../records/parse-record.js'
 
 const examples = `
-Each line of the input is a record. With --json it is an object: {"key": ..., "value": ..., "headers": {...}}, and
-optionally "partition" and "timestamp". A value that is no text is written as its JSON, null is a tombstone,
-{"base64": "..."} stands for bytes. Exit status 1 when a record was not delivered.
+Each line of the input is a record. With --json it is an object: {"key": ..., "value": ...,
+"headers": {...}}, and optionally "partition" and "timestamp". A value that is no text is written as
+its JSON, null is a tombstone, {"base64": "..."} stands for bytes. Exit status 1 when a record was
+not delivered.
 
 Examples:
   echo hello | kfk produce page-views
   kfk produce page-views --file views.txt --key-separator : --compression zstd
-  echo '{"key":"u1","value":{"page":"/"},"headers":{"source":"web"}}' | kfk produce page-views --json
+  echo '{"key":"u1","value":{"page":"/"}}' | kfk produce page-views --json --headers source=web
   kfk consume page-views --from earliest --to-end --json | kfk produce copy --json`
 
 interface ProduceOptions extends ConnectionOptions {
@@ -101,7 +103,8 @@ async function produce(
   // What was read is delivered even when the rest cannot be.
   await producer.flush().catch((error: unknown) => tally.fail(error))
   await producer.close()
-  if (options.quiet !== true) note(`produced ${tally.posted - tally.lost} records to ${topic}`)
+  if (options.quiet !== true)
+    note(`produced ${counted(tally.posted - tally.lost, 'record')} to ${topic}`)
   if (tally.error !== undefined) throw tally.asError()
   return signal.aborted ? exitCodes.interrupted : exitCodes.ok
 }

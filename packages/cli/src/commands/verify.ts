@@ -2,15 +2,16 @@ import { verifyLoad, type VerifyReport } from '@kfk/hadoop-loader'
 import type { Command } from 'commander'
 import { addBrokersOption, withClient, type ConnectionOptions } from '../connection.js'
 import { action, type CommandContext } from '../context.js'
+import { counted } from '../counted.js'
 import { exitCodes } from '../errors.js'
 import { targetOf, type TargetFlags } from '../load/load-options.js'
 import { byteText } from '../load/report-text.js'
 import { renderTable } from '../table.js'
 
 const examples = `
-Checks that of every partition the chain of loads has no gap and no overlap, that the counts of each balance, and that
-every file is there with its length. With --brokers the chains must also reach the end of the log.
-Exit status 1 when something is wrong.
+Checks that of every partition the chain of loads has no gap and no overlap, that the counts of each
+balance, and that every file is there with its length. With --brokers the chains must also reach the
+end of the log. Exit status 1 when something is wrong.
 
 Examples:
   kfk verify page-views searches --to ./out/hdfs
@@ -68,6 +69,6 @@ function verifyText({ ok, problems, topics }: VerifyReport, { colors }: CommandC
   ])
   const columns = [...names, 'BYTES'].map((name) => ({ name, align: 'right' as const }))
   const table = renderTable([{ name: 'TOPIC' }, ...columns], rows, colors)
-  const verdict = ok ? colors.green('sound') : colors.red(`${problems.length} problems`)
+  const verdict = ok ? colors.green('sound') : colors.red(counted(problems.length, 'problem'))
   return [table, ...problems.map((problem) => `PROBLEM ${problem}`), verdict].join('\n')
 }

@@ -56,7 +56,10 @@ export function isTextFile(name: string): boolean {
   return Object.hasOwn(checks, name)
 }
 
-/** Prints a checkpoint or properties file and checks it, also against its checksum if there is one beside it. */
+/**
+ * Prints a checkpoint or properties file and checks it, also against its checksum if there is one
+ * beside it.
+ */
 export async function* dumpTextFile(
   path: string,
   { quiet }: { readonly quiet: boolean },

@@ -1,5 +1,6 @@
 import type { LoadPlan, LoadReport } from '@kfk/hadoop-loader'
 import type { Colors } from '../context.js'
+import { counted } from '../counted.js'
 import { renderTable, type Column } from '../table.js'
 
 const right = (name: string): Column => ({ name, align: 'right' })
@@ -24,7 +25,7 @@ export function planText(plan: LoadPlan, colors: Colors): string {
     split.missing === true ? 'no longer in the log' : '',
   ])
   const columns = [{ name: 'TOPIC' }, right('PARTITION'), right('FROM'), right('TO')]
-  const total = `${plan.splits.length} splits, ${plan.offsets} offsets to copy`
+  const total = `${counted(plan.splits.length, 'split')}, ${counted(plan.offsets, 'offset')} to copy`
   if (rows.length === 0) return `nothing new: ${total}`
   return `${renderTable([...columns, right('OFFSETS'), { name: '' }], rows, colors)}\n${total}`
 }
@@ -39,15 +40,16 @@ export function loadText(report: LoadReport, options: { url: string; colors: Col
   const lines =
     rows.length === 0 ? [] : [renderTable([...columns, right('OFFSETS')], rows, options.colors)]
   const rate = seconds > 0 ? `, ${Math.round(records / seconds)} records/s` : ''
+  const time = `${seconds.toFixed(1)} s${rate}`
   lines.push(
     report.splits === 0
       ? `nothing new to load into ${options.url}`
-      : `${records} records (${byteText(bytes)}, ${files} files) into ${options.url} in ${seconds.toFixed(1)} s${rate}`,
+      : `${counted(records, 'record')} (${byteText(bytes)}, ${counted(files, 'file')}) into ${options.url} in ${time}`,
   )
   if (rejected > 0)
-    lines.push(`${rejected} records rejected: see _rejected, with the reason of each`)
-  if (missing > 0) lines.push(`${missing} offsets were no longer in the log`)
+    lines.push(`${counted(rejected, 'record')} rejected: see _rejected, with the reason of each`)
+  if (missing > 0) lines.push(`${counted(missing, 'offset')} no longer in the log`)
   if (rolledForward > 0)
-    lines.push(`${rolledForward} splits of an earlier load brought to their end`)
+    lines.push(`${counted(rolledForward, 'split')} of an earlier load brought to an end`)
   return lines.join('\n')
 }

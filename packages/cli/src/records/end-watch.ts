@@ -2,7 +2,10 @@ import { createAdmin, type Client } from '@kfk/client'
 import type { Consumer, TopicPartition } from '@kfk/consumer'
 import { callTimeoutMs } from '../connection.js'
 
-/** How often positions are compared with the ends, ms: records that are not handed out (control batches) move them too. */
+/**
+ * How often positions are compared with the ends, ms: records that are not handed out (control
+ * batches) move them too.
+ */
 const lookMs = 50
 /** A member of a group that has been given nothing for so long has nothing to read, ms. */
 const idleMs = 3000

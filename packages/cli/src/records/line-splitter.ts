@@ -1,14 +1,17 @@
 import { failure } from '../errors.js'
 
-/** Longest line: a broker takes no record of this size, and an endless line must not fill the memory. */
+/**
+ * Longest line: a broker takes no record of this size, and an endless line must not fill the
+ * memory.
+ */
 export const maxLineBytes = 16 * 1024 * 1024
 
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
 /**
- * Lines of a byte stream without their ends (`\n`, `\r\n`), as bytes: values need not be text. A last line without an end
- * counts.
+ * Lines of a byte stream without their ends (`\n`, `\r\n`), as bytes: values need not be text. A
+ * last line without an end counts.
  * @throws CliError for a line beyond {@link maxLineBytes}
  */
 export async function* splitLines(

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { addBrokersOption, withAdmin, type ConnectionOptions } from '../../connection.js'
 import { action, type Colors, type CommandContext } from '../../context.js'
+import { counted } from '../../counted.js'
 import { exitCodes } from '../../errors.js'
 import { describeGroup, type GroupPicture } from '../../group-picture.js'
 import { renderTable, type Column } from '../../table.js'
@@ -52,7 +53,7 @@ function textOf(group: GroupPicture, colors: Colors): string {
   const { partitions, members, state, protocol } = group
   const by = protocol === '' ? '' : `, ${protocol}`
   const lag = partitions.reduce((sum, each) => sum + (each.lag ?? 0n), 0n)
-  const title = `${colors.bold(group.group)}  ${state}${by}, ${members.length} members, lag ${lag}`
+  const title = `${colors.bold(group.group)}  ${state}${by}, ${counted(members.length, 'member')}, lag ${lag}`
   const idle = members
     .filter(({ partitions: owned }) => owned.length === 0)
     .map(({ memberId }) => `without partitions: ${memberId}`)

@@ -2,17 +2,18 @@ import type { Admin, CallOptions, GroupOffset, NewGroupOffset } from '@kfk/clien
 import type { Command } from 'commander'
 import { addBrokersOption, withAdmin, type ConnectionOptions } from '../../connection.js'
 import { action, type CommandContext } from '../../context.js'
+import { counted } from '../../counted.js'
 import { exitCodes, failure } from '../../errors.js'
 import { collect } from '../../option-parsers.js'
 import { parseReset, type ResetTo } from '../../start-position.js'
 import { renderTable } from '../../table.js'
 
 const examples = `
-Shows what would change; --execute changes it. The group must have no members. An offset beyond the log is moved to its
-nearest end, a time after the last record means the end.
+Shows what would change; --execute changes it. The group must have no members. An offset beyond the
+log is moved to its nearest end, a time after the last record means the end.
 
 Examples:
-  kfk groups reset counters --to earliest                       all topics that the group has offsets of
+  kfk groups reset counters --to earliest               all that the group has offsets of
   kfk groups reset counters --to 2026-01-31T12:00:00Z --topic page-views --execute
   kfk groups reset counters --to 1500 --topic page-views:0,3 --execute`
 
@@ -58,9 +59,12 @@ function reset(group: string, options: ResetOptions, context: CommandContext): P
     const [description] = await admin.describeGroups([group], bounds)
     const { state = 'Dead', members = [] } = description ?? {}
     if (members.length > 0 || (state !== 'Empty' && state !== 'Dead')) {
-      throw failure(`group "${group}" is in use: it has ${members.length} members (${state})`, {
-        hint: 'stop its consumers first; `kfk groups describe` shows them',
-      })
+      throw failure(
+        `group "${group}" is in use: it has ${counted(members.length, 'member')} (${state})`,
+        {
+          hint: 'stop its consumers first; `kfk groups describe` shows them',
+        },
+      )
     }
     const committed = await admin.listGroupOffsets(group, bounds)
     const places = await placesOf(admin, options.topic, { ...bounds, committed })

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { addBrokersOption, withAdmin, type ConnectionOptions } from '../../connection.js'
 import { action, type CommandContext } from '../../context.js'
+import { counted } from '../../counted.js'
 import { exitCodes } from '../../errors.js'
 import { assignment, wholeNumber } from '../../option-parsers.js'
 
@@ -58,7 +59,7 @@ function create(
       return exitCodes.ok
     }
     for (const each of topics) {
-      const count = each.partitions === 1 ? '1 partition' : `${each.partitions} partitions`
+      const count = counted(each.partitions ?? 0, 'partition')
       const text = each.existed
         ? `exists already: ${each.topic}`
         : `created ${each.topic}: ${count}`

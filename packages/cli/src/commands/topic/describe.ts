@@ -2,12 +2,13 @@ import type { Admin, CallOptions, ConfigEntry, TopicMetadata } from '@kfk/client
 import type { Command } from 'commander'
 import { addBrokersOption, withAdmin, type ConnectionOptions } from '../../connection.js'
 import { action, type Colors, type CommandContext } from '../../context.js'
+import { counted } from '../../counted.js'
 import { exitCodes } from '../../errors.js'
 import { renderTable, type Column } from '../../table.js'
 
 const examples = `
-START is the offset of the first record that is kept, END that of the next one to be written. A partition whose broker is
-away has no leader and no offsets.
+START is the offset of the first record that is kept, END that of the next one to be written. A
+partition whose broker is away has no leader and no offsets.
 
 Examples:
   kfk topic describe page-views
@@ -134,7 +135,7 @@ function textOf(topic: TopicDescription, colors: Colors): string {
     return `  ${name}=${value}${origin}`
   })
   return [
-    `${colors.bold(topic.topic)}  id ${topic.topicId}, ${topic.partitions.length} partitions`,
+    `${colors.bold(topic.topic)}  id ${topic.topicId}, ${counted(topic.partitions.length, 'partition')}`,
     ...(configs.length === 0 ? [] : ['configs:', ...configs]),
     renderTable(columns, rows, colors),
   ].join('\n')
