@@ -1,6 +1,7 @@
 import type { Admin, CallOptions, GroupMember } from '@kfk/client'
 import { decodeConsumerAssignment } from '@kfk/protocol'
 import { failure } from './errors.js'
+import { placeKey, reachableOffsets } from './reachable-offsets.js'
 
 export interface GroupPartition {
   readonly topic: string
@@ -52,11 +53,13 @@ export async function describeGroup(
   }
   const members = description.members.map((member) => ({ member, owned: ownedBy(member) }))
   const owners = members.flatMap(({ owned }) => owned)
-  const committed = new Map(offsets.map((each) => [keyOf(each), each.offset]))
-  const places = new Map([...offsets, ...owners].map((each) => [keyOf(each), each]))
-  const ends = await endsOf(admin, [...places.values()], bounds)
+  const committed = new Map(offsets.map((each) => [placeKey(each), each.offset]))
+  const places = new Map([...offsets, ...owners].map((each) => [placeKey(each), each]))
+  const topics = await admin.describeTopics(undefined, bounds)
+  const only = new Set(places.keys())
+  const ends = await reachableOffsets(admin, topics, { ...bounds, at: 'latest', only })
   const partitions = [...places].map(([key, { topic, partition }]): GroupPartition => {
-    const member = owners.find((each) => keyOf(each) === key)?.member
+    const member = owners.find((each) => placeKey(each) === key)?.member
     const position = committed.get(key) ?? null
     const end = ends.get(key) ?? null
     const lag = position === null || end === null ? null : end > position ? end - position : 0n
@@ -75,7 +78,7 @@ export async function describeGroup(
       memberId: member.memberId,
       clientId: member.clientId,
       host: member.clientHost,
-      partitions: owned.map(keyOf),
+      partitions: owned.map(placeKey),
     })),
     partitions: partitions.sort(byPlace),
   }
@@ -92,28 +95,6 @@ function ownedBy(member: GroupMember): Owner[] {
   } catch {
     return []
   }
-}
-
-/** Ends of the partitions that exist and have a leader. */
-async function endsOf(
-  admin: Admin,
-  places: readonly { readonly topic: string; readonly partition: number }[],
-  bounds: CallOptions,
-): Promise<Map<string, bigint>> {
-  const existing = new Map<string, ReadonlySet<number>>()
-  for (const { name, partitions } of await admin.describeTopics(undefined, bounds)) {
-    const led = partitions.filter(({ leaderId }) => leaderId >= 0)
-    existing.set(name, new Set(led.map(({ index }) => index)))
-  }
-  const queries = places
-    .filter(({ topic, partition }) => existing.get(topic)?.has(partition) === true)
-    .map(({ topic, partition }) => ({ topic, partition, at: 'latest' as const }))
-  const found = queries.length === 0 ? [] : await admin.listOffsets(queries, bounds)
-  return new Map(found.map((each) => [keyOf(each), each.offset]))
-}
-
-function keyOf({ topic, partition }: { readonly topic: string; readonly partition: number }) {
-  return `${topic}-${partition}`
 }
 
 function byPlace(left: GroupPartition, right: GroupPartition): number {

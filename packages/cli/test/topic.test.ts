@@ -1,3 +1,4 @@
+import { memoryCoordination } from '@kfk/coordination'
 import { kfk, Sandbox } from './kfk-in-process'
 
 const sandbox = new Sandbox()
@@ -82,4 +83,17 @@ it('a bad config is told with what is allowed', async () => {
   const unknown = await run('create', 'bad', '-c', 'retention=1')
   expect(unknown.code).toBe(1)
   expect(unknown.stderr).toContain('INVALID_CONFIG')
+})
+
+it('a topic can be described while a broker of the cluster is away', async () => {
+  const coordination = memoryCoordination()
+  const first = await sandbox.broker({ nodeId: 1, coordination })
+  const second = await sandbox.broker({ nodeId: 2, coordination })
+  const apart = { env: { KFK_BROKERS: first.brokers[0]! } }
+  await kfk(['topic', 'create', 'spread', '-p', '2'], apart)
+  await second.close()
+  const { code, stdout } = await kfk(['topic', 'describe', 'spread'], apart)
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^ +\d +1 +\d+ +1 +1 +0 +0 +0$/m)
+  expect(stdout).toMatch(/^ +\d +(?:none|2) +-?\d+ +2 +\S* +- +- +-$/m)
 })

@@ -4,6 +4,7 @@ import { addBrokersOption, withAdmin, type ConnectionOptions } from '../../conne
 import { action, type Colors, type CommandContext } from '../../context.js'
 import { counted } from '../../counted.js'
 import { exitCodes } from '../../errors.js'
+import { placeKey, reachableOffsets } from '../../reachable-offsets.js'
 import { renderTable, type Column } from '../../table.js'
 
 const examples = `
@@ -26,7 +27,7 @@ interface PartitionDescription {
   readonly leaderEpoch: number
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
-  /** Null while the partition has no leader. */
+  /** Null while the partition has no leader, or it does not answer. */
   readonly startOffset: bigint | null
   readonly endOffset: bigint | null
 }
@@ -80,25 +81,23 @@ function describe(
 
 async function partitionsOf(
   admin: Admin,
-  { name, partitions }: TopicMetadata,
+  topic: TopicMetadata,
   bounds: CallOptions,
 ): Promise<PartitionDescription[]> {
-  const led = partitions.filter(({ leaderId }) => leaderId >= 0)
-  const ask = async (at: 'earliest' | 'latest'): Promise<Map<number, bigint>> => {
-    const queries = led.map(({ index }) => ({ topic: name, partition: index, at }))
-    const found = queries.length === 0 ? [] : await admin.listOffsets(queries, bounds)
-    return new Map(found.map(({ partition, offset }) => [partition, offset]))
-  }
-  const [starts, ends] = [await ask('earliest'), await ask('latest')]
-  return partitions.map(({ index, leaderId, leaderEpoch, replicas, isr }) => ({
-    partition: index,
-    leader: leaderId < 0 ? null : leaderId,
-    leaderEpoch,
-    replicas,
-    isr,
-    startOffset: starts.get(index) ?? null,
-    endOffset: ends.get(index) ?? null,
-  }))
+  const [starts, ends] = await Promise.all([
+    reachableOffsets(admin, [topic], { ...bounds, at: 'earliest' }),
+    reachableOffsets(admin, [topic], { ...bounds, at: 'latest' }),
+  ])
+  return topic.partitions.map(({ index, leaderId, leaderEpoch, replicas, isr }) => {
+    const key = placeKey({ topic: topic.name, partition: index })
+    return {
+      partition: index,
+      leader: leaderId < 0 ? null : leaderId,
+      ...{ leaderEpoch, replicas, isr },
+      startOffset: starts.get(key) ?? null,
+      endOffset: ends.get(key) ?? null,
+    }
+  })
 }
 
 async function configsOf(
