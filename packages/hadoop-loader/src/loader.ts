@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { CommitTurns, type CommitTurn } from './commit-turns.js'
 import { commitSplit, discardStaged } from './committer.js'
 import { LoaderError } from './errors.js'
@@ -62,6 +63,8 @@ class Load {
 
   constructor(options: ResolvedOptions) {
     this.#options = options
+    // Every request under way listens to it.
+    setMaxListeners(0, this.#abort.signal)
     this.#report = new ReportBuilder(options.topics)
     // Time first, so that staging lists in order; no colon, which HDFS refuses.
     this.#run = `${new Date(this.#startedMs).toISOString().replace(/[:.]/g, '-')}~${randomUUID().slice(0, 8)}`
@@ -96,7 +99,7 @@ class Load {
     const of = (split: Split) => byName.get(`${split.topic}/${split.partition}`)!
     const contested = new Set<LoadedPartition>()
     this.#checkGaps(plan.gaps)
-    await forEachAtOnce(plan.gaps, async (gap) => {
+    await forEachAtOnce([...plan.beginnings, ...plan.gaps], async (gap) => {
       const partition = of(gap)
       const manifest = missingManifest(this.#manifestOptions(partition), gap)
       if (!(await this.#commit(manifest, partition))) contested.add(partition)
