@@ -29,8 +29,9 @@ export interface ChainPlace {
 }
 
 /**
- * The manifests of one partition, followed from the checkpoint to the end, name by name: manifest k+1 is called by the
- * `to` of manifest k, so nothing is listed and the cost is that of what is new. Manifests are never deleted: the name of
+ * The manifests of one partition, followed from the checkpoint to the end, name by name: the first begins at 0 (if need
+ * be with offsets that the log had already deleted), and manifest k+1 is called by the `to` of manifest k. So nothing is
+ * listed, the cost is that of what is new, and two loads cannot begin two chains at different offsets. Manifests are never deleted: the name of
  * each keeps the same offsets from being committed again by a loader that is late.
  */
 export class PartitionChain {
@@ -54,10 +55,6 @@ export class PartitionChain {
       chain.#passedMs = checkpoint.passedMs
       for (const hour of checkpoint.openHours) chain.#openHours.add(hour)
       chain.#written = chain.#text()
-    } else {
-      const [first] = await listManifests(place, signal)
-      // Found again, and checked, by `follow`.
-      chain.#committed = first
     }
     return chain
   }
@@ -84,15 +81,14 @@ export class PartitionChain {
   async follow(options: { readonly signal?: AbortSignal; readonly readOnly?: boolean } = {}) {
     const { signal, readOnly } = options
     let rolledForward = 0
-    while (this.#committed !== undefined) {
-      const manifest = await this.#read(this.#committed, signal)
-      if (manifest === undefined) break
+    for (;;) {
+      const manifest = await this.#read(this.#committed ?? 0, signal)
+      if (manifest === undefined) return rolledForward
       if (readOnly !== true && (await rollForward(this.#place.target, manifest, { signal }))) {
         rolledForward += 1
       }
       this.add(manifest)
     }
-    return rolledForward
   }
 
   /** Adds the next manifest, whose files are in their places. */

@@ -1,4 +1,4 @@
-import type { Manifest } from './manifest.js'
+import { isBeginning, type Manifest } from './manifest.js'
 
 export interface TopicReport {
   readonly topic: string
@@ -38,7 +38,7 @@ export class ReportBuilder {
   }
 
   add(manifest: Manifest): void {
-    this.#topics.get(manifest.topic)!.push(manifest)
+    if (!isBeginning(manifest)) this.#topics.get(manifest.topic)!.push(manifest)
   }
 
   rolledForward(splits: number): void {

@@ -57,6 +57,11 @@ export function imbalance(
   return undefined
 }
 
+/** Says only that the log had lost its first offsets before the first load: nothing is missing that was ever asked for. */
+export function isBeginning({ from, to, missing }: Manifest): boolean {
+  return from === 0 && missing === to
+}
+
 /**
  * Reads a manifest back. It was written by this program, but it comes from outside: every field is checked.
  * @throws LoaderError KFK_LOADER_DAMAGED naming the path

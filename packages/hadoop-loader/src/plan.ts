@@ -20,7 +20,7 @@ export interface Split {
   readonly missing?: boolean
 }
 
-/** Offsets that were deleted from the log before they were loaded. */
+/** Offsets that are not in the log any more. */
 export interface Gap extends Split {
   readonly missing: true
 }
@@ -28,7 +28,10 @@ export interface Gap extends Split {
 export interface LoadPlan {
   /** In the order in which they are begun: first splits of all partitions, then the second ones, and so on. */
   readonly splits: readonly Split[]
+  /** Offsets that were deleted from the log after an earlier load had ended before them. */
   readonly gaps: readonly Gap[]
+  /** Of partitions that are loaded for the first time: what was deleted before anybody asked for it. */
+  readonly beginnings: readonly Gap[]
   /** Offsets to copy; records, when the log has no holes. */
   readonly offsets: number
 }
@@ -36,11 +39,13 @@ export interface LoadPlan {
 /** Divides what is new into splits of nearly equal size, none above `splitRecords`. */
 export function planSplits(states: readonly PartitionState[], splitRecords: number): LoadPlan {
   const gaps: Gap[] = []
+  const beginnings: Gap[] = []
   const rounds: Split[][] = []
   for (const { topic, partition, logStartOffset, highWatermark, committed } of states) {
     const from = Math.max(committed ?? logStartOffset, logStartOffset)
-    if (committed !== undefined && committed < from) {
-      gaps.push({ topic, partition, from: committed, to: from, missing: true })
+    if ((committed ?? 0) < from) {
+      const deleted = { topic, partition, from: committed ?? 0, to: from, missing: true } as const
+      ;(committed === undefined ? beginnings : gaps).push(deleted)
     }
     const parts = Math.ceil(Math.max(0, highWatermark - from) / splitRecords)
     for (let part = 0; part < parts; part++) {
@@ -52,5 +57,5 @@ export function planSplits(states: readonly PartitionState[], splitRecords: numb
   }
   const splits = rounds.flat()
   const offsets = splits.reduce((sum, { from, to }) => sum + to - from, 0)
-  return { splits, gaps, offsets }
+  return { splits, gaps, beginnings, offsets }
 }

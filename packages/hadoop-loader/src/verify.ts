@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib'
 import { listManifests } from './chain.js'
 import { LoaderError } from './errors.js'
 import { isTopicName, manifestPath } from './file-layout.js'
-import { parseManifest, type Manifest, type ManifestFile } from './manifest.js'
+import { isBeginning, parseManifest, type Manifest, type ManifestFile } from './manifest.js'
 import { forEachAtOnce } from './pool.js'
 import { readFile, type Target } from './target.js'
 
@@ -104,12 +104,14 @@ class TopicVerification {
       if (topicId !== undefined && manifest.topicId !== topicId) {
         problems.push(`${topic}-${partition} from ${from} is of an earlier topic of this name`)
       }
-      if (end !== undefined && from !== end) {
-        const offsets = `offsets ${Math.min(from, end)} to ${Math.max(from, end) - 1}`
-        const where = from > end ? 'in no manifest' : 'in two manifests'
+      const expected: number = end ?? 0
+      if (from !== expected) {
+        const offsets = `offsets ${Math.min(from, expected)} to ${Math.max(from, expected) - 1}`
+        const where = from > expected ? 'in no manifest' : 'in two manifests'
         problems.push(`${topic}-${partition}: ${offsets} are ${where}`)
       }
       end = manifest.to
+      if (isBeginning(manifest)) continue
       for (const count of ['records', 'rejected', 'control', 'missing'] as const) {
         this.#total[count] += manifest[count]
       }

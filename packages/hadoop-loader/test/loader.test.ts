@@ -41,7 +41,7 @@ test('loads everything once, then only what is new, and verifies', async () => {
   expect(await filesOf(target, '_kfk/tmp')).toEqual([])
 
   expect(await runLoad(load)).toMatchObject({ records: 0, splits: 0, files: 0, rolledForward: 0 })
-  expect(await planLoad(load)).toEqual({ splits: [], gaps: [], offsets: 0 })
+  expect(await planLoad(load)).toEqual({ splits: [], gaps: [], beginnings: [], offsets: 0 })
 
   await cluster.fill('page-views', views(100, { first: 5000, partitions: 3 }))
   expect(await runLoad(load)).toMatchObject({ records: 100, splits: 3 })
