@@ -1,15 +1,16 @@
 /* Data directories that cannot be had: in use, of others, unreadable; and ports that are taken. */
-import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import { createBroker } from '@kfk/broker'
 import { createAdmin } from '@kfk/client'
+import { createProducer } from '@kfk/producer'
 import { eventually, type Finished, startProcess } from '../../src/index.js'
 import { BrokerProcesses, kfkProgram, runKfkBroker } from './support/broker-process.js'
 
 let dir: string
-const cleanUp: (() => Promise<unknown> | void)[] = []
+const cleanUp: (() => unknown)[] = []
 beforeEach(() => {
   dir = fs.mkdtempSync(path.join(os.tmpdir(), 'kfk-data-'))
 })
@@ -43,12 +44,16 @@ async function served(address: string): Promise<void> {
 test.each([
   ['the lock of the system', {}],
   ['the portable lock', { KFK_PORTABLE_LOCK: '1' }],
-])('a directory in use by another process is refused and named, with %s', async (_name, env) => {
-  const broker = await startBrokers()
-  const message = await refused(['--port', '0', '--data-dir', broker.dataDir], env)
-  expect(message).toContain(`${broker.dataDir} is in use by process ${broker.pid}`)
-  await served(broker.address)
-}, 20_000)
+])(
+  'a directory in use by another process is refused and named, with %s',
+  async (_name, env) => {
+    const broker = await startBrokers()
+    const message = await refused(['--port', '0', '--data-dir', broker.dataDir], env)
+    expect(message).toContain(`${broker.dataDir} is in use by process ${broker.pid}`)
+    await served(broker.address)
+  },
+  20_000,
+)
 
 test('a port in use is refused and named', async () => {
   const broker = await startBrokers()
@@ -139,26 +144,62 @@ test('a path that is a file, and one that cannot be made, are refused and named'
 /** Whether file permissions mean something to whoever runs this: not to root. */
 const permissionsHold = process.getuid?.() !== 0
 
-test('unreadable files of the broker are named', async () => {
-  const broker = await startBrokers()
-  await broker.end('SIGTERM')
-  const { dataDir } = broker
-  const config = path.join(dir, 'server.properties')
-  for (const [file, args] of [
-    [path.join(dataDir, 'meta.properties'), ['--data-dir', dataDir]],
-    [path.join(dataDir, 'kfk.promised-epoch'), ['--data-dir', dataDir]],
-    [config, ['--data-dir', dataDir, '--config', config]],
-  ] as const) {
-    const kept = fs.existsSync(file) ? fs.readFileSync(file) : undefined
-    // Root reads every file, but nobody reads a directory as one.
-    if (permissionsHold && kept) fs.chmodSync(file, 0)
-    else {
-      fs.rmSync(file, { force: true })
-      fs.mkdirSync(file)
-    }
-    expect(await refused(['--port', '0', ...args])).toContain(file)
-    execFileSync('rm', ['-rf', file])
-    if (kept) fs.writeFileSync(file, kept)
+/** Makes reading the file fail; the result undoes it. */
+function spoil(file: string): () => void {
+  if (permissionsHold) {
+    const { mode } = fs.statSync(file)
+    fs.chmodSync(file, 0)
+    return () => fs.chmodSync(file, mode)
   }
-  await startsOver(dataDir)
-}, 30_000)
+  // Root reads every file, but nobody reads a directory as one.
+  fs.renameSync(file, `${file}.kept`)
+  fs.mkdirSync(file)
+  return () => {
+    fs.rmdirSync(file)
+    fs.renameSync(`${file}.kept`, file)
+  }
+}
+
+test.each([
+  'meta.properties',
+  'kfk.promised-epoch',
+  'kfk.coordination',
+  'kfk.producer-ids',
+  'recovery-point-offset-checkpoint',
+  '__kfk_metadata-0/partition.metadata',
+  '__kfk_metadata-0/00000000000000000000.log',
+])('a broker that cannot read its %s says so', async (name) => {
+  const options = { dataDir: dir, port: 0 }
+  const first = await createBroker(options)
+  const file = path.join(dir, name)
+  {
+    await using producer = createProducer({ broker: first })
+    await producer.send('events', { value: 'a' })
+  }
+  await first.close()
+  const undo = spoil(file)
+  const error: unknown = await createBroker(options).then(
+    (broker) => broker.close(),
+    (reason: unknown) => reason,
+  )
+  undo()
+  if (error === undefined) {
+    // What it can do without, it has done without, and lost nothing.
+    expect(['recovery-point-offset-checkpoint']).toContain(name)
+  } else {
+    expect(error).toMatchObject({ code: expect.stringMatching(/^KFK_/) })
+    const told = name === 'kfk.coordination' ? `journal in ${dir}` : file
+    expect((error as Error).message).toContain(told)
+  }
+  const again = await createBroker(options)
+  cleanUp.push(() => again.close())
+  await using admin = createAdmin({ broker: again })
+  expect(await admin.topicOffsets('events', 'latest')).toMatchObject([{ offset: 1n }])
+})
+
+test('a config file that cannot be read is named', async () => {
+  const file = path.join(dir, 'server.properties')
+  expect(await refused(['--port', '0', '--data-dir', dir, '--config', file])).toContain(file)
+  fs.mkdirSync(file)
+  expect(await refused(['--port', '0', '--data-dir', dir, '--config', file])).toContain(file)
+})

@@ -27,24 +27,32 @@ withPeer(redisServerPeer(), 'a broker starts over Redis', () => {
     }
   }
 
-  test('Redis is away: an error that says so and what to do, soon', () =>
-    withRedis(async (redis) => {
-      await redis.kill()
-      const { code, stdout, stderr } = await runKfkBroker(args(redis)).exited
-      expect(code).toBe(1)
-      expect(stdout).toBe('')
-      expect(stderr).toContain(`kfk: cannot reach Redis at ${redis.url}`)
-      expect(stderr).toContain('check --coordination')
-      expect(stderr.trim().split('\n').length).toBeLessThanOrEqual(3)
-    }), 15_000)
+  test(
+    'Redis is away: an error that says so and what to do, soon',
+    () =>
+      withRedis(async (redis) => {
+        await redis.kill()
+        const { code, stdout, stderr } = await runKfkBroker(args(redis)).exited
+        expect(code).toBe(1)
+        expect(stdout).toBe('')
+        expect(stderr).toContain(`kfk: cannot reach Redis at ${redis.url}`)
+        expect(stderr).toContain('check --coordination')
+        expect(stderr.trim().split('\n').length).toBeLessThanOrEqual(3)
+      }),
+    15_000,
+  )
 
-  test('Redis takes connections and answers nothing: the same', () =>
-    withRedis(async (redis) => {
-      redis.freeze()
-      const { code, stderr } = await runKfkBroker(args(redis)).exited
-      expect(code).toBe(1)
-      expect(stderr).toContain(`kfk: cannot reach Redis at ${redis.url}`)
-    }), 15_000)
+  test(
+    'Redis takes connections and answers nothing: the same',
+    () =>
+      withRedis(async (redis) => {
+        redis.freeze()
+        const { code, stderr } = await runKfkBroker(args(redis)).exited
+        expect(code).toBe(1)
+        expect(stderr).toContain(`kfk: cannot reach Redis at ${redis.url}`)
+      }),
+    15_000,
+  )
 
   test('Redis goes away between connecting and registering: an error, nothing stays locked', async () => {
     const cluster = await ClusterInRedis.start(1)

@@ -37,7 +37,7 @@ export class Traffic {
       requestTimeoutMs: 5000,
       retry: { initialMs: 20, maxMs: 100 },
       ...options.producer,
-    } as ProducerOptions)
+    })
     // One lane of work for each partition: a partition without a leader holds up only itself.
     this.#running = Array.from({ length: inFlight }, (_, lane) =>
       this.#run(lane % options.partitions),
