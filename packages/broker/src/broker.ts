@@ -54,7 +54,7 @@ export async function createBroker(options: BrokerOptions = {}): Promise<Broker>
   } catch (error) {
     // What failed first is what matters.
     await runAll(cleanUp.reverse()).catch(() => undefined)
-    throw error
+    throw error instanceof StoreError ? unusable(resolved.dataDir, error) : error
   }
 }
 
@@ -140,12 +140,14 @@ async function openDirectory(dataDir: string, edges: Edges): Promise<LogDirector
       },
     })
   } catch (error) {
-    const reason = error instanceof StoreError ? error.message : String(error)
-    throw new BrokerError('KFK_BROKER_DATA_DIR', `Cannot open the data directory: ${reason}`, {
-      details: { dataDir },
-      cause: error,
-    })
+    throw unusable(dataDir, error)
   }
+}
+
+function unusable(dataDir: string, cause: unknown): BrokerError {
+  const reason = cause instanceof StoreError ? cause.message : String(cause)
+  const message = `Cannot open the data directory: ${reason}`
+  return new BrokerError('KFK_BROKER_DATA_DIR', message, { details: { dataDir }, cause })
 }
 
 /** One broker on its own needs nobody to coordinate with but its own past. */

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { dirname, join, basename } from 'node:path'
-import { StoreError } from './errors.js'
+import { ioError, StoreError } from './errors.js'
 import { parseLogName, temporarySuffix } from './file-names.js'
 import { readRange, syncFile, writeFully, type FileSystem } from './fs/file-system.js'
 
@@ -34,11 +34,22 @@ export async function atomicWriteFile(
   await fileSystem.syncDirectory(dirname(path))
 }
 
-/** The whole of a small file, or undefined when there is none. */
+/**
+ * The whole of a small file, or undefined when there is none. Throws KFK_STORE_IO, _CORRUPT, which
+ * name it.
+ */
 export async function readWholeFile(
   fileSystem: FileSystem,
   path: string,
 ): Promise<Uint8Array | undefined> {
+  try {
+    return await readAll(fileSystem, path)
+  } catch (error) {
+    throw ioError(error, { action: 'read', path })
+  }
+}
+
+async function readAll(fileSystem: FileSystem, path: string): Promise<Uint8Array | undefined> {
   const stat = await fileSystem.stat(path)
   if (stat === undefined) return undefined
   if (stat.sizeBytes > maxFileBytes) {

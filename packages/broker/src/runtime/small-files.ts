@@ -4,11 +4,29 @@ import type { FileSystem } from '@kfk/log-store'
 /** What this broker keeps in small files is far below this; a larger file is not ours. */
 const maxBytes = 64 * 1024 * 1024
 
-/** The whole of a small file; undefined when there is none. */
+/**
+ * The whole of a small file; undefined when there is none.
+ *
+ * @throws {StoreError} KFK_STORE_IO, or KFK_STORE_CORRUPT for an impossible size; both name the
+ *   file, which the errors of the system often do not
+ */
 export async function readSmallFile(
   fileSystem: FileSystem,
   path: string,
 ): Promise<Uint8Array | undefined> {
+  try {
+    return await read(fileSystem, path)
+  } catch (error) {
+    if (error instanceof StoreError) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new StoreError('KFK_STORE_IO', `cannot read ${path}: ${reason}`, {
+      details: { path },
+      cause: error,
+    })
+  }
+}
+
+async function read(fileSystem: FileSystem, path: string): Promise<Uint8Array | undefined> {
   const stat = await fileSystem.stat(path)
   if (stat === undefined) return undefined
   if (stat.sizeBytes > maxBytes) {
