@@ -21,7 +21,10 @@ export interface BeginOptions {
 }
 
 const offsetOutOfRange = 1
-/** The listener learns of new partitions after so long, even if a leader that is away leaves a start unknown. */
+/**
+ * The listener learns of new partitions after so long, even if a leader that is away leaves a start
+ * unknown.
+ */
 const startPatienceMs = 5000
 
 /** The partitions that this consumer reads, and where in each of them it is. */
@@ -61,8 +64,8 @@ export class Assignments {
   }
 
   /**
-   * Takes partitions over: looks up where to start, lets the listener have its say, then makes them fetchable. A leader
-   * that is away does not hold up the others. Ends early when the tenure does.
+   * Takes partitions over: looks up where to start, lets the listener have its say, then makes them
+   * fetchable. A leader that is away does not hold up the others. Ends early when the tenure does.
    */
   async begin(partitions: readonly TopicPartition[], options: BeginOptions = {}): Promise<void> {
     const { tenure = this.#abort.signal, from = this.#options.settings.from } = options
@@ -126,8 +129,8 @@ export class Assignments {
   }
 
   /**
-   * The log does not have the position (deleted by retention, or lost). Only this error resets it, by `from`
-   * (`auto.offset.reset`); trouble in reaching a broker never does.
+   * The log does not have the position (deleted by retention, or lost). Only this error resets it,
+   * by `from` (`auto.offset.reset`); trouble in reaching a broker never does.
    */
   resetOutOfRange(partition: AssignedPartition): void {
     const { client, settings } = this.#options
@@ -199,7 +202,10 @@ export class Assignments {
     timer?.cancel()
   }
 
-  /** Seeks to the start position, again and again until each has one, is over, or was moved by somebody else. */
+  /**
+   * Seeks to the start position, again and again until each has one, is over, or was moved by
+   * somebody else.
+   */
   async #locate(
     partitions: readonly AssignedPartition[],
     from: Exclude<StartPosition, 'committed'>,

@@ -20,15 +20,16 @@ export interface AssignorInput {
 }
 
 /**
- * Divides partitions among the members of a group (KIP-54). The group's leader runs it; all members must offer an
- * assignor of the same name. Pure: the same input gives the same assignment.
+ * Divides partitions among the members of a group (KIP-54). The group's leader runs it; all members
+ * must offer an assignor of the same name. Pure: the same input gives the same assignment.
  */
 export interface Assignor {
   /** Name in the group protocol, such as `range`. */
   readonly name: string
   /**
-   * `eager`: members give everything up before they join again. `cooperative` (KIP-429): they keep what they own, and
-   * `assign` must leave out a partition that still has another owner; the round after gives it away.
+   * `eager`: members give everything up before they join again. `cooperative` (KIP-429): they keep
+   * what they own, and `assign` must leave out a partition that still has another owner; the round
+   * after gives it away.
    */
   readonly protocol: 'eager' | 'cooperative'
   /** Bytes for the leader beside topics and owned partitions. */
@@ -36,7 +37,10 @@ export interface Assignor {
   assign(input: AssignorInput): Map<string, TopicPartition[]>
 }
 
-/** Static members keep their place in the order by their instance id, whatever member id they got this time. */
+/**
+ * Static members keep their place in the order by their instance id, whatever member id they got
+ * this time.
+ */
 function compareMembers(a: AssignorMember, b: AssignorMember): number {
   const [idA, idB] =
     a.groupInstanceId !== null && b.groupInstanceId !== null
@@ -63,8 +67,9 @@ function emptyAssignment(members: readonly AssignorMember[]): Map<string, TopicP
 }
 
 /**
- * Kafka's `range`: of each topic, neighbouring partitions to each member; the first members get one more. Topics with
- * the same number of partitions are divided alike, so that equal keys meet at one member.
+ * Kafka's `range`: of each topic, neighbouring partitions to each member; the first members get one
+ * more. Topics with the same number of partitions are divided alike, so that equal keys meet at one
+ * member.
  */
 export const rangeAssignor: Assignor = {
   name: 'range',
@@ -112,12 +117,14 @@ export function namedRoundRobin(name: string): Assignor {
 /** Kafka's `roundrobin`: all partitions of all topics are dealt out one by one. */
 export const roundRobinAssignor: Assignor = namedRoundRobin('roundrobin')
 
-/** The name under which a stock kafkajs client deals round-robin; for groups with kafkajs members. */
+/**
+ * The name under which a stock kafkajs client deals round-robin; for groups with kafkajs members.
+ */
 export const kafkajsRoundRobinAssignor: Assignor = namedRoundRobin('RoundRobinAssigner')
 
 /**
- * Kafka's `cooperative-sticky` (KIP-429): as even as can be, moving as few partitions as can be, and nobody stops
- * consuming what stays with him.
+ * Kafka's `cooperative-sticky` (KIP-429): as even as can be, moving as few partitions as can be,
+ * and nobody stops consuming what stays with him.
  */
 export const cooperativeStickyAssignor: Assignor = {
   name: 'cooperative-sticky',
@@ -136,8 +143,9 @@ export const cooperativeStickyAssignor: Assignor = {
 }
 
 /**
- * Who owns what, as far as it can be believed: of several claims the one of the latest generation counts, and of equal
- * ones none (KAFKA-12984, KAFKA-13406): a member that was away may still claim what is someone else's by now.
+ * Who owns what, as far as it can be believed: of several claims the one of the latest generation
+ * counts, and of equal ones none (KAFKA-12984, KAFKA-13406): a member that was away may still claim
+ * what is someone else's by now.
  */
 function validOwners(
   members: readonly AssignorMember[],

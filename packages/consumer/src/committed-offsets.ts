@@ -13,7 +13,10 @@ export interface OffsetToCommit extends TopicPartition {
   readonly offset: number
 }
 
-/** In whose name offsets are committed; an empty member id and generation -1 for a consumer that is no member. */
+/**
+ * In whose name offsets are committed; an empty member id and generation -1 for a consumer that is
+ * no member.
+ */
 export interface CommitIdentity {
   readonly group: string
   readonly memberId: string
@@ -35,8 +38,9 @@ const attemptTimeoutMs = 30_000
 const offsetNotCommitted = -1
 
 /**
- * Commits offsets; resolves when they are durable in the group's log. Resolves with the first error code about the
- * membership, or 0. Rejects with any other error, after trying again as long as that can help.
+ * Commits offsets; resolves when they are durable in the group's log. Resolves with the first error
+ * code about the membership, or 0. Rejects with any other error, after trying again as long as that
+ * can help.
  */
 export function commitOffsets(
   { client, signal, timeoutMs = Infinity }: CoordinatorCall,
@@ -90,8 +94,9 @@ function commitBody(identity: CommitIdentity, offsets: readonly OffsetToCommit[]
 }
 
 /**
- * The offsets that a group has committed, by {@link partitionKey}; partitions without one are absent. Rejects with the
- * group's error; while the coordinator loads or moves it is asked again: an error is never taken for "no offset".
+ * The offsets that a group has committed, by {@link partitionKey}; partitions without one are
+ * absent. Rejects with the group's error; while the coordinator loads or moves it is asked again:
+ * an error is never taken for "no offset".
  */
 export function committedOffsets(
   { client, signal }: CoordinatorCall,

@@ -23,7 +23,10 @@ export interface RecordBatch<Key = Uint8Array | null, Value = Uint8Array | null>
   readonly nextOffset: bigint
   /** The partition's high watermark when the batch was fetched. */
   readonly highWatermark: bigint
-  /** Fires when the partition goes to another member: what is not committed by then is read again elsewhere. */
+  /**
+   * Fires when the partition goes to another member: what is not committed by then is read again
+   * elsewhere.
+   */
   readonly signal: AbortSignal
   /** Commits up to and including this batch now. See `Consumer.commit` for the errors. */
   commit(): Promise<void>

@@ -42,12 +42,14 @@ const closeTimeoutMs = 10_000
 /**
  * Reads topics, alone or sharing them with the other members of a group.
  *
- * Order: records of a partition come in offset order, one at a time. Delivery: at least once. What counts as processed,
- * and is committed, is a record or batch after which the loop asked for the next one, or whose handler has returned;
- * fetched but unprocessed records are never committed. Connects at the first read.
+ * Order: records of a partition come in offset order, one at a time. Delivery: at least once. What
+ * counts as processed, and is committed, is a record or batch after which the loop asked for the
+ * next one, or whose handler has returned; fetched but unprocessed records are never committed.
+ * Connects at the first read.
  *
- * Several loops may run at once; each record goes to one of them. Loops end on `close`, also those begun afterwards;
- * other methods then reject with KFK_CLIENT_CLOSED. Heartbeats do not depend on loops and handlers.
+ * Several loops may run at once; each record goes to one of them. Loops end on `close`, also those
+ * begun afterwards; other methods then reject with KFK_CLIENT_CLOSED. Heartbeats do not depend on
+ * loops and handlers.
  */
 export class Consumer<T extends Subscription = Subscription> implements AsyncDisposable {
   readonly #client: Client
@@ -124,21 +126,25 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   }
 
   /**
-   * Record by record. Ends on `close`; throws ClientError. A loop that is left by `break` or an error can be followed by
-   * another one, which begins with the record at which the first was left.
+   * Record by record. Ends on `close`; throws ClientError. A loop that is left by `break` or an
+   * error can be followed by another one, which begins with the record at which the first was left.
    */
   [Symbol.asyncIterator](): AsyncGenerator<RecordOf<T>, void, undefined> {
     return this.#loops.records() as AsyncGenerator<RecordOf<T>, void, undefined>
   }
 
-  /** Batches of one partition each, the partitions in turn. Asking for the next one says that the last is processed. */
+  /**
+   * Batches of one partition each, the partitions in turn. Asking for the next one says that the
+   * last is processed.
+   */
   batches(options: BatchOptions = {}): AsyncGenerator<BatchOf<T>, void, undefined> {
     return this.#loops.batches(options) as AsyncGenerator<BatchOf<T>, void, undefined>
   }
 
   /**
-   * The partitions as they are assigned, each to be iterated by itself, all side by side. Their iterations end when the
-   * partition goes to another member; a partition that comes back is given again. Ends on `close`.
+   * The partitions as they are assigned, each to be iterated by itself, all side by side. Their
+   * iterations end when the partition goes to another member; a partition that comes back is given
+   * again. Ends on `close`.
    */
   partitions(): AsyncGenerator<PartitionRecords<RecordOf<T>>, void, undefined> {
     const partitions = this.#loops.partitions()
@@ -146,10 +152,11 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   }
 
   /**
-   * Calls `handler` for every record: partitions side by side, each in order. Resolves on `close`; rejects with what a
-   * handler throws, or KFK_CLIENT_ABORTED when the signal fires, in each case after the handlers that are running. The
-   * record that failed and those after it in its partition are not committed: another `run` begins with it. `signal` in
-   * the handler fires when the partition is taken away.
+   * Calls `handler` for every record: partitions side by side, each in order. Resolves on `close`;
+   * rejects with what a handler throws, or KFK_CLIENT_ABORTED when the signal fires, in each case
+   * after the handlers that are running. The record that failed and those after it in its partition
+   * are not committed: another `run` begins with it. `signal` in the handler fires when the
+   * partition is taken away.
    */
   run(
     handler: (record: RecordOf<T>, context: { readonly signal: AbortSignal }) => unknown,
@@ -159,9 +166,10 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   }
 
   /**
-   * Commits what has been processed, or the given offsets. Resolves when they are durable in the group; commits are sent
-   * one after the other. A rebalance under way is waited for. Rejects with KFK_CLIENT_SERVER: after ILLEGAL_GENERATION,
-   * UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID the partitions have other owners, and their records are read again there.
+   * Commits what has been processed, or the given offsets. Resolves when they are durable in the
+   * group; commits are sent one after the other. A rebalance under way is waited for. Rejects with
+   * KFK_CLIENT_SERVER: after ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID the
+   * partitions have other owners, and their records are read again there.
    */
   async commit(
     offsets?: readonly TopicPartitionOffset[],
@@ -178,13 +186,19 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     return this.#committer.commit(wanted, bounds)
   }
 
-  /** Goes on reading a partition from `offset`. It must be assigned. What a loop has in hand is not processed then. */
+  /**
+   * Goes on reading a partition from `offset`. It must be assigned. What a loop has in hand is not
+   * processed then.
+   */
   seek(partition: TopicPartition, offset: bigint | number): void {
     this.#assignments.get(partition).seek(checkOffset(offset))
     this.#wake()
   }
 
-  /** Hands out and fetches no more records of these partitions, or of all. What is fetched already is kept. */
+  /**
+   * Hands out and fetches no more records of these partitions, or of all. What is fetched already
+   * is kept.
+   */
   pause(partitions: readonly TopicPartition[] = this.assignment()): void {
     for (const each of partitions) this.#assignments.get(each).paused = true
   }
@@ -194,7 +208,10 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     this.#wake()
   }
 
-  /** How far behind each assigned partition is, by the high watermark of the last fetch; unknown ones are left out. */
+  /**
+   * How far behind each assigned partition is, by the high watermark of the last fetch; unknown
+   * ones are left out.
+   */
   lag(): PartitionLag[] {
     return [...this.#assignments.all()].flatMap((each) => lagOf(each) ?? [])
   }
@@ -212,16 +229,20 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   }
 
   /**
-   * Ends loops, waits for handlers, commits what is processed, leaves the group, and closes the client if it is this
-   * consumer's own. Inside a loop use `break` instead: the record in hand would be waited for. Rejects with what the
-   * `revoked` listener throws, after everything else is done. Idempotent.
+   * Ends loops, waits for handlers, commits what is processed, leaves the group, and closes the
+   * client if it is this consumer's own. Inside a loop use `break` instead: the record in hand
+   * would be waited for. Rejects with what the `revoked` listener throws, after everything else is
+   * done. Idempotent.
    */
   close(options: CloseOptions = {}): Promise<void> {
     this.#closing ??= this.#close(options)
     return this.#closing
   }
 
-  /** Stops at once as if the process had died: commits nothing and tells nobody. For tests and last resorts. */
+  /**
+   * Stops at once as if the process had died: commits nothing and tells nobody. For tests and last
+   * resorts.
+   */
   async destroy(): Promise<void> {
     this.#closing ??= Promise.resolve()
     this.#stop()

@@ -9,8 +9,9 @@ export interface TakeOptions {
 }
 
 /**
- * Hands fetched records to the application, partition by partition in turn, and knows what is in hand. A partition's
- * records go to one taker at a time, so order within it is kept whatever the application does.
+ * Hands fetched records to the application, partition by partition in turn, and knows what is in
+ * hand. A partition's records go to one taker at a time, so order within it is kept whatever the
+ * application does.
  */
 export class Delivery {
   readonly #partitions: () => Iterable<AssignedPartition>
@@ -29,7 +30,10 @@ export class Delivery {
     return this.#closed
   }
 
-  /** There may be something to take now: records have come, a partition is free again, or all is over. */
+  /**
+   * There may be something to take now: records have come, a partition is free again, or all is
+   * over.
+   */
   signal(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
@@ -56,7 +60,10 @@ export class Delivery {
     return this.#closed
   }
 
-  /** Up to `maxRecords` of one partition, as soon as there are some; undefined at the end, or when `stopped`. */
+  /**
+   * Up to `maxRecords` of one partition, as soon as there are some; undefined at the end, or when
+   * `stopped`.
+   */
   async take(options: TakeOptions): Promise<TakenRecords | undefined> {
     const { stopped, only, maxRecords } = options
     for (;;) {

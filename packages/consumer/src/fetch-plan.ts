@@ -1,9 +1,9 @@
 import type { AssignedPartition } from './assigned-partition.js'
 
 /**
- * Two fetches may be under way at a leader. The `poll` waits there for new records. A partition that has more to give
- * while the poll waits for the others (it was left out because much of it was buffered, or it is new) is fetched by the
- * `rush`, which never waits.
+ * Two fetches may be under way at a leader. The `poll` waits there for new records. A partition
+ * that has more to give while the poll waits for the others (it was left out because much of it was
+ * buffered, or it is new) is fetched by the `rush`, which never waits.
  */
 export type FetchKind = 'poll' | 'rush'
 
@@ -42,8 +42,9 @@ export interface FetchPlanInput {
 /** A partition with this much fetched ahead waits for the application. */
 const ampleBytes = 2 * 1024 * 1024
 /**
- * Of the memory for records fetched ahead, what all partitions compete for. Another quarter is kept to give every
- * partition that has nothing a little, whoever else fills the rest; the last one for the batches that are larger.
+ * Of the memory for records fetched ahead, what all partitions compete for. Another quarter is kept
+ * to give every partition that has nothing a little, whoever else fills the rest; the last one for
+ * the batches that are larger.
  */
 const sharedPart = 1 / 2
 const guaranteedPart = 1 / 4

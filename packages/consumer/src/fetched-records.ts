@@ -18,16 +18,22 @@ interface DecodedBatch {
 /** Records taken from the front, and what has to be put back if they are not processed. */
 export interface RecordRun {
   readonly records: readonly DecodedRecord[]
-  /** Where reading goes on after them; may lie past the last record (compaction, control batches). */
+  /**
+   * Where reading goes on after them; may lie past the last record (compaction, control batches).
+   */
   readonly nextOffset: number
   readonly emptied: readonly DecodedBatch[]
 }
 
-/** Low byte of a batch's attributes (int16 at 21) and the bit that marks control batches (KIP-98). */
+/**
+ * Low byte of a batch's attributes (int16 at 21) and the bit that marks control batches (KIP-98).
+ */
 const attributesLowByte = 22
 const controlFlag = 0x20
 
-/** Thrown by {@link FetchedRecords.take}: the batch at the front cannot be read, and stays there. */
+/**
+ * Thrown by {@link FetchedRecords.take}: the batch at the front cannot be read, and stays there.
+ */
 export class UnreadableBatch extends Error {
   /** Where reading could go on. */
   readonly nextOffset: number
@@ -38,7 +44,10 @@ export class UnreadableBatch extends Error {
   }
 }
 
-/** The records of one partition that are fetched and wait, in order. Bytes count until they are released. */
+/**
+ * The records of one partition that are fetched and wait, in order. Bytes count until they are
+ * released.
+ */
 export class FetchedRecords {
   #batches: FetchedBatch[] = []
   #decoded: DecodedBatch[] = []
@@ -53,7 +62,10 @@ export class FetchedRecords {
     return this.#batches.length === 0 && this.#decoded.length === 0
   }
 
-  /** Adds what follows `position`; returns the position behind it. Throws ProtocolError when it is no batch. */
+  /**
+   * Adds what follows `position`; returns the position behind it. Throws ProtocolError when it is
+   * no batch.
+   */
   add(bytes: Uint8Array, position: number, answer: AnswerMemory): number {
     let next = position
     for (const batch of batches(bytes)) {
@@ -68,8 +80,9 @@ export class FetchedRecords {
   }
 
   /**
-   * Up to `max` records from `wanted` on, of as many batches as it takes; none when there are only control batches or
-   * older records, which are used up nevertheless. Undefined when nothing waits. Throws {@link UnreadableBatch}.
+   * Up to `max` records from `wanted` on, of as many batches as it takes; none when there are only
+   * control batches or older records, which are used up nevertheless. Undefined when nothing waits.
+   * Throws {@link UnreadableBatch}.
    */
   take(max: number, wanted: number): RecordRun | undefined {
     let records: DecodedRecord[] | undefined
@@ -125,7 +138,9 @@ export class FetchedRecords {
     }
   }
 
-  /** An unreadable batch is an error only at the front: what is good before it is delivered first. */
+  /**
+   * An unreadable batch is an error only at the front: what is good before it is delivered first.
+   */
   #front(wanted: number, haveSome: boolean): DecodedBatch | undefined {
     const [first] = this.#decoded
     if (first !== undefined) return first

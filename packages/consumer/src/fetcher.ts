@@ -45,9 +45,10 @@ const unknownError = -1
 const networkSlackMs = 30_000
 
 /**
- * Keeps fetches under way at the leaders that have something to read for us. Event driven: whoever changes what can be
- * fetched (assignment, seek, resume, records taken) calls {@link wake}; nothing polls. Records fetched ahead stay within
- * `prefetchBytes`, but for a batch that is larger than what it was to fit in.
+ * Keeps fetches under way at the leaders that have something to read for us. Event driven: whoever
+ * changes what can be fetched (assignment, seek, resume, records taken) calls {@link wake}; nothing
+ * polls. Records fetched ahead stay within `prefetchBytes`, but for a batch that is larger than
+ * what it was to fit in.
  */
 export class Fetcher {
   readonly #options: FetcherOptions
@@ -189,7 +190,8 @@ export class Fetcher {
         if (this.#acceptPartition(each, answer, memory)) accepted += 1
       }
     }
-    // Who got nothing because the answer was full is not at the end; but nobody is asked in vain again and again.
+    // Who got nothing because the answer was full is not at the end; but nobody is asked in vain
+    // again and again.
     for (const each of accepted === 0 ? fetch.partitions : []) each.caughtUp = true
     const { prefetchBytes } = this.#options.settings
     if (this.#memory.heldBytes > prefetchBytes / 2) this.#compact()

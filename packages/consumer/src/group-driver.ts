@@ -8,8 +8,8 @@ import type { TopicPartition } from './topic-partition.js'
 import { TopicWatch } from './topic-watch.js'
 
 /**
- * What the consumer does when its share changes; each is waited for, one after the other, except `fence`. `tenure`
- * fires when the membership in whose name it is done is lost.
+ * What the consumer does when its share changes; each is waited for, one after the other, except
+ * `fence`. `tenure` fires when the membership in whose name it is done is lost.
  */
 export interface GroupHooks {
   assigned(partitions: readonly TopicPartition[], tenure: AbortSignal): Promise<void>
@@ -88,7 +88,10 @@ export class GroupDriver implements CommittingMember {
     this.#dispatch({ type: 'heard', errorCode, generation })
   }
 
-  /** Leaves the group, in bounded time; the consumer has drained and committed before. Never rejects. */
+  /**
+   * Leaves the group, in bounded time; the consumer has drained and committed before. Never
+   * rejects.
+   */
   async leave(): Promise<void> {
     const effects = this.#end('the consumer is closed')
     const farewell = effects.find((effect) => effect.type === 'sendLeave')

@@ -1,6 +1,8 @@
 import { ClientError, kafkaError, type Client } from '@kfk/client'
 
-/** Error codes of a coordinator that tell a member where it stands; `group-member.ts` acts on them. */
+/**
+ * Error codes of a coordinator that tell a member where it stands; `group-member.ts` acts on them.
+ */
 export const groupCode = {
   illegalGeneration: 22,
   unknownMember: 25,
@@ -17,7 +19,10 @@ export function isAboutMembership(errorCode: number): boolean {
   return membershipCodes.has(errorCode)
 }
 
-/** Throws what is not for the member's state machine to decide: above all that the coordinator moves or loads. */
+/**
+ * Throws what is not for the member's state machine to decide: above all that the coordinator moves
+ * or loads.
+ */
 export function throwIfRetriable(group: string, errorCode: number): void {
   if (errorCode === 0) return
   const error = kafkaError(errorCode, null, { group })
@@ -25,8 +30,8 @@ export function throwIfRetriable(group: string, errorCode: number): void {
 }
 
 /**
- * Repeats `operation` while it fails with a retriable error, and looks the coordinator up again each time. Rejects with
- * the last error, or KFK_CLIENT_ABORTED.
+ * Repeats `operation` while it fails with a retriable error, and looks the coordinator up again
+ * each time. Rejects with the last error, or KFK_CLIENT_ABORTED.
  */
 export function whileCoordinatorMoves<T>(
   client: Client,
@@ -46,7 +51,10 @@ export function whileCoordinatorMoves<T>(
   return client.retrying(attempt, { ...(signal && { signal }), timeoutMs, retries: Infinity })
 }
 
-/** The lane of requests about offsets: they must not wait behind a JoinGroup that waits for other members. */
+/**
+ * The lane of requests about offsets: they must not wait behind a JoinGroup that waits for other
+ * members.
+ */
 export function offsetsLane(group: string): string {
   return `offsets:${group}`
 }

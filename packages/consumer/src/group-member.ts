@@ -1,13 +1,13 @@
 /**
- * A member of a classic consumer group (KIP-62, KIP-345, KIP-394, KIP-429) as a state machine: events in, effects out,
- * no clock and no network. `group-driver.ts` runs it.
+ * A member of a classic consumer group (KIP-62, KIP-345, KIP-394, KIP-429) as a state machine:
+ * events in, effects out, no clock and no network. `group-driver.ts` runs it.
  *
  *     unjoined --> releasing --> joining --> syncing --> stable
  *                     ^                                    |
  *                     +------------ rebalance -------------+
  *
- * `releasing` is the time in which handlers finish and offsets are committed for partitions that are given up: all of
- * them before an eager rejoin, those that moved after a cooperative round.
+ * `releasing` is the time in which handlers finish and offsets are committed for partitions that
+ * are given up: all of them before an eager rejoin, those that moved after a cooperative round.
  */
 import { groupCode as code } from './group-errors.js'
 import { withoutPartitions, type TopicPartition } from './topic-partition.js'
@@ -172,7 +172,8 @@ export class GroupMember {
   #heard(errorCode: number): MemberEffect[] {
     if (errorCode === noError) return []
     const inGeneration = this.#phase === 'stable' || this.#phase === 'releasing'
-    // An answer that was on its way while the member left that generation says nothing about the next one.
+    // An answer that was on its way while the member left that generation says nothing about the
+    // next one.
     if (!inGeneration) return []
     if (errorCode === code.rebalanceInProgress) {
       return this.#phase === 'stable' ? this.#rejoin('group is rebalancing') : []
@@ -216,7 +217,8 @@ export class GroupMember {
     const { groupInstanceId } = this.#options
     const memberId = this.#memberId
     this.#phase = 'left'
-    // A static member stays in the group until its session ends, so that a quick restart moves nothing (KIP-345).
+    // A static member stays in the group until its session ends, so that a quick restart moves
+    // nothing (KIP-345).
     const leaves = memberId !== '' && groupInstanceId === null
     return [
       { type: 'stopHeartbeats' },

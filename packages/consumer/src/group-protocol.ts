@@ -1,4 +1,7 @@
-/** What members tell the group's leader, and what the leader tells them: Kafka's consumer embedded protocol. */
+/**
+ * What members tell the group's leader, and what the leader tells them: Kafka's consumer embedded
+ * protocol.
+ */
 import {
   decodeConsumerAssignment,
   decodeConsumerSubscription,
@@ -27,7 +30,10 @@ export function subscriptionFor(assignor: Assignor, own: OwnSubscription): Uint8
   })
 }
 
-/** A member as the leader's JoinGroup answer describes it. Throws ProtocolError for metadata of another protocol. */
+/**
+ * A member as the leader's JoinGroup answer describes it. Throws ProtocolError for metadata of
+ * another protocol.
+ */
 export function memberFrom(member: {
   readonly memberId: string
   readonly groupInstanceId: string | null

@@ -21,7 +21,10 @@ export interface GroupRequestsOptions {
   readonly group: string
   readonly topics: readonly string[]
   readonly settings: ResolvedSettings
-  /** Of this consumer's own connection: a JoinGroup that waits must not hold up another member on a shared client. */
+  /**
+   * Of this consumer's own connection: a JoinGroup that waits must not hold up another member on a
+   * shared client.
+   */
   readonly lane: string
   readonly signal: AbortSignal
   /** Partitions by topic; asked by the leader of the group. */
@@ -36,7 +39,10 @@ const leaveTimeoutMs = 3000
 /** JoinGroup waits for the slowest member; on top of that, for the network. */
 const joinSlackMs = 5000
 
-/** The requests of a member to its coordinator; each answer is an event for the member's state machine. */
+/**
+ * The requests of a member to its coordinator; each answer is an event for the member's state
+ * machine.
+ */
 export class GroupRequests {
   readonly #options: GroupRequestsOptions
   #joined: JoinResponse | undefined
@@ -50,7 +56,9 @@ export class GroupRequests {
     return this.#joined?.errorCode === 0 && this.#joined.leader === this.#joined.memberId
   }
 
-  /** Waits until the group has assembled. Repeated while the coordinator is away, moves or loads. */
+  /**
+   * Waits until the group has assembled. Repeated while the coordinator is away, moves or loads.
+   */
   join(memberId: string, reason: string, identity: Identity): Promise<MemberEvent> {
     const { group, topics, settings } = this.#options
     const own = { topics, owned: identity.owned, generation: identity.generation }

@@ -17,7 +17,10 @@ export interface HandoverOptions {
 /** Of the rebalance timeout, what is kept for noticing the rebalance, committing, and joining. */
 const reserveMs = 2000
 
-/** Gives partitions up in good order: handlers end, what they processed is committed, the listener is told. */
+/**
+ * Gives partitions up in good order: handlers end, what they processed is committed, the listener
+ * is told.
+ */
 export class Handover {
   readonly #options: HandoverOptions
   #current: Promise<void> = Promise.resolve()
@@ -31,14 +34,20 @@ export class Handover {
     return this.#current
   }
 
-  /** Rejects with what the listener throws. Ends early when the membership is lost: then nothing is committed. */
+  /**
+   * Rejects with what the listener throws. Ends early when the membership is lost: then nothing is
+   * committed.
+   */
   release(partitions: readonly TopicPartition[], tenure: AbortSignal): Promise<void> {
     const releasing = this.#release(partitions, tenure)
     this.#current = releasing.catch(() => undefined)
     return releasing
   }
 
-  /** Resolves when the application has nothing of these in hand, after `timeoutMs`, or when the signal fires. */
+  /**
+   * Resolves when the application has nothing of these in hand, after `timeoutMs`, or when the
+   * signal fires.
+   */
   async drain(
     partitions: readonly AssignedPartition[],
     timeoutMs: number,

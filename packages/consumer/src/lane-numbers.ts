@@ -1,6 +1,6 @@
 /**
- * Small numbers that tell the connections of consumers on one shared client apart: a long poll of one must not hold up
- * another, and a new consumer takes over the connections of a closed one.
+ * Small numbers that tell the connections of consumers on one shared client apart: a long poll of
+ * one must not hold up another, and a new consumer takes over the connections of a closed one.
  */
 const taken = new Set<number>()
 

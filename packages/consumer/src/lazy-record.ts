@@ -4,7 +4,9 @@ import type { TopicPartition } from './topic-partition.js'
 
 const inspect = Symbol.for('nodejs.util.inspect.custom')
 
-/** A record whose fields are made when they are asked for: most applications want the value only. */
+/**
+ * A record whose fields are made when they are asked for: most applications want the value only.
+ */
 export class LazyRecord implements ConsumerRecord {
   constructor(
     protected readonly place: TopicPartition,

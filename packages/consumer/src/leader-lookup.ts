@@ -9,8 +9,9 @@ export interface LeaderLookupOptions {
 }
 
 /**
- * Finds the leaders of partitions, one request at a time. Those that have none are asked for again later, and less and
- * less often, however often the fetcher comes by; those that have one go on meanwhile.
+ * Finds the leaders of partitions, one request at a time. Those that have none are asked for again
+ * later, and less and less often, however often the fetcher comes by; those that have one go on
+ * meanwhile.
  */
 export class LeaderLookup {
   readonly #options: LeaderLookupOptions
@@ -21,7 +22,10 @@ export class LeaderLookup {
     this.#options = options
   }
 
-  /** Sets `notBeforeMs` of partitions that must wait, and fails those whose topic cannot be read at all. */
+  /**
+   * Sets `notBeforeMs` of partitions that must wait, and fails those whose topic cannot be read at
+   * all.
+   */
   find(partitions: readonly AssignedPartition[]): void {
     if (this.#underWay || partitions.length === 0) return
     this.#underWay = true

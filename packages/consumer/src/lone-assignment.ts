@@ -10,7 +10,10 @@ export interface LoneAssignmentOptions {
   readonly assignments: Assignments
 }
 
-/** What a consumer reads that shares with nobody: the partitions named in the options, or all of its topics. */
+/**
+ * What a consumer reads that shares with nobody: the partitions named in the options, or all of its
+ * topics.
+ */
 export class LoneAssignment {
   readonly #options: LoneAssignmentOptions
   readonly #abort = new AbortController()
@@ -21,7 +24,10 @@ export class LoneAssignment {
     this.#options = options
   }
 
-  /** Rejects when a topic does not exist (and the broker does not create it), or with what the listener throws. */
+  /**
+   * Rejects when a topic does not exist (and the broker does not create it), or with what the
+   * listener throws.
+   */
   async start(): Promise<void> {
     const { client, settings, topics, assignments } = this.#options
     if (settings.assignment) return assignments.begin(settings.assignment)

@@ -47,8 +47,9 @@ interface Pending extends TopicPartition {
 const defaultTimeoutMs = 60_000
 
 /**
- * Commits offsets, one request after the other, so that a late repetition of an older one never takes a newer one back.
- * Only in the name of partitions that this consumer holds: by the group's rules any member could move any offset.
+ * Commits offsets, one request after the other, so that a late repetition of an older one never
+ * takes a newer one back. Only in the name of partitions that this consumer holds: by the group's
+ * rules any member could move any offset.
  */
 export class OffsetCommitter {
   readonly #options: OffsetCommitterOptions
@@ -178,7 +179,9 @@ function uncommittedOf(holder: AssignedPartition): Pending[] {
   return [{ topic, partition, holder, offset: processed }]
 }
 
-/** The member still has its partitions, but had not arrived in the generation that the group is in. */
+/**
+ * The member still has its partitions, but had not arrived in the generation that the group is in.
+ */
 function isBetweenGenerations(
   errorCode: number,
   { generation }: CommitIdentity,

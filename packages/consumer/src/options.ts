@@ -5,7 +5,9 @@ import { cooperativeStickyAssignor } from './assignors.js'
 import type { ConsumerRecord } from './consumer-record.js'
 import { partitionKey, type TopicPartition } from './topic-partition.js'
 
-/** A topic to read: its name (keys and values as bytes), or a definition (keys and values typed). */
+/**
+ * A topic to read: its name (keys and values as bytes), or a definition (keys and values typed).
+ */
 export type Subscription = string | TopicDefinition<never, never, unknown, unknown>
 
 /** The record type of a subscription. Keys and values are null where the record has none. */
@@ -18,54 +20,71 @@ export type RecordOf<T> =
 export type { DataFormat, OutputOf }
 
 /**
- * Where to begin in a partition without a committed offset (`auto.offset.reset`): its first record, its end, the first
- * record at or after a time, or nowhere (`committed`: an error says that there is no committed offset).
+ * Where to begin in a partition without a committed offset (`auto.offset.reset`): its first record,
+ * its end, the first record at or after a time, or nowhere (`committed`: an error says that there
+ * is no committed offset).
  */
 export type StartPosition =
   'earliest' | 'latest' | 'committed' | { readonly timestamp: Date | number }
 
 /**
- * Called around changes of what this consumer owns, one call after the other. A returned promise is waited for; what is
- * thrown ends every loop of the consumer. `commit`, `seek`, `pause` and `position` may be called from inside.
+ * Called around changes of what this consumer owns, one call after the other. A returned promise is
+ * waited for; what is thrown ends every loop of the consumer. `commit`, `seek`, `pause` and
+ * `position` may be called from inside.
  */
 export interface RebalanceListener {
   /**
-   * New partitions (perhaps none), of which nothing is read yet: the place to `seek`. Where they start is known, unless
-   * their leader has been away for five seconds.
+   * New partitions (perhaps none), of which nothing is read yet: the place to `seek`. Where they
+   * start is known, unless their leader has been away for five seconds.
    */
   assigned?(partitions: readonly TopicPartition[]): void | Promise<void>
   /** Given up in good order: handlers have ended and processed offsets are committed. */
   revoked?(partitions: readonly TopicPartition[]): void | Promise<void>
-  /** Taken away (the group thought this member dead): somebody else may be reading them already. No commit is possible. */
+  /**
+   * Taken away (the group thought this member dead): somebody else may be reading them already. No
+   * commit is possible.
+   */
   lost?(partitions: readonly TopicPartition[]): void | Promise<void>
 }
 
 export interface ConsumerSettings<T extends Subscription> {
   /** Topics to read, shared with the other members of the group. */
   readonly topics?: readonly T[]
-  /** Group id (`group.id`). Without it the consumer reads alone, all partitions of `topics`, and commits nothing. */
+  /**
+   * Group id (`group.id`). Without it the consumer reads alone, all partitions of `topics`, and
+   * commits nothing.
+   */
   readonly group?: string
   /**
-   * Read exactly these instead of sharing; definitions in `topics` still say how their records are decoded. With a
-   * group, offsets are committed to it, but nobody is a member.
+   * Read exactly these instead of sharing; definitions in `topics` still say how their records are
+   * decoded. With a group, offsets are committed to it, but nobody is a member.
    */
   readonly assignment?: readonly TopicPartition[]
   /** Default 'latest', as in Kafka. */
   readonly from?: StartPosition
-  /** Commit what has been processed every so often, on revocation and on close. Default every 5000 ms. */
+  /**
+   * Commit what has been processed every so often, on revocation and on close. Default every 5000
+   * ms.
+   */
   readonly autoCommit?: boolean | { readonly intervalMs: number }
-  /** In order of preference; all members need one in common. All eager, or all cooperative. Default cooperative-sticky. */
+  /**
+   * In order of preference; all members need one in common. All eager, or all cooperative. Default
+   * cooperative-sticky.
+   */
   readonly assignors?: readonly Assignor[]
   /** Static membership (`group.instance.id`, KIP-345). */
   readonly groupInstanceId?: string
   /** Silence after which the group gives the member up (`session.timeout.ms`). Default 45000. */
   readonly sessionTimeoutMs?: number
-  /** `heartbeat.interval.ms`; heartbeats do not depend on handlers. Default: a third of the session, at most 3000. */
+  /**
+   * `heartbeat.interval.ms`; heartbeats do not depend on handlers. Default: a third of the session,
+   * at most 3000.
+   */
   readonly heartbeatIntervalMs?: number
   /**
-   * How long the group waits for this member when partitions are to move (`max.poll.interval.ms`). Handlers have a
-   * little less to finish; what they do later is not committed. Without a rebalance a handler may take any time.
-   * Default 300000.
+   * How long the group waits for this member when partitions are to move (`max.poll.interval.ms`).
+   * Handlers have a little less to finish; what they do later is not committed. Without a rebalance
+   * a handler may take any time. Default 300000.
    */
   readonly rebalanceTimeoutMs?: number
   /** How long a fetch waits for data (`fetch.max.wait.ms`). Default 500. */
@@ -76,12 +95,15 @@ export interface ConsumerSettings<T extends Subscription> {
   readonly maxBytes?: number
   /** Of one partition in an answer (`max.partition.fetch.bytes`). Default 1 MiB. */
   readonly partitionMaxBytes?: number
-  /** Bound of the memory for records fetched ahead of the application, over all partitions. Default 64 MiB. */
+  /**
+   * Bound of the memory for records fetched ahead of the application, over all partitions. Default
+   * 64 MiB.
+   */
   readonly prefetchBytes?: number
   /**
-   * What to do with a record whose key or value is refused by its serde. 'throw', the default: the loop throws after the
-   * records before it; it comes again until a `seek` past it. 'skip', or a function that does not throw: it is passed
-   * over and counts as processed.
+   * What to do with a record whose key or value is refused by its serde. 'throw', the default: the
+   * loop throws after the records before it; it comes again until a `seek` past it. 'skip', or a
+   * function that does not throw: it is passed over and counts as processed.
    */
   readonly onInvalid?: 'throw' | 'skip' | ((error: ClientError, record: ConsumerRecord) => void)
   readonly rebalance?: RebalanceListener
@@ -175,7 +197,10 @@ function checkFrom({ from, group }: ConsumerSettings<Subscription>): void {
   )
 }
 
-/** Members that give partitions up before joining and members that do not cannot share a round (KIP-429). */
+/**
+ * Members that give partitions up before joining and members that do not cannot share a round
+ * (KIP-429).
+ */
 function checkAssignors(assignors: readonly Assignor[]): readonly Assignor[] {
   if (assignors.length === 0) throw invalid('`assignors` must name one at least.')
   if (new Set(assignors.map(({ protocol }) => protocol)).size > 1) {

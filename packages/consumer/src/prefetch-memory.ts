@@ -1,6 +1,7 @@
 /**
- * What the records fetched ahead keep in memory. Batches are views on the answer that they came in, so one small batch
- * that waits keeps the whole answer: answers are counted, by their full size, until the last of their batches is gone.
+ * What the records fetched ahead keep in memory. Batches are views on the answer that they came in,
+ * so one small batch that waits keeps the whole answer: answers are counted, by their full size,
+ * until the last of their batches is gone.
  */
 export class PrefetchMemory {
   #heldBytes = 0

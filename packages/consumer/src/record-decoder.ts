@@ -12,7 +12,10 @@ export interface ReadableRecords {
   readonly records: ConsumerRecord<unknown, unknown>[]
   /** Where each of them comes from; of the same length. */
   readonly sources: readonly DecodedRecord[]
-  /** Why the record after the last one cannot be read, when `onInvalid` says to throw: to be thrown after them. */
+  /**
+   * Why the record after the last one cannot be read, when `onInvalid` says to throw: to be thrown
+   * after them.
+   */
   readonly failure?: { readonly error: unknown; readonly offset: number }
 }
 
@@ -27,7 +30,10 @@ export class RecordDecoder {
     this.#onInvalid = onInvalid
   }
 
-  /** The records in order, up to the first that must not be passed over. Returns a promise only if a serde does. */
+  /**
+   * The records in order, up to the first that must not be passed over. Returns a promise only if a
+   * serde does.
+   */
   decode(
     place: TopicPartition,
     records: readonly DecodedRecord[],

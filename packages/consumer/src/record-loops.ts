@@ -48,7 +48,10 @@ interface LoopOptions {
 
 const defaultMaxRecords = 500
 
-/** The ways to read. In all of them, asking for the next record or batch says that the last one is processed. */
+/**
+ * The ways to read. In all of them, asking for the next record or batch says that the last one is
+ * processed.
+ */
 export class RecordLoops {
   readonly #options: RecordLoopsOptions
 

@@ -10,7 +10,10 @@ const earliest = -2
 const answerTimeoutMs = 30_000
 const readUncommitted = 0
 
-/** Errors after which the leader is looked up again: not the leader, unknown or fenced epoch, unknown topic, storage. */
+/**
+ * Errors after which the leader is looked up again: not the leader, unknown or fenced epoch,
+ * unknown topic, storage.
+ */
 export const leaderErrors = new Set([3, 5, 6, 9, 56, 74, 75, 100, 103])
 
 export interface Lookup {
@@ -26,8 +29,9 @@ export interface FoundOffsets {
 }
 
 /**
- * Asks the leaders once for the offsets at a start position; a time after the last record means the end. One leader
- * that is away costs only its own partitions. Rejects with KFK_CLIENT_ABORTED and _CLOSED only.
+ * Asks the leaders once for the offsets at a start position; a time after the last record means the
+ * end. One leader that is away costs only its own partitions. Rejects with KFK_CLIENT_ABORTED and
+ * _CLOSED only.
  */
 export async function findOffsets(
   lookup: Lookup,

@@ -7,8 +7,8 @@ interface StickyMember {
 }
 
 /**
- * Divides partitions so that no member has two more than another that could take one from it, and leaves as many as
- * that allows with their owners.
+ * Divides partitions so that no member has two more than another that could take one from it, and
+ * leaves as many as that allows with their owners.
  *
  * @param members in their order; earlier ones get more when it does not come out even
  * @param owners member id by {@link partitionKey}, for partitions that have an owner
@@ -63,7 +63,10 @@ function smallest(
   return best
 }
 
-/** Moves single partitions from larger to smaller members until none gains. Each move lowers the sum of squares. */
+/**
+ * Moves single partitions from larger to smaller members until none gains. Each move lowers the sum
+ * of squares.
+ */
 function level(
   result: Map<string, TopicPartition[]>,
   interested: ReadonlyMap<string, string[]>,
@@ -85,7 +88,10 @@ function level(
   }
 }
 
-/** Leaves out what has another owner still: it must be given up first, the next round gives it away (KIP-429). */
+/**
+ * Leaves out what has another owner still: it must be given up first, the next round gives it away
+ * (KIP-429).
+ */
 export function withholdMoved(
   assignment: ReadonlyMap<string, TopicPartition[]>,
   owners: ReadonlyMap<string, string>,

@@ -12,8 +12,9 @@ export interface TopicWatchOptions {
 const missingTopicMs = 1000
 
 /**
- * Counts the partitions of the topics that a group reads, and looks again whether that has changed. The leader of the
- * group does it for all members: if everybody did, each change would cause as many rebalances as there are members.
+ * Counts the partitions of the topics that a group reads, and looks again whether that has changed.
+ * The leader of the group does it for all members: if everybody did, each change would cause as
+ * many rebalances as there are members.
  */
 export class TopicWatch {
   readonly #options: TopicWatchOptions
@@ -26,7 +27,10 @@ export class TopicWatch {
     this.#options = options
   }
 
-  /** Partitions by topic, and from now on a look now and then. Topics that do not exist (yet) are left out. */
+  /**
+   * Partitions by topic, and from now on a look now and then. Topics that do not exist (yet) are
+   * left out.
+   */
   async count(topics: readonly string[]): Promise<Map<string, number>> {
     const counts = await this.#lookUp(topics)
     this.#baseline = new Map(topics.map((topic) => [topic, counts.get(topic)]))
@@ -60,7 +64,8 @@ export class TopicWatch {
     const counts = await this.#lookUp([...before.keys()])
     if (before !== this.#baseline || this.#timer === undefined) return
     const changed = [...before].filter(([topic, count]) => counts.get(topic) !== count)
-    // A broker that has just started may not know its topics yet: a topic is gone when it is missed twice.
+    // A broker that has just started may not know its topics yet: a topic is gone when it is missed
+    // twice.
     const hasVanished = changed.some(([topic]) => !counts.has(topic))
     if (changed.length > 0 && (!hasVanished || this.#suspicious)) this.#options.onChange()
     this.#suspicious = hasVanished
@@ -90,7 +95,10 @@ export class TopicWatch {
   }
 }
 
-/** It does not exist, has no leader, may not be read, or has a name (of another member's choice) that none can have. */
+/**
+ * It does not exist, has no leader, may not be read, or has a name (of another member's choice)
+ * that none can have.
+ */
 function isAboutTopic(error: unknown): boolean {
   if (!(error instanceof ClientError)) return false
   return error.code === 'KFK_CLIENT_SERVER' || error.code === 'KFK_CLIENT_INVALID_ARGUMENT'

@@ -11,7 +11,10 @@ import { parseManifest, type Manifest } from './manifest.js'
 import { rollForward } from './roll-forward.js'
 import { readFile, writeFile, type Target } from './target.js'
 
-/** What a chain adds up to. Written from time to time so that the next load need not follow it from its beginning. */
+/**
+ * What a chain adds up to. Written from time to time so that the next load need not follow it from
+ * its beginning.
+ */
 interface Checkpoint {
   readonly version: 1
   readonly topicId: string
@@ -29,10 +32,11 @@ export interface ChainPlace {
 }
 
 /**
- * The manifests of one partition, followed from the checkpoint to the end, name by name: the first begins at 0 (if need
- * be with offsets that the log had already deleted), and manifest k+1 is called by the `to` of manifest k. So nothing is
- * listed, the cost is that of what is new, and two loads cannot begin two chains at different offsets. Manifests are never deleted: the name of
- * each keeps the same offsets from being committed again by a loader that is late.
+ * The manifests of one partition, followed from the checkpoint to the end, name by name: the first
+ * begins at 0 (if need be with offsets that the log had already deleted), and manifest k+1 is
+ * called by the `to` of manifest k. So nothing is listed, the cost is that of what is new, and two
+ * loads cannot begin two chains at different offsets. Manifests are never deleted: the name of each
+ * keeps the same offsets from being committed again by a loader that is late.
  */
 export class PartitionChain {
   readonly #place: ChainPlace
@@ -64,7 +68,9 @@ export class PartitionChain {
     return this.#committed
   }
 
-  /** Latest event time so far, as far as it is not in the loader's future; null when there is none. */
+  /**
+   * Latest event time so far, as far as it is not in the loader's future; null when there is none.
+   */
   get passedMs(): number | null {
     return this.#passedMs
   }
@@ -75,8 +81,8 @@ export class PartitionChain {
   }
 
   /**
-   * Goes on to the end of the chain. What another load has committed and not (yet) moved is moved, unless `readOnly`.
-   * Returns the number of manifests with something to move.
+   * Goes on to the end of the chain. What another load has committed and not (yet) moved is moved,
+   * unless `readOnly`. Returns the number of manifests with something to move.
    */
   async follow(options: { readonly signal?: AbortSignal; readonly readOnly?: boolean } = {}) {
     const { signal, readOnly } = options
@@ -108,7 +114,10 @@ export class PartitionChain {
     this.#openHours.delete(hour)
   }
 
-  /** Writes the checkpoint if it has changed. Two loaders may do this at once: the later one wins, and both are right. */
+  /**
+   * Writes the checkpoint if it has changed. Two loaders may do this at once: the later one wins,
+   * and both are right.
+   */
   async writeCheckpoint(run: string, signal?: AbortSignal): Promise<void> {
     const text = this.#text()
     if (this.#committed === undefined || text === this.#written) return

@@ -1,6 +1,8 @@
 import type { Split } from './plan.js'
 
-/** Splits of a partition are copied side by side and committed in order: k only when k-1 has been. */
+/**
+ * Splits of a partition are copied side by side and committed in order: k only when k-1 has been.
+ */
 export class CommitTurns {
   readonly #last = new Map<string, Promise<boolean>>()
 

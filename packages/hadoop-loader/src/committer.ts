@@ -17,8 +17,9 @@ export interface CommitOptions {
 }
 
 /**
- * Commits a copied split: its manifest gets the name that only one can get. True when it did; then the files are moved
- * to their places. False when another loader has committed from the same offset: what this one staged is removed.
+ * Commits a copied split: its manifest gets the name that only one can get. True when it did; then
+ * the files are moved to their places. False when another loader has committed from the same
+ * offset: what this one staged is removed.
  */
 export async function commitSplit(options: CommitOptions, manifest: Manifest): Promise<boolean> {
   const { target, signal, hooks } = options
@@ -26,7 +27,8 @@ export async function commitSplit(options: CommitOptions, manifest: Manifest): P
   try {
     await writeFile(target, staged, manifestText(manifest), { signal })
     await hooks.at?.('staged', manifest)
-    // After the manifest: whoever clears this staging away from now on takes the manifest along, and the rename fails.
+    // After the manifest: whoever clears this staging away from now on takes the manifest along,
+    // and the rename fails.
     await checkStaged(options, manifest)
   } catch (error) {
     await discardStaged(target, manifest)
@@ -44,7 +46,10 @@ export async function commitSplit(options: CommitOptions, manifest: Manifest): P
   return true
 }
 
-/** Removes what a split has in staging, as far as that works: what is left is removed when it has become old. */
+/**
+ * Removes what a split has in staging, as far as that works: what is left is removed when it has
+ * become old.
+ */
 export async function discardStaged(target: Target, manifest: Manifest): Promise<void> {
   const paths = [
     ...manifest.files.map(({ staged }) => staged),
@@ -53,7 +58,10 @@ export async function discardStaged(target: Target, manifest: Manifest): Promise
   await forEachAtOnce(paths, (path) => target.delete(path)).catch(() => undefined)
 }
 
-/** What is committed must be there: a clean-up of old staging may have been too eager, or a disk too full. */
+/**
+ * What is committed must be there: a clean-up of old staging may have been too eager, or a disk too
+ * full.
+ */
 async function checkStaged({ target, signal }: CommitOptions, { files }: Manifest): Promise<void> {
   await forEachAtOnce(files, async ({ staged, bytes }) => {
     const found = await target.stat(staged, { signal })
@@ -64,7 +72,10 @@ async function checkStaged({ target, signal }: CommitOptions, { files }: Manifes
   })
 }
 
-/** Removing what was staged for a commit that did happen would lose it, so the manifest itself has the last word. */
+/**
+ * Removing what was staged for a commit that did happen would lose it, so the manifest itself has
+ * the last word.
+ */
 async function isOurs({ target, signal }: CommitOptions, manifest: Manifest): Promise<boolean> {
   const path = manifestPath(manifest)
   const text = await readFile(target, path, { signal })

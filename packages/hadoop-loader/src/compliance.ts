@@ -13,8 +13,8 @@ export interface TargetComplianceOptions {
 type Declare = (name: string, run: (target: Target) => Promise<void>) => void
 
 /**
- * Declares the tests that every `Target` has to pass, with the runner's own `describe` and `test`. They use nothing but
- * `node:assert`, so jest, vitest and node:test will do.
+ * Declares the tests that every `Target` has to pass, with the runner's own `describe` and `test`.
+ * They use nothing but `node:assert`, so jest, vitest and node:test will do.
  */
 export function targetCompliance({ describe, test, factory }: TargetComplianceOptions): void {
   const declare: Declare = (name, run) => test(name, async () => run(await factory()))

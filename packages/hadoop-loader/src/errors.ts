@@ -33,7 +33,9 @@ export interface LoaderErrorOptions {
 
 const brand = Symbol.for('@kfk/hadoop-loader/LoaderError')
 
-/** The error class of @kfk/hadoop-loader. Errors of the cluster come as they are, as ClientError. */
+/**
+ * The error class of @kfk/hadoop-loader. Errors of the cluster come as they are, as ClientError.
+ */
 export class LoaderError extends Error {
   readonly code: LoaderErrorCode
   /** True when the same call may succeed later without any change. */

@@ -8,8 +8,8 @@ const earliestMs = 0
 const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
- * The event time of a record: a field of its JSON value (`a.b` looks into objects), ISO 8601 text or milliseconds since
- * 1970; without a field, the record's timestamp.
+ * The event time of a record: a field of its JSON value (`a.b` looks into objects), ISO 8601 text
+ * or milliseconds since 1970; without a field, the record's timestamp.
  *
  * @throws Unplaceable
  */

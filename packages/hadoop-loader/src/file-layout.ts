@@ -1,6 +1,6 @@
 /**
- * Names of everything in a target. All of them follow from topic, partition, offsets and event time, so a repeated load
- * of the same offsets makes the same names.
+ * Names of everything in a target. All of them follow from topic, partition, offsets and event
+ * time, so a repeated load of the same offsets makes the same names.
  *
  *     <topic>/dt=2026-05-17/hour=10/<topic>+<partition>+<from>+<to>+<n>.jsonl.gz
  *     <topic>/_rejected/<topic>+<partition>+<from>+<to>.jsonl.gz
@@ -8,12 +8,14 @@
  *     _kfk/<topic>/<partition>/checkpoint          hint: all before it is committed and in its final place
  *     _kfk/tmp/<topic>+<run>/...                   staging
  *
- * What begins with `_` is hidden from Hadoop's input formats. The `+`, which no topic has in its name, keeps staging apart
- * from the manifests of a topic that is called `tmp`.
+ * What begins with `_` is hidden from Hadoop's input formats. The `+`, which no topic has in its
+ * name, keeps staging apart from the manifests of a topic that is called `tmp`.
  */
 import { createHash } from 'node:crypto'
 
-/** What a topic may be called (Kafka's Topic.java); checked again here, because names become paths. */
+/**
+ * What a topic may be called (Kafka's Topic.java); checked again here, because names become paths.
+ */
 const topicName = /^[a-zA-Z0-9._-]{1,249}$/
 
 export function isTopicName(name: string): boolean {
@@ -64,7 +66,10 @@ export function stagingPrefix(topic: string): string {
   return `${fileStem(topic)}+`
 }
 
-/** HDFS and most file systems take names of 255 bytes; a topic's may have 249, to which offsets are added. */
+/**
+ * HDFS and most file systems take names of 255 bytes; a topic's may have 249, to which offsets are
+ * added.
+ */
 const longestStem = 150
 
 /** A topic as part of a file name: shortened, and told apart by a hash, when it is very long. */
@@ -120,7 +125,10 @@ export function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')))
 }
 
-/** Whether a path is made of names alone: none of them empty, `.` or `..`. What comes from a file is checked by this. */
+/**
+ * Whether a path is made of names alone: none of them empty, `.` or `..`. What comes from a file is
+ * checked by this.
+ */
 export function isPlainPath(path: string): boolean {
   return path
     .split('/')

@@ -11,12 +11,18 @@ export interface HourFilesOptions {
   /** With the dot: `.jsonl` or `.jsonl.gz`. */
   readonly extension: string
   readonly compress: boolean
-  /** Hour files open at once; the least recently used is closed, and its hour goes on as the next file. */
+  /**
+   * Hour files open at once; the least recently used is closed, and its hour goes on as the next
+   * file.
+   */
   readonly maxOpen: number
   readonly signal: AbortSignal
 }
 
-/** The files of one split: one (or, when many hours interleave, several) for each hour, and one for rejected records. */
+/**
+ * The files of one split: one (or, when many hours interleave, several) for each hour, and one for
+ * rejected records.
+ */
 export class HourFiles {
   readonly #options: HourFilesOptions
   /** In the order of use: the first is the least recently used. */
@@ -59,7 +65,10 @@ export class HourFiles {
     return this.#closed
   }
 
-  /** Removes what was staged, as far as that works: a load that fails again and again must not fill the target. */
+  /**
+   * Removes what was staged, as far as that works: a load that fails again and again must not fill
+   * the target.
+   */
   async abort(): Promise<void> {
     const { target } = this.#options
     const files = [...this.#open.values(), ...(this.#rejected ? [this.#rejected] : [])]

@@ -13,8 +13,8 @@ export interface LoadOptions {
   readonly topics: readonly string[]
   readonly target: Target
   /**
-   * Field of the JSON value with the event time, ISO 8601 or milliseconds since 1970; `a.b` looks into objects. Default:
-   * the timestamp of the record.
+   * Field of the JSON value with the event time, ISO 8601 or milliseconds since 1970; `a.b` looks
+   * into objects. Default: the timestamp of the record.
    */
   readonly timeField?: string
   /** Default JSON lines. */
@@ -29,7 +29,10 @@ export interface LoadOptions {
   readonly maxOpenFiles?: number
   /** Bytes fetched at once for a split. Default 4 MiB. */
   readonly fetchBytes?: number
-  /** Go on over records that were deleted before they could be loaded, committing them as missing. Default false: an error. */
+  /**
+   * Go on over records that were deleted before they could be loaded, committing them as missing.
+   * Default false: an error.
+   */
   readonly skipMissing?: boolean
   /** Staging of loads that died is removed after so long. Default a day. */
   readonly stagingMaxAgeMs?: number

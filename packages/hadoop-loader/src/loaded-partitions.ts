@@ -20,8 +20,8 @@ export interface Places {
 }
 
 /**
- * Looks at every partition of a topic. What earlier loads committed and did not live to move is moved on the way, unless
- * `readOnly`.
+ * Looks at every partition of a topic. What earlier loads committed and did not live to move is
+ * moved on the way, unless `readOnly`.
  *
  * @throws LoaderError KFK_LOADER_OTHER_TOPIC, _LOG_BEHIND, _DAMAGED
  */
@@ -58,8 +58,9 @@ export async function openPartitions(
 }
 
 /**
- * Looks again at partitions in which another loader was quicker. The end to be reached stays that of the first look, and
- * each round comes nearer to it, so that a load ends however many others there are.
+ * Looks again at partitions in which another loader was quicker. The end to be reached stays that
+ * of the first look, and each round comes nearer to it, so that a load ends however many others
+ * there are.
  */
 export async function reopenPartitions(
   { client, target, signal }: Places,

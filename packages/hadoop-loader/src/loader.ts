@@ -31,11 +31,13 @@ export async function planLoad(options: LoadOptions): Promise<LoadPlan> {
 }
 
 /**
- * Copies what is new of the topics into the target, each record exactly once whatever happens: a split is staged, and
- * counts from the moment its manifest is in place (one rename). Killed at any point, the next load goes on; two loads at
- * once share the work. See the README for what a reader sees meanwhile.
+ * Copies what is new of the topics into the target, each record exactly once whatever happens: a
+ * split is staged, and counts from the moment its manifest is in place (one rename). Killed at any
+ * point, the next load goes on; two loads at once share the work. See the README for what a reader
+ * sees meanwhile.
  *
- * Rejects with the first error (LoaderError, ClientError); splits committed before it stay committed.
+ * Rejects with the first error (LoaderError, ClientError); splits committed before it stay
+ * committed.
  */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const load = new Load(resolveOptions(options))
@@ -92,7 +94,10 @@ class Load {
     return this.#report.build((Date.now() - this.#startedMs) / 1000)
   }
 
-  /** Copies what is missing. Returns the partitions in which another loader was quicker: to be planned again. */
+  /**
+   * Copies what is missing. Returns the partitions in which another loader was quicker: to be
+   * planned again.
+   */
   async #round(partitions: readonly LoadedPartition[]): Promise<LoadedPartition[]> {
     const plan = planSplits(partitions, this.#options.splitRecords)
     const byName = new Map(partitions.map((each) => [`${each.topic}/${each.partition}`, each]))
@@ -134,7 +139,8 @@ class Load {
     try {
       if (contested.has(of)) return
       const manifest = await this.#stage(task, onOffsets)
-      // False when another loader was quicker at an earlier split of the partition: its end may be another one.
+      // False when another loader was quicker at an earlier split of the partition: its end may be
+      // another one.
       const mayCommit = await turn.wait()
       if (mayCommit) committed = await this.#commit(manifest, of)
       else await discardStaged(this.#options.target, manifest)
@@ -171,7 +177,10 @@ class Load {
     return copySplit(options, split)
   }
 
-  /** Retention was quicker than we: planned again, the offsets are a gap that is committed as missing. */
+  /**
+   * Retention was quicker than we: planned again, the offsets are a gap that is committed as
+   * missing.
+   */
   #isGapToSkip(error: unknown): boolean {
     const isGap = error instanceof LoaderError && error.code === 'KFK_LOADER_GAP'
     return isGap && this.#options.skipMissing

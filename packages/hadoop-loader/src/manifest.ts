@@ -18,8 +18,8 @@ export interface ManifestFile {
 }
 
 /**
- * The commit of offsets [from, to) of one partition. Its being there, under its name, is the commit; its content says
- * what was committed. Written once, never changed.
+ * The commit of offsets [from, to) of one partition. Its being there, under its name, is the
+ * commit; its content says what was committed. Written once, never changed.
  */
 export interface Manifest extends SplitName {
   readonly version: 1
@@ -41,7 +41,10 @@ export function manifestText(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 1)}\n`
 }
 
-/** Why the counts of a manifest do not add up, or undefined: every offset is a record, rejected, control or missing. */
+/**
+ * Why the counts of a manifest do not add up, or undefined: every offset is a record, rejected,
+ * control or missing.
+ */
 export function imbalance(
   manifest: Omit<Manifest, 'createdMs' | 'run' | 'version'>,
 ): string | undefined {
@@ -57,13 +60,17 @@ export function imbalance(
   return undefined
 }
 
-/** Says only that the log had lost its first offsets before the first load: nothing is missing that was ever asked for. */
+/**
+ * Says only that the log had lost its first offsets before the first load: nothing is missing that
+ * was ever asked for.
+ */
 export function isBeginning({ from, to, missing }: Manifest): boolean {
   return from === 0 && missing === to
 }
 
 /**
- * Reads a manifest back. It was written by this program, but it comes from outside: every field is checked.
+ * Reads a manifest back. It was written by this program, but it comes from outside: every field is
+ * checked.
  * @throws LoaderError KFK_LOADER_DAMAGED naming the path
  */
 export function parseManifest(text: string, path: string): Manifest {

@@ -1,4 +1,6 @@
-/** Which offsets a load copies, divided so that partitions and large ranges run side by side. Pure. */
+/**
+ * Which offsets a load copies, divided so that partitions and large ranges run side by side. Pure.
+ */
 
 /** What is known of a partition before a load. */
 export interface PartitionState {
@@ -26,11 +28,16 @@ export interface Gap extends Split {
 }
 
 export interface LoadPlan {
-  /** In the order in which they are begun: first splits of all partitions, then the second ones, and so on. */
+  /**
+   * In the order in which they are begun: first splits of all partitions, then the second ones, and
+   * so on.
+   */
   readonly splits: readonly Split[]
   /** Offsets that were deleted from the log after an earlier load had ended before them. */
   readonly gaps: readonly Gap[]
-  /** Of partitions that are loaded for the first time: what was deleted before anybody asked for it. */
+  /**
+   * Of partitions that are loaded for the first time: what was deleted before anybody asked for it.
+   */
   readonly beginnings: readonly Gap[]
   /** Offsets to copy; records, when the log has no holes. */
   readonly offsets: number

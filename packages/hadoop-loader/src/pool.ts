@@ -1,6 +1,7 @@
 /**
- * Runs tasks in their order, at most `size` at once; each gets the number of its slot. After the first failure no further
- * task begins, `onFailure` may stop those under way, and when all have ended the first error is thrown.
+ * Runs tasks in their order, at most `size` at once; each gets the number of its slot. After the
+ * first failure no further task begins, `onFailure` may stop those under way, and when all have
+ * ended the first error is thrown.
  */
 export async function runPool(
   tasks: readonly ((slot: number) => Promise<unknown>)[],
@@ -25,7 +26,10 @@ export async function runPool(
 /** Requests to a target under way at once: enough to hide the time of a round trip. */
 const requestsAtOnce = 8
 
-/** Does something with every item, a few at once. Begins nothing more after the first failure, which it throws. */
+/**
+ * Does something with every item, a few at once. Begins nothing more after the first failure, which
+ * it throws.
+ */
 export function forEachAtOnce<T>(
   items: Iterable<T>,
   act: (item: T) => Promise<unknown>,

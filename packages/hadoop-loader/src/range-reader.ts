@@ -16,7 +16,10 @@ export interface RangeReaderOptions {
 
 const maxWaitMs = 1000
 const offsetOutOfRange = 1
-/** Errors after which the leader is looked up again: not the leader, unknown or fenced epoch, unknown topic, storage. */
+/**
+ * Errors after which the leader is looked up again: not the leader, unknown or fenced epoch,
+ * unknown topic, storage.
+ */
 const leaderErrors = new Set([3, 5, 6, 9, 56, 74, 75, 100, 103])
 /** A leader that is away must be back after so long without any progress. */
 const stallMs = 120_000
@@ -28,11 +31,11 @@ export interface ReadBatch {
 }
 
 /**
- * The records of offsets [from, to), batch by batch; what a batch has outside of them is left out. Follows the leader;
- * ends with an error when there is none for two minutes.
+ * The records of offsets [from, to), batch by batch; what a batch has outside of them is left out.
+ * Follows the leader; ends with an error when there is none for two minutes.
  *
- * @throws LoaderError KFK_LOADER_GAP when retention has removed a part of them meanwhile, KFK_LOADER_CORRUPT_LOG,
- *   ClientError
+ * @throws LoaderError KFK_LOADER_GAP when retention has removed a part of them meanwhile,
+ *   KFK_LOADER_CORRUPT_LOG, ClientError
  */
 export async function* readRange(
   options: RangeReaderOptions,
@@ -152,7 +155,10 @@ function replaced(topic: string): LoaderError {
   return new LoaderError('KFK_LOADER_OTHER_TOPIC', message, { details: { topic } })
 }
 
-/** Offsets below the high watermark exist: a leader that returns nothing for them has lost them, or is just catching up. */
+/**
+ * Offsets below the high watermark exist: a leader that returns nothing for them has lost them, or
+ * is just catching up.
+ */
 function unreadable({ topic, partition }: Split, offset: number): ClientError {
   const message = `${topic}-${partition} returned nothing at offset ${offset}, which is below its high watermark`
   return new ClientError('KFK_CLIENT_SERVER', message, {

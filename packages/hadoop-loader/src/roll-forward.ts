@@ -10,10 +10,11 @@ export interface RollForwardOptions {
 }
 
 /**
- * Moves the files of a committed split to where they belong. May be done any number of times, by several loaders at
- * once. Returns whether there was anything left to move.
+ * Moves the files of a committed split to where they belong. May be done any number of times, by
+ * several loaders at once. Returns whether there was anything left to move.
  *
- * @throws LoaderError KFK_LOADER_DAMAGED when a file is in neither place, or has another length than was committed
+ * @throws LoaderError KFK_LOADER_DAMAGED when a file is in neither place, or has another length
+ *   than was committed
  */
 export async function rollForward(
   target: Target,
@@ -48,7 +49,10 @@ async function settle(
   )
 }
 
-/** False when somebody else was quicker, or nothing is there to be moved: the caller looks at the result. */
+/**
+ * False when somebody else was quicker, or nothing is there to be moved: the caller looks at the
+ * result.
+ */
 async function move(
   target: Target,
   { staged, final, fresh }: { staged: string; final: string; fresh: boolean },

@@ -20,8 +20,9 @@ export interface SplitCopyOptions extends RangeReaderOptions {
 }
 
 /**
- * Copies a split to staging and returns the manifest that commits it. Until that is in its place, nothing of it counts.
- * Counts are balanced: every offset is a written record, a rejected one, or no record at all.
+ * Copies a split to staging and returns the manifest that commits it. Until that is in its place,
+ * nothing of it counts. Counts are balanced: every offset is a written record, a rejected one, or
+ * no record at all.
  */
 export async function copySplit(options: SplitCopyOptions, split: Split): Promise<Manifest> {
   const { target, format, compress, maxOpenFiles, run, signal } = options

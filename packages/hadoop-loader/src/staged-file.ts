@@ -5,7 +5,10 @@ import type { Target, TargetWriter } from './target.js'
 
 const gzipAsync = promisify(gzip)
 
-/** Bytes gathered before they are compressed and written. Each chunk becomes a gzip member of its own (RFC 1952, 2.2). */
+/**
+ * Bytes gathered before they are compressed and written. Each chunk becomes a gzip member of its
+ * own (RFC 1952, 2.2).
+ */
 const chunkBytes = 128 * 1024
 /** A file with few lines takes little memory: late records of many hours are many such files. */
 const firstChunkBytes = 4 * 1024
@@ -20,8 +23,9 @@ export interface StagedFileOptions {
 }
 
 /**
- * A file on its way: lines are gathered, compressed off the event loop, and written to staging. It is created with its
- * first chunk, so a small file is open at the target only for the moment in which it is written.
+ * A file on its way: lines are gathered, compressed off the event loop, and written to staging. It
+ * is created with its first chunk, so a small file is open at the target only for the moment in
+ * which it is written.
  */
 export class StagedFile {
   readonly #options: StagedFileOptions
@@ -37,7 +41,10 @@ export class StagedFile {
     this.#options = options
   }
 
-  /** Adds a record; returns a promise only when there is something to wait for. The bytes are copied. */
+  /**
+   * Adds a record; returns a promise only when there is something to wait for. The bytes are
+   * copied.
+   */
   add(line: Uint8Array, timeMs: number | null): Promise<void> | undefined {
     this.#records += 1
     if (timeMs !== null) {

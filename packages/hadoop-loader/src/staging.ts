@@ -2,9 +2,10 @@ import { stagingPrefix, stagingRoot } from './file-layout.js'
 import type { Target } from './target.js'
 
 /**
- * Removes what loads of a topic that died long ago left in staging. To be called after everything that was committed of
- * the topic has been moved: then nothing in its staging is needed but by loads that still run, and these are younger
- * than `maxAgeMs`. (One that is not finds its files gone before it commits, and fails.) Returns how many were removed.
+ * Removes what loads of a topic that died long ago left in staging. To be called after everything
+ * that was committed of the topic has been moved: then nothing in its staging is needed but by
+ * loads that still run, and these are younger than `maxAgeMs`. (One that is not finds its files
+ * gone before it commits, and fails.) Returns how many were removed.
  */
 export async function removeOldStaging(
   target: Target,

@@ -15,9 +15,9 @@ export interface HoursOptions {
 }
 
 /**
- * Marks the hours that every partition has passed with `_SUCCESS`, as Hadoop's jobs do: readers that wait for it see an
- * hour that is complete as far as time order tells. A late event still lands in its hour afterwards. Returns the hours
- * that were marked; the chains forget them.
+ * Marks the hours that every partition has passed with `_SUCCESS`, as Hadoop's jobs do: readers
+ * that wait for it see an hour that is complete as far as time order tells. A late event still
+ * lands in its hour afterwards. Returns the hours that were marked; the chains forget them.
  */
 export async function markPassedHours(options: HoursOptions): Promise<number[]> {
   const { target, topic, run, chains, passedMs, signal } = options

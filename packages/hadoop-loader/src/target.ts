@@ -1,24 +1,30 @@
 import { LoaderError } from './errors.js'
 
 /**
- * Where a load goes: a tree of files. Paths are relative to the target's root, separated by `/`, without `.` and `..`.
+ * Where a load goes: a tree of files. Paths are relative to the target's root, separated by `/`,
+ * without `.` and `..`.
  *
- * Every method rejects with LoaderError KFK_LOADER_TARGET (or KFK_LOADER_NO_TARGET when the target cannot be reached),
- * and with the signal's reason when it is aborted. What a method has promised survives a crash of the loader; whether it
- * survives a power loss is the target's affair (a local directory fsyncs, HDFS replicates).
+ * Every method rejects with LoaderError KFK_LOADER_TARGET (or KFK_LOADER_NO_TARGET when the target
+ * cannot be reached), and with the signal's reason when it is aborted. What a method has promised
+ * survives a crash of the loader; whether it survives a power loss is the target's affair (a local
+ * directory fsyncs, HDFS replicates).
  */
 export interface Target {
   /** For messages: a directory or a URL. */
   readonly url: string
-  /** Starts a file, making its parents. Replaces a leftover of the same name: only staging is written this way. */
+  /**
+   * Starts a file, making its parents. Replaces a leftover of the same name: only staging is
+   * written this way.
+   */
   create(path: string, options?: TargetOptions): Promise<TargetWriter>
   /** The bytes of a file. A missing file is an error. */
   read(path: string, options?: TargetOptions): AsyncIterable<Uint8Array>
   /**
-   * The commit primitive: moves a file to a name that must be free, in one step, making the parents of `to`. True when
-   * this call made `to`; false when `to` is there already, whoever made it. Of any number of concurrent calls with the
-   * same `to` exactly one gets true. Rejects when `from` is missing and `to` too. A target that sends a request again
-   * because its answer was lost finds out which of the two it is: while `from` is still there, another one has won.
+   * The commit primitive: moves a file to a name that must be free, in one step, making the parents
+   * of `to`. True when this call made `to`; false when `to` is there already, whoever made it. Of
+   * any number of concurrent calls with the same `to` exactly one gets true. Rejects when `from` is
+   * missing and `to` too. A target that sends a request again because its answer was lost finds out
+   * which of the two it is: while `from` is still there, another one has won.
    */
   renameIfAbsent(from: string, to: string, options?: TargetOptions): Promise<boolean>
   /** Moves a file, replacing what is at `to`. For hints that may be lost. */
@@ -34,7 +40,10 @@ export interface TargetOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** A file being written. It counts only after `close`; `abort` leaves nothing or a leftover in staging. */
+/**
+ * A file being written. It counts only after `close`; `abort` leaves nothing or a leftover in
+ * staging.
+ */
 export interface TargetWriter {
   /** Resolves when more may be written (back-pressure). The bytes are the target's until then. */
   write(chunk: Uint8Array): Promise<void>
@@ -69,7 +78,9 @@ export async function writeFile(
   }
 }
 
-/** Manifests and checkpoints are small: a split over all hours of ten years has a manifest of 40 MB. */
+/**
+ * Manifests and checkpoints are small: a split over all hours of ten years has a manifest of 40 MB.
+ */
 const maxFileBytes = 256 * 1024 * 1024
 
 /** Reads a small file as a whole; undefined when there is none. */

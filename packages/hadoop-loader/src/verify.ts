@@ -36,9 +36,10 @@ export interface VerifyReport {
 }
 
 /**
- * Proves what a target holds: of every partition the chain of manifests is contiguous, the counts of each balance, every
- * file is in its final place with the length (and checksum) that was committed, and there is no file beside them.
- * Meant for a target into which nothing is being loaded. Changes nothing.
+ * Proves what a target holds: of every partition the chain of manifests is contiguous, the counts
+ * of each balance, every file is in its final place with the length (and checksum) that was
+ * committed, and there is no file beside them. Meant for a target into which nothing is being
+ * loaded. Changes nothing.
  *
  * @throws LoaderError, ClientError when it cannot look; what it finds is in the report
  */
@@ -148,7 +149,10 @@ class TopicVerification {
     if (problem !== undefined) this.#problems.push(`${final} ${problem}`)
   }
 
-  /** Files that a reader of the topic sees, but that no load has committed: their records may be there twice. */
+  /**
+   * Files that a reader of the topic sees, but that no load has committed: their records may be
+   * there twice.
+   */
   async #findStrays(): Promise<void> {
     const { target, signal } = this.#options
     const dirs = async (path: string, prefix: string): Promise<string[]> => {

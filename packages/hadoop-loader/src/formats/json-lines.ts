@@ -3,7 +3,10 @@ import { Unplaceable } from '../event-time.js'
 import type { OutputFormat, SourceRecord } from './output-format.js'
 
 export interface JsonLinesOptions {
-  /** Wrap the value with topic, partition, offset, timestamp, key and headers. Default false: the value alone. */
+  /**
+   * Wrap the value with topic, partition, offset, timestamp, key and headers. Default false: the
+   * value alone.
+   */
   readonly envelope?: boolean
 }
 
@@ -12,8 +15,9 @@ const carriageReturn = 0x0d
 const blank = 0x20
 
 /**
- * One line of JSON a record. Values must be JSON. They are copied byte for byte, so that numbers keep their digits and
- * objects the order of their fields; only line breaks, which JSON has between its parts alone, become blanks.
+ * One line of JSON a record. Values must be JSON. They are copied byte for byte, so that numbers
+ * keep their digits and objects the order of their fields; only line breaks, which JSON has between
+ * its parts alone, become blanks.
  */
 export function jsonLines(options: JsonLinesOptions = {}): OutputFormat {
   const envelope = options.envelope ?? false

@@ -2,8 +2,8 @@ import http from 'node:http'
 import https from 'node:https'
 
 /**
- * One request with node:http. Not with `fetch`: a DataNode sends `100 Continue` without being asked, which fetch takes for a
- * broken answer.
+ * One request with node:http. Not with `fetch`: a DataNode sends `100 Continue` without being
+ * asked, which fetch takes for a broken answer.
  */
 export interface HttpRequest {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
@@ -23,7 +23,9 @@ export interface HttpAnswer {
   readonly body: string
 }
 
-/** Connections to NameNodes, kept open between requests. Idle ones do not keep the process alive. */
+/**
+ * Connections to NameNodes, kept open between requests. Idle ones do not keep the process alive.
+ */
 const agents = {
   'http:': new http.Agent({ keepAlive: true, maxSockets: 32 }),
   'https:': new https.Agent({ keepAlive: true, maxSockets: 32 }),

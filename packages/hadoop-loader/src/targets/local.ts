@@ -7,15 +7,19 @@ import { isPlainPath } from '../file-layout.js'
 import type { Target, TargetEntry, TargetOptions, TargetWriter } from '../target.js'
 
 /**
- * A directory of this machine. Files and the names given to them are on disk (fsync) when a method says so, so that a
- * committed load survives a power loss too. The file system must have hard links.
+ * A directory of this machine. Files and the names given to them are on disk (fsync) when a method
+ * says so, so that a committed load survives a power loss too. The file system must have hard
+ * links.
  */
 export function localTarget(directory: string): Target {
   return new LocalTarget(nodePath.resolve(directory))
 }
 
 class LocalTarget implements Target {
-  /** Directories are made one call after the other: a name counts only once its parent has been synced. */
+  /**
+   * Directories are made one call after the other: a name counts only once its parent has been
+   * synced.
+   */
   #making: Promise<unknown> = Promise.resolve()
 
   constructor(readonly url: string) {}
@@ -88,7 +92,8 @@ class LocalTarget implements Target {
     return this.#run('delete', path, options, async () => {
       if ((await entryOf(full)) === undefined) return false
       await this.#checkInside(nodePath.dirname(full))
-      // First out of the way under another name: what is in a directory goes at once, never bit by bit.
+      // First out of the way under another name: what is in a directory goes at once, never bit by
+      // bit.
       const doomed = nodePath.join(nodePath.dirname(full), `.deleted-${randomUUID()}`)
       await fsp.rename(full, doomed)
       await fsp.rm(doomed, { recursive: true, force: true })
@@ -113,7 +118,10 @@ class LocalTarget implements Target {
     return made
   }
 
-  /** Somebody who may write into the target must not be able to lead a load out of it by a symbolic link. */
+  /**
+   * Somebody who may write into the target must not be able to lead a load out of it by a symbolic
+   * link.
+   */
   async #checkInside(directory: string): Promise<void> {
     const [root, real] = await Promise.all([fsp.realpath(this.url), fsp.realpath(directory)])
     if (real === root || real.startsWith(root + nodePath.sep)) return

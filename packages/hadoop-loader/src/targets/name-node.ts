@@ -33,14 +33,18 @@ export interface NameNodeReply {
   error(): Error
 }
 
-/** Waits between attempts: enough for a NameNode that restarts quickly, and not long for one that is not there. */
+/**
+ * Waits between attempts: enough for a NameNode that restarts quickly, and not long for one that is
+ * not there.
+ */
 const backoff = { initialMs: 200, maxMs: 3000 }
 /** Errors of a connection that was never made: the request has certainly not been carried out. */
 const neverSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
 
 /**
- * Calls that a NameNode (one of several, or a gateway) answers by itself. Each is sent again when there is no answer, or
- * one that may pass; whoever calls something that must not happen twice looks at `ambiguous`.
+ * Calls that a NameNode (one of several, or a gateway) answers by itself. Each is sent again when
+ * there is no answer, or one that may pass; whoever calls something that must not happen twice
+ * looks at `ambiguous`.
  */
 export class NameNode {
   readonly #address: WebHdfsAddress
@@ -51,7 +55,10 @@ export class NameNode {
     this.#address = address
   }
 
-  /** @throws LoaderError KFK_LOADER_NO_TARGET, _TARGET when the answer is none that the caller could deal with */
+  /**
+   * @throws LoaderError KFK_LOADER_NO_TARGET, _TARGET when the answer is none that the caller could
+   * deal with
+   */
   async call(call: NameNodeCall): Promise<NameNodeReply> {
     const retries = call.retries ?? this.#address.retries
     let ambiguous = false
@@ -115,7 +122,10 @@ export function encodePath(path: string): string {
   return path === '' ? '/' : path.split('/').map(encodeURIComponent).join('/')
 }
 
-/** What Hadoop says when it refuses; undefined when it did not, or when it was not Hadoop who answered. */
+/**
+ * What Hadoop says when it refuses; undefined when it did not, or when it was not Hadoop who
+ * answered.
+ */
 export function remoteException({ status, body }: HttpAnswer): RemoteException | undefined {
   if (status < 400) return undefined
   const parsed = parseJson(body) as { RemoteException?: Record<string, unknown> } | undefined

@@ -3,8 +3,9 @@ import { LoaderError } from '../errors.js'
 
 export interface WebHdfsOptions {
   /**
-   * `http://namenode:9870/base/path`; https, `webhdfs://` and `swebhdfs://` do as well, and several NameNodes of one HDFS
-   * separated by commas (`http://nn1:9870,nn2:9870/path`). HttpFS and Knox: with their prefix up to `/webhdfs/v1`.
+   * `http://namenode:9870/base/path`; https, `webhdfs://` and `swebhdfs://` do as well, and several
+   * NameNodes of one HDFS separated by commas (`http://nn1:9870,nn2:9870/path`). HttpFS and Knox:
+   * with their prefix up to `/webhdfs/v1`.
    */
   readonly url: string
   /** Who asks. Default: the one in the URL, HADOOP_USER_NAME, the user of this process. */
@@ -13,7 +14,9 @@ export interface WebHdfsOptions {
   readonly delegationToken?: string
   /** Bound of every wait for a sign of life, in milliseconds. Default 60000. */
   readonly timeoutMs?: number
-  /** Attempts after the first, of requests that may be repeated. Default 6, over about 10 seconds. */
+  /**
+   * Attempts after the first, of requests that may be repeated. Default 6, over about 10 seconds.
+   */
   readonly retries?: number
 }
 

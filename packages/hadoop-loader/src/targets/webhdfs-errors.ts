@@ -1,6 +1,9 @@
 import { LoaderError } from '../errors.js'
 
-/** What Hadoop says when it refuses: `{"RemoteException":{...}}`. The name tells more than the HTTP status. */
+/**
+ * What Hadoop says when it refuses: `{"RemoteException":{...}}`. The name tells more than the HTTP
+ * status.
+ */
 export interface RemoteException {
   readonly exception: string
   readonly message: string
@@ -16,7 +19,9 @@ export interface Asked {
   readonly user: string | undefined
 }
 
-/** What happens and what helps, by the name of the exception. `retriable`: it may pass by itself. */
+/**
+ * What happens and what helps, by the name of the exception. `retriable`: it may pass by itself.
+ */
 const known: Readonly<Record<string, { retriable?: boolean; text: (asked: Asked) => string }>> = {
   SafeModeException: {
     retriable: true,

@@ -23,15 +23,19 @@ export interface UploadOptions {
   readonly lengthOf: () => Promise<number | undefined>
 }
 
-/** Files up to this length are sent as a whole, and again when the DataNode fails; longer ones as they come. */
+/**
+ * Files up to this length are sent as a whole, and again when the DataNode fails; longer ones as
+ * they come.
+ */
 const holdBytes = 256 * 1024
 const headers = { 'content-type': 'application/octet-stream' }
 /** An earlier attempt has left something under the name. */
 const leftovers = new Set(['FileAlreadyExistsException', 'AlreadyBeingCreatedException'])
 
 /**
- * Writes one file. Never with `overwrite`: an attempt that was given up could still be carried out later, and would
- * empty the file that the next one has written. What an attempt leaves is removed by name before the next.
+ * Writes one file. Never with `overwrite`: an attempt that was given up could still be carried out
+ * later, and would empty the file that the next one has written. What an attempt leaves is removed
+ * by name before the next.
  */
 export class WebHdfsWriter implements TargetWriter {
   readonly #options: UploadOptions
@@ -130,7 +134,10 @@ export class WebHdfsWriter implements TargetWriter {
   }
 }
 
-/** The address that a NameNode sends its client to. @throws LoaderError KFK_LOADER_TARGET when there is none */
+/**
+ * The address that a NameNode sends its client to. @throws LoaderError KFK_LOADER_TARGET when there
+ * is none
+ */
 export function locationOf(value: unknown, { roots, shown }: WebHdfsAddress): URL {
   const location = (value as { Location?: unknown } | undefined)?.Location
   if (typeof location === 'string' && URL.canParse(location, roots[0])) {

@@ -8,8 +8,8 @@ import { dataNodeLost, notWebHdfs, refusal } from './webhdfs-errors.js'
 import { locationOf, WebHdfsWriter } from './webhdfs-upload.js'
 
 /**
- * A directory of HDFS over WebHDFS, without Java. Also HttpFS and gateways that speak it. Lost answers and restarts of the
- * NameNode are bridged as far as `retries` reach.
+ * A directory of HDFS over WebHDFS, without Java. Also HttpFS and gateways that speak it. Lost
+ * answers and restarts of the NameNode are bridged as far as `retries` reach.
  *
  * @throws LoaderError KFK_LOADER_INVALID_ARGUMENT when the address is none
  */
@@ -66,13 +66,15 @@ class WebHdfsTarget implements Target {
       const reply = await this.#nameNode.call(call)
       ambiguous ||= reply.ambiguous
       if (isDone(reply)) return true
-      // HttpFS knows no renameoptions and answers "false" for all that follows; so look instead of interpreting.
+      // HttpFS knows no renameoptions and answers "false" for all that follows; so look instead of
+      // interpreting.
       if (reply.refused && !isAboutNames(reply)) throw reply.error()
       const [source, destination] = await Promise.all([
         this.stat(from, options),
         this.stat(to, options),
       ])
-      // When an answer was lost, the first attempt may be the one that made `to`: then `from` is gone.
+      // When an answer was lost, the first attempt may be the one that made `to`: then `from` is
+      // gone.
       if (destination !== undefined) return ambiguous && source === undefined
       if (source === undefined || made) throw reply.refused ? reply.error() : cannotRename(path, to)
       await this.#makeDirectory(parentOf(to), options)
