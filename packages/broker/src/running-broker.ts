@@ -1,6 +1,7 @@
 import type { BrokerAddress, Transport } from '@kfk/client'
 import type { Coordination } from '@kfk/coordination'
 import type { LogDirectory } from '@kfk/log-store'
+import type { BrokerError } from './errors.js'
 import type { Logger } from './context.js'
 import type { ClusterMember } from './controller/cluster-member.js'
 import type { GroupCoordinator } from './group/group-coordinator.js'
@@ -25,6 +26,12 @@ export interface Broker extends AsyncDisposable {
   readonly port: number
   /** The same as `host:port`, for the clients' `brokers` option. */
   readonly brokers: readonly string[]
+  /**
+   * Resolves when the broker has stopped: with nothing after `close`, with the reason when it had
+   * to stop by itself, which is a BrokerError KFK_BROKER_CLUSTER after another broker took its node
+   * id.
+   */
+  readonly closed: Promise<BrokerError | undefined>
   /** Reaches this broker and others of the process without a socket: `createClient({ broker })`. */
   readonly transport: Transport
   /**
@@ -60,7 +67,10 @@ export class RunningBroker implements Broker {
   readonly port: number
   readonly brokers: readonly string[]
   readonly transport: Transport
+  readonly closed: Promise<BrokerError | undefined>
   readonly #parts: Parts
+  #tellClosed: (reason: BrokerError | undefined) => void = () => undefined
+  #failure: BrokerError | undefined
   #withdraw: () => void = () => undefined
   #closing: Promise<void> | undefined
 
@@ -73,6 +83,7 @@ export class RunningBroker implements Broker {
     this.brokers = [`${host}:${port}`]
     this.transport = parts.transport
     this.#parts = parts
+    this.closed = new Promise((resolve) => (this.#tellClosed = resolve))
   }
 
   /** Joins the cluster and lets clients in. */
@@ -95,8 +106,21 @@ export class RunningBroker implements Broker {
   }
 
   close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    this.#closing ??= this.#close(options.timeoutMs ?? closeTimeoutMs)
+    this.#closing ??= this.#close(options.timeoutMs ?? closeTimeoutMs).finally(() =>
+      this.#tellClosed(this.#failure),
+    )
     return this.#closing
+  }
+
+  /** It cannot go on: closes, and gives `closed` the reason. */
+  fail(reason: BrokerError): void {
+    if (this.#closing !== undefined) return
+    const { logger } = this.#parts
+    this.#failure = reason
+    logger.error(`node ${this.nodeId} stops: ${reason.message}`)
+    this.close().catch((error: unknown) =>
+      logger.error(`node ${this.nodeId} did not stop cleanly: ${String(error)}`, { error }),
+    )
   }
 
   [Symbol.asyncDispose](): Promise<void> {

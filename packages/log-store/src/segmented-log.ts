@@ -195,6 +195,10 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     return this.epochs.endOf(epoch, this.logEndOffset)
   }
 
+  epochAt(offset: number): number | undefined {
+    return this.epochs.at(offset)
+  }
+
   assignEpoch(leaderEpoch: number): void {
     this.#requireWritable()
     this.epochs.assign(leaderEpoch, this.logEndOffset)
@@ -253,10 +257,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     })
   }
 
-  /**
-   * Deletes the oldest `count` segments; never the active one. Returns the bytes that will be
-   * freed.
-   */
+  /** Deletes the oldest `count` segments, never the active one. Returns the bytes to be freed. */
   async deleteSegments(count: number): Promise<number> {
     const gone = this.segments.all.slice(
       0,
@@ -280,9 +281,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     return bytes
   }
 
-  /**
-   * Deletes what is too old or too much. `nowMs` undefined: leave age out. Called by the directory.
-   */
+  /** Deletes what is too old or too much, for the directory. `nowMs` undefined: leave age out. */
   async applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
     if (this.#refusal !== undefined || this.#closed) return { segments: 0, bytes: 0 }
     const count = await countDeletable(this.#host, this, nowMs)
@@ -413,9 +412,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.#roll()
   }
 
-  /**
-   * Writes the queue now; throws if that cannot be done, for what comes next has no offsets then.
-   */
+  /** Writes the queue now; throws if it cannot, for what comes next has no offsets then. */
   #drain(): void {
     const expected = this.logEndOffset
     this.flushNow()

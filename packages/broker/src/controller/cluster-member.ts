@@ -54,8 +54,7 @@ export interface ClusterMemberOptions {
    */
   readonly createPeerClient: PeerClientFactory
   /**
-   * This broker cannot stay in the cluster: another has taken its place. Default: it is reported,
-   * and data is still served.
+   * This broker cannot stay in the cluster: another has taken its place. Default: it is reported.
    */
   readonly onFatal?: (error: BrokerError) => void
   /** Default: the machine's. */
@@ -314,8 +313,9 @@ export class ClusterMember {
   }
 
   #onTaken(error: BrokerError): void {
-    this.#options.logger.error(error.message)
-    this.#options.onFatal?.(error)
+    const { logger, onFatal } = this.#options
+    if (onFatal === undefined) logger.error(error.message)
+    else onFatal(error)
   }
 
   #bounded<T>(
