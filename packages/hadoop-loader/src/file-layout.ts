@@ -5,7 +5,7 @@
  *     <topic>/dt=2026-05-17/hour=10/<topic>+<partition>+<from>+<to>+<n>.jsonl.gz
  *     <topic>/_rejected/<topic>+<partition>+<from>+<to>.jsonl.gz
  *     _kfk/<topic>/<partition>/<from>.json         manifest: the commit of offsets [from, to)
- *     _kfk/<topic>/<partition>/checkpoint          hint: all before it is committed and in its final place
+ *     _kfk/<topic>/<partition>/checkpoint          hint: all before it is committed and in place
  *     _kfk/tmp/<topic>+<run>/...                   staging
  *
  * What begins with `_` is hidden from Hadoop's input formats. The `+`, which no topic has in its
