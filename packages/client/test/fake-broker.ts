@@ -173,7 +173,10 @@ export class FakeCluster {
   /** Replaces the answer to an API. */
   respond<A extends Api>(
     api: A,
-    responder: (request: FakeRequest, body: RequestOf<A>) => ResponseInput<A>,
+    responder: (
+      request: FakeRequest,
+      body: RequestOf<A>,
+    ) => ResponseInput<A> | Promise<ResponseInput<A>>,
   ): void {
     this.#respond(api, responder)
   }
@@ -185,7 +188,10 @@ export class FakeCluster {
 
   #respond<A extends Api>(
     api: A,
-    responder: (request: FakeRequest, body: RequestOf<A>) => ResponseInput<A> | undefined,
+    responder: (
+      request: FakeRequest,
+      body: RequestOf<A>,
+    ) => ResponseInput<A> | Promise<ResponseInput<A>> | undefined,
   ): void {
     this.responders.set(api.key, responder)
   }
@@ -209,7 +215,7 @@ export class FakeCluster {
   #handle(
     frame: Uint8Array,
     at: { nodeId: number; connectionId: number },
-  ): Uint8Array[] | 'close' | undefined {
+  ): Answer | Promise<Answer> {
     const header = kafkaCodec.decodeRequestHeader(frame)
     const api = apiByKey.get(header.apiKey)!
     const { apiVersion, correlationId } = header
@@ -232,8 +238,11 @@ export class FakeCluster {
         ? fault.respond
         : this.responders.get(api.key)!(request, body as never)
     if (fault === 'sever') return 'close'
-    if (response === undefined) return undefined
-    return kafkaCodec.encodeResponse(api, apiVersion, correlationId, response as never)
+    const encode = (body: unknown): Answer =>
+      body === undefined
+        ? undefined
+        : kafkaCodec.encodeResponse(api, apiVersion, correlationId, body as never)
+    return response instanceof Promise ? response.then(encode) : encode(response)
   }
 
   #apiVersions(): ResponseInput<typeof apis.apiVersions> {
@@ -320,8 +329,11 @@ export class FakeCluster {
   }
 }
 
+/** A response frame, the end of the connection, or silence. */
+type Answer = Uint8Array[] | 'close' | undefined
+
 interface FakeStreamOptions {
-  readonly answer: (frame: Uint8Array) => Uint8Array[] | 'close' | undefined
+  readonly answer: (frame: Uint8Array) => Answer | Promise<Answer>
   readonly onEnd: () => void
 }
 
@@ -335,6 +347,7 @@ class FakeStream implements TransportConnection {
   })
   readonly #options: FakeStreamOptions
   #closed = false
+  #waiting: Uint8Array[] | undefined
 
   constructor(options: FakeStreamOptions) {
     this.#options = options
@@ -366,7 +379,25 @@ class FakeStream implements TransportConnection {
 
   #receive(frame: Uint8Array): void {
     if (this.#closed) return
+    if (this.#waiting !== undefined) {
+      this.#waiting.push(frame)
+      return
+    }
     const answer = this.#options.answer(frame)
+    if (answer instanceof Promise) {
+      // A broker answers one request after the other: those behind this one wait.
+      this.#waiting = []
+      void answer.then((settled) => {
+        const waiting = this.#waiting ?? []
+        this.#waiting = undefined
+        this.#send(settled)
+        for (const next of waiting) this.#receive(next)
+      })
+    } else this.#send(answer)
+  }
+
+  #send(answer: Answer): void {
+    if (this.#closed) return
     if (answer === 'close') this.cut()
     else if (answer !== undefined) {
       const bytes = Buffer.concat(answer)

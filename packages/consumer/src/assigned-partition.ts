@@ -42,7 +42,8 @@ export class AssignedPartition implements TopicPartition {
   notBeforeMs = 0
   /** Set when it was given up or lost: a commit in its name is late. */
   givenUp = false
-  readonly #over = new AbortController()
+  readonly #end = new AbortController()
+  #over = false
   readonly #fetched = new FetchedRecords()
   #failure: ClientError | undefined
   #seeks = 0
@@ -56,11 +57,11 @@ export class AssignedPartition implements TopicPartition {
 
   /** Fires when the assignment ends. */
   get signal(): AbortSignal {
-    return this.#over.signal
+    return this.#end.signal
   }
 
   get over(): boolean {
-    return this.#over.signal.aborted
+    return this.#over
   }
 
   /** Of records that wait and records in hand. */
@@ -167,7 +168,8 @@ export class AssignedPartition implements TopicPartition {
 
   /** Ends the assignment: nothing more is handed out. */
   end(reason: string): void {
-    this.#over.abort(new Error(reason))
+    this.#over = true
+    this.#end.abort(new Error(reason))
     this.#fetched.clear()
   }
 
