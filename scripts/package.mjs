@@ -13,7 +13,7 @@ let bad = 0
 for (const { name, file } of packAll(target)) {
   const checks = [
     ['publint', ['run', file, '--strict']],
-    ['attw', [file, '--no-emoji', '--format', 'ascii', '--quiet']],
+    ['attw', [file, '--no-emoji', '--format', 'ascii']],
   ]
   const complaints = checks.flatMap(([command, args]) => {
     const done = spawnSync(tool(command), args, { cwd: root, encoding: 'utf8' })
