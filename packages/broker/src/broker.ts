@@ -87,9 +87,11 @@ async function start(
     onAdvance: (key) => purgatory.notify(key),
   })
   const transport = inProcessTransport()
+  let running: RunningBroker | undefined
   const member = await ClusterMember.open({
     ...{ nodeId, rack, config, coordination, partitions: registry, fileSystem, dataDir, promise },
     ...{ clock, logger },
+    onFatal: (error) => running?.fail(error),
     createPeerClient: (address) => peerClient(address, { nodeId, transport, codec: edges.codec }),
   })
   cleanUp.push(() => member.leave())
@@ -114,12 +116,12 @@ async function start(
   const maintenance = new PartitionMaintenance({
     ...{ registry, directory, fileSystem, config, clock, logger, cluster },
   })
-  const broker = new RunningBroker({
+  const broker = (running = new RunningBroker({
     ...{ nodeId, clusterId: member.clusterId, transport, listener, connections, purgatory },
     ...{ groups, member, maintenance, registry, directory, logger },
     address: addressOf(options, listener),
     ownCoordination: edges.given === undefined ? coordination : undefined,
-  })
+  }))
   cleanUp.push(() => broker.close())
   await broker.serve()
   return broker

@@ -13,7 +13,10 @@ export interface RegistrationOptions {
   readonly ttlMs: number
   readonly clock: Clock
   readonly logger: Logger
-  /** Somebody else has taken this node id, and it is not for us to take it back. */
+  /**
+   * Somebody else has taken this node id and keeps it for longer than a session, so it is not for us
+   * to take it back. Called once.
+   */
   readonly onTaken: (error: BrokerError) => void
 }
 
@@ -99,19 +102,18 @@ export class Registration {
   }
 
   #lost(reason: CoordinationError): void {
-    const { logger, member, onTaken } = this.#options
+    const { logger, member } = this.#options
     if (this.#stopped.signal.aborted) return
-    if (reason.code === 'KFK_COORDINATION_FENCED') {
-      onTaken(this.#taken(undefined))
-      return
-    }
+    // Fenced, too, says little: a server that was rolled back names an earlier run of this broker.
     logger.warn(`broker ${member.nodeId} lost its session, registering again: ${reason.message}`)
     this.#registering ??= this.#reopen().finally(() => (this.#registering = undefined))
   }
 
   async #reopen(): Promise<void> {
-    const { clock, logger, onTaken, member } = this.#options
+    const { clock, logger, onTaken, member, ttlMs } = this.#options
     const { signal } = this.#stopped
+    let takenSinceMs: number | undefined
+    let reported = ''
     while (!signal.aborted) {
       try {
         const error = await this.#tryOpen()
@@ -120,10 +122,18 @@ export class Registration {
           return
         }
         logger.debug(error.message)
+        if (error.code !== 'KFK_BROKER_CLUSTER') {
+          takenSinceMs = undefined
+        } else {
+          // What a server that was rolled back still holds ends with its time; who stays lives.
+          takenSinceMs ??= clock.monotonicMs()
+          if (clock.monotonicMs() - takenSinceMs > ttlMs + RETRY_MS) { onTaken(error); return; }
+        }
       } catch (error) {
         if (this.#stopped.signal.aborted) return
-        if (error instanceof BrokerError) onTaken(error)
-        else logger.error(`cannot register: ${String(error)}`, { error })
+        // Data is served all the same, and what is wrong with coordination may be put right.
+        if (String(error) !== reported) logger.error(String(error), { error })
+        reported = String(error)
       }
       await delay(clock, RETRY_MS, signal).catch(() => undefined)
     }

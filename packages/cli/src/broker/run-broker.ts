@@ -60,15 +60,16 @@ async function serve(options: BrokerOptions, context: CommandContext): Promise<v
     ]
     // Whoever reads this may go away after the first line; the broker stays.
     await context.out.line(`listening on ${listening} (${facts.join(', ')})`).catch(() => undefined)
-    await interrupted(context.io.signal)
+    const reason = await Promise.race([interrupted(context.io.signal), broker.closed])
+    if (reason !== undefined) throw reason
   } finally {
     await broker.close()
   }
 }
 
-function interrupted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
+function interrupted(signal: AbortSignal): Promise<undefined> {
+  if (signal.aborted) return Promise.resolve(undefined)
   return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
 }
