@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import type { Coordination } from '@kfk/coordination'
 import type { FileSystem } from '@kfk/log-store'
 import type { WireCodec } from '@kfk/protocol'
@@ -19,8 +20,9 @@ export interface BrokerOptions {
   /** Port to listen on; 0: the kernel chooses. Default 9092. */
   readonly port?: number
   /**
-   * Address that clients are told (`advertised.listeners`). Default `host`. Prefer IPv4 or a name
-   * that has no IPv6 address.
+   * Address that clients are told (`advertised.listeners`). Default `host`, or the name of the
+   * machine when `host` is a wildcard (0.0.0.0, ::), which nobody can connect to. Prefer IPv4 or a
+   * name that has no IPv6 address.
    */
   readonly advertisedHost?: string
   /** Port that clients are told. Default: the port listened on. */
@@ -82,11 +84,19 @@ export function resolveOptions(options: BrokerOptions = {}): ResolvedBrokerOptio
   const dataDir = settle('dataDir', options.dataDir, given['log.dirs']) ?? './kfk-data'
   const host = settle('host', options.host, listener?.host) ?? '127.0.0.1'
   const port = settle('port', options.port, listener?.port) ?? 9092
-  const advertisedHost = settle('advertisedHost', options.advertisedHost, advertised?.host) ?? host
+  const advertisedHost =
+    settle('advertisedHost', options.advertisedHost, advertised?.host) ??
+    (isWildcard(host) ? hostname() : host)
   const advertisedPort = settle('advertisedPort', options.advertisedPort, advertised?.port)
   const rack = settle('rack', options.rack, given['broker.rack']) ?? null
   checkPort('port', port)
   if (advertisedPort !== undefined) checkPort('advertisedPort', advertisedPort)
+  if (isWildcard(advertisedHost)) {
+    throw invalid(
+      `clients cannot connect to ${advertisedHost}: advertisedHost (--advertised-host) is a name ` +
+        'or an address at which they reach this machine',
+    )
+  }
   if (dataDir.includes(',')) {
     throw invalid(`log.dirs names one directory, not '${dataDir}'`)
   }
@@ -160,6 +170,11 @@ function checkPort(name: string, port: number): void {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw invalid(`${name} is a number from 0 to 65535, not ${port}`)
   }
+}
+
+/** Every address of the machine, and so none to connect to. */
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || /^[0:]*:[0:]*$/.test(host)
 }
 
 function isLoopback(host: string): boolean {

@@ -33,7 +33,10 @@ export function addBrokerCommand(program: Command, context: CommandContext): voi
       'where the logs are; locked while it runs (default: ./kfk-data)',
     )
     .option('--host <host>', 'address to listen on (default: 127.0.0.1)')
-    .option('--advertised-host <host>', 'address that clients are told (default: that of --host)')
+    .option(
+      '--advertised-host <host>',
+      'address that clients are told (default: --host; for 0.0.0.0 the name of the machine)',
+    )
     .option('--advertised-port <port>', 'port that clients are told', wholeNumber(1, maxPort))
     .option('--allow-insecure', 'listen beyond loopback although there is no authentication')
     .option(
