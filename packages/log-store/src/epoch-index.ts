@@ -31,6 +31,11 @@ export class EpochIndex {
     return this.#entries.at(-1)?.epoch
   }
 
+  /** Epoch that wrote `offset`; undefined when that is not known. */
+  at(offset: number): number | undefined {
+    return this.#entries.findLast(({ startOffset }) => startOffset <= offset)?.epoch
+  }
+
   /**
    * Notes that `epoch` starts at `startOffset`; true when it is news. Later entries it contradicts
    * go.

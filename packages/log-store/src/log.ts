@@ -138,6 +138,8 @@ export interface Log {
    * Epoch -1 and the log end offset when nothing is known (KIP-101, KIP-279).
    */
   epochEnd(epoch: number): { leaderEpoch: number; endOffset: number }
+  /** Leader epoch that wrote `offset`; undefined when the epoch checkpoint does not say. */
+  epochAt(offset: number): number | undefined
   /** Notes a new leader epoch that starts at the log end; ignored unless larger than the latest. */
   assignEpoch(leaderEpoch: number): void
 

@@ -65,8 +65,11 @@ async function find(
     case latest:
       return { offset: highWatermark, timestamp: -1, leaderEpoch }
     case earliest:
-    case earliestLocal:
-      return { offset: partition.logStartOffset, timestamp: -1, leaderEpoch: -1 }
+    case earliestLocal: {
+      const offset = partition.logStartOffset
+      // Of an empty log nothing is known, as in Kafka.
+      return { offset, timestamp: -1, leaderEpoch: log.epochAt(offset) ?? -1 }
+    }
     // There is no remote storage: nothing is tiered, nothing is waiting to be.
     case latestTiered:
     case earliestPendingUpload:
