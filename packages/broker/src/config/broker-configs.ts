@@ -249,7 +249,7 @@ const ownConfigs = defineConfigs([
     'long',
     '-1',
     'medium',
-    'Bytes of requests that wait to be handled; -1: no limit.',
+    'Bytes of requests in memory; -1 or 0: an eighth of the memory of the machine, at most 256 MiB.',
     atLeast(-1),
   ],
   [
