@@ -9,7 +9,9 @@ const filled = text.replace(
   /<!-- example: ([a-z-]+) -->\n(\n```js\n[^]*?\n```\n)?/g,
   (_mark, name) => {
     const program = fs.readFileSync(path.join(root, 'examples', name, 'main.mjs'), 'utf8')
-    return `<!-- example: ${name} -->\n\n\`\`\`js\n${program}\`\`\`\n`
+    // What a program needs to run by itself, but a reader does not, stands outside of its marks.
+    const [, shown = program] = /\/\/ shown: begin\n([^]*)\/\/ shown: end\n/.exec(program) ?? []
+    return `<!-- example: ${name} -->\n\n\`\`\`js\n${shown}\`\`\`\n`
   },
 )
 fs.writeFileSync(file, filled)

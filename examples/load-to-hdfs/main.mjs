@@ -3,19 +3,22 @@ import { createClient } from '@kfk/client'
 import { runLoad, targetFrom, verifyLoad } from '@kfk/hadoop-loader'
 import { createProducer } from '@kfk/producer'
 
-const out = process.argv[2] ?? './out/load-to-hdfs' // or http://namenode:9870/activity
 const broker = await createBroker({ dataDir: './out/load-to-hdfs-log', port: 0 })
-const producer = createProducer({ brokers: broker.brokers })
-await producer.send('page-views', {
-  value: JSON.stringify({ path: '/', time: '2026-05-17T10:05:03Z' }),
-})
+const { brokers } = broker
+const producer = createProducer({ brokers })
+const view = { path: '/', time: '2026-05-17T10:05:03Z' }
+await producer.send('page-views', { value: JSON.stringify(view) })
+// shown: begin
+const client = createClient({ brokers })
+const target = targetFrom(process.argv[2] ?? './out/load-to-hdfs') // or http://namenode:9870/path
+const load = { client, target, topics: ['page-views'], timeField: 'time' }
 
-const client = createClient({ brokers: broker.brokers })
-const load = { client, target: targetFrom(out), topics: ['page-views'], timeField: 'time' }
-const { records, files, seconds } = await runLoad(load) // killed at any point, the next one goes on
-console.log(
-  `${records} records in ${files} files in ${seconds} s`,
-  (await verifyLoad(load)).problems,
-)
-await Promise.all([producer.close(), client.close()])
+const { records, files } = await runLoad(load) // killed at any point, the next one goes on
+console.log(`${records} records in ${files} files`)
+
+const { problems } = await verifyLoad(load) // no gap, nothing twice, every file as committed
+console.log(problems)
+await client.close()
+// shown: end
+await producer.close()
 await broker.close()

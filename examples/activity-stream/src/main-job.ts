@@ -3,6 +3,7 @@ import path from 'node:path'
 import { createAdmin, createClient, type Client } from '@kfk/client'
 import { kafkajsRoundRobinAssignor } from '@kfk/consumer'
 import type { LoadReport, Target } from '@kfk/hadoop-loader'
+import { readJson, writeJson } from './atomic-json.js'
 import { startCluster, type Cluster } from './cluster.js'
 import { CountsBoard } from './counts-board.js'
 import { CountsStore } from './counts-store.js'
@@ -14,7 +15,7 @@ import { KafkajsMember } from './kafkajs-member.js'
 import { LiveView, thousands, type Screen } from './live-view.js'
 import { loadAndKill, loadTopics, offlineTarget } from './offline.js'
 import { OnlineGroup } from './online-group.js'
-import type { Options } from './options.js'
+import { UsageError, type Options } from './options.js'
 import { agrees, report } from './report.js'
 import { topics } from './topics.js'
 import { verifyCounts } from './verification.js'
@@ -80,7 +81,9 @@ class MainJob {
       })
     })
     const load = await this.#load()
-    if (ingested.newLines === 0 && load.records === 0) {
+    if (ingested.linesRead === 0) {
+      this.#say(`empty    there are no lines in ${input.name}.`)
+    } else if (ingested.newLines === 0 && load.records === 0) {
       this.#say(
         `nothing new: all ${thousands(ingested.linesRead)} lines of ${input.name} were read, counted and loaded before.`,
       )
@@ -122,6 +125,7 @@ class MainJob {
     const startedMs = performance.now()
     this.#cluster = await startCluster({ out, chaos, coordination, kfk: this.#environment.kfk })
     this.#client = createClient({ brokers: this.#cluster.brokers, clientId: 'activity-stream' })
+    await this.#checkState()
     await createAdmin({ client: this.#client }).createTopics(topics, { ifNotExists: true })
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(2)
     this.#say(

@@ -53,6 +53,18 @@ test('an input that was changed is refused, with what to do', async () => {
   await expect(run('--input', input)).rejects.toThrow(/not those that were read before.*--out/)
 }, 60_000)
 
+test('an empty input is said to be empty', async () => {
+  const { agreed, printed } = await run('--lines', '0')
+  expect(printed).toContain('empty    there are no lines in a sample of 0 lines')
+  expect(agreed).toBe(true)
+}, 60_000)
+
+test('counts without their log are refused, with what to do', async () => {
+  await run('--lines', '100')
+  fs.rmSync(path.join(out, 'data'), { recursive: true })
+  await expect(run('--lines', '100')).rejects.toThrow(/state counts another log .* remove .*--out/)
+}, 60_000)
+
 test('a file that is not there is said plainly', async () => {
   await expect(run('--input', path.join(out, 'none'))).rejects.toThrow(/there is no such file/)
   expect(() => parseOptions(['--inptu', 'x'])).toThrow(/--help/)
