@@ -133,6 +133,20 @@ class MainJob {
     )
   }
 
+  /** Counts and progress mean something only together with the log that they were made from. */
+  async #checkState(): Promise<void> {
+    const { out } = this.#options
+    const file = path.join(out, 'state', 'cluster.json')
+    const { clusterId } = await this.#client.metadata.cluster()
+    const known = readJson<string>(file)
+    if (known !== undefined && known !== clusterId) {
+      throw new UsageError(
+        `${out}/state counts another log than the one in ${out}/data: remove ${out}, or give another --out.`,
+      )
+    }
+    writeJson(file, clusterId)
+  }
+
   /**
    * Counts with a group while `produce` runs, until everything that is in the log then is counted
    * and stored.
