@@ -2,7 +2,7 @@
 import { createClient } from '@kfk/client'
 import { apis, encodeRecordBatch, errorByCode, errorCodes } from '@kfk/protocol'
 import { eventually, redisServerPeer, withPeer } from '../../src/index.js'
-import { ClusterInRedis } from './support/cluster-in-redis.js'
+import { ClusterInRedis, silent } from './support/cluster-in-redis.js'
 import { fetchFrom } from './support/stored-records.js'
 
 withPeer(redisServerPeer(), 'a broker is away', () => {
@@ -90,5 +90,61 @@ withPeer(redisServerPeer(), 'a broker is away', () => {
       message: expect.stringMatching(/^node id 3 belongs to a live broker at 127\.0\.0\.1:\d+: /),
     })
     await cluster.whenWhole('events')
+  }, 20_000)
+
+  /** What another broker of node id 3 would write. */
+  const stranger = {
+    ...{ nodeId: 3, host: '127.0.0.1', port: 9, rack: null, incarnation: 'stranger' },
+    ...{ epochCounter: 99, clusterId: 'AAAAAAAAAAAAAAAAAAAAAQ', directoryId: 'elsewhere' },
+  }
+
+  test('a broker whose node id was taken stops by itself, and says why', async () => {
+    const broker = cluster.brokers.get(3)!
+    const coordination = await cluster.connect(silent)
+    try {
+      await coordination.openSession({
+        ...{ key: 'brokers/3', ttlMs: 30_000, replace: true },
+        value: JSON.stringify(stranger),
+      })
+      expect(await broker.closed).toMatchObject({
+        code: 'KFK_BROKER_CLUSTER',
+        message: expect.stringMatching(/^node id 3 belongs to a live broker at 127\.0\.0\.1:9: /),
+      })
+      const lines = cluster.logged.filter((line) => line.startsWith('3: node 3 stops: '))
+      expect(lines).toHaveLength(1)
+      await expect(
+        createClient({ brokers: broker.brokers }).request(
+          apis.metadata,
+          {
+            topics: [],
+          },
+          'any',
+        ),
+      ).rejects.toMatchObject({ code: 'KFK_CLIENT_UNREACHABLE' })
+      // The directory is free for whoever puts it right.
+      await coordination.close()
+      await cluster.stopBroker(3)
+      await cluster.startBroker(3, { nodeId: 3 })
+    } finally {
+      await coordination.close()
+    }
+    await cluster.whenWhole('events')
+  }, 20_000)
+
+  test('what an emptied or older server says for a moment ends no broker', async () => {
+    const coordination = await cluster.connect(silent)
+    const session = await coordination.openSession({
+      ...{ key: 'brokers/3', ttlMs: 30_000, replace: true },
+      value: JSON.stringify(stranger),
+    })
+    await eventually('the broker has seen it', () =>
+      cluster.logged.some((line) => line.startsWith('3: broker 3 lost its session'))
+        ? true
+        : undefined,
+    )
+    await session.close()
+    await coordination.close()
+    await cluster.whenWhole('events')
+    expect(cluster.logged.filter((line) => line.includes('stops'))).toEqual([])
   }, 20_000)
 })

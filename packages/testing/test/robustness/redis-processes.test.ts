@@ -58,10 +58,15 @@ withPeer(redisServerPeer(), 'three broker processes over Redis', () => {
     await traffic.advances(50)
     brokers.all.forEach(({ output }, at) => {
       const lines = output.slice(logBefore[at]).trim().split('\n')
-      expect(lines.length).toBeLessThanOrEqual(6)
+      expect(lines.filter((line) => line.includes('redis is away'))).toHaveLength(1)
+      expect(lines.filter((line) => line.includes('lost its session'))).toHaveLength(1)
+      expect(lines.length).toBeLessThanOrEqual(4)
     })
     await redis.start()
-    for (const broker of brokers.all) await broker.waitFor(/is registered again/)
+    for (const broker of brokers.all) {
+      await broker.waitFor(/redis is back/)
+      await broker.waitFor(/is registered again/)
+    }
 
     const victim = brokers.all[1]!
     await victim.kill()

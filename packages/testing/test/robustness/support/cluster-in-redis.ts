@@ -143,4 +143,5 @@ export class ClusterInRedis {
 }
 
 const nothing = (): void => undefined
-const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing }
+/** Reports nothing. */
+export const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing }
