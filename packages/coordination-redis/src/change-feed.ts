@@ -38,6 +38,8 @@ export class ChangeFeed {
   private version = 0
   private identity: string | undefined
   private reconnected = false
+  /** The server is away, and that has been reported. */
+  private away = false
 
   constructor(
     private readonly parts: {
@@ -89,25 +91,41 @@ export class ChangeFeed {
   }
 
   private async follow(): Promise<void> {
-    const { signal, options } = this.parts
+    const { signal } = this.parts
     let again = false
     while (!this.over()) {
       try {
         await this.takePosition()
+        this.reportBack()
         if (again) this.tellGap()
         again = true
         await this.readOn()
       } catch (error) {
         if (this.over()) break
-        options.logger.info('redis: the change feed begins anew', {
-          reason: error instanceof Error ? error.message : String(error),
-        })
+        this.reportTrouble(error)
         await pause(RETRY_DELAY_MS, signal)
       }
       this.positioned = false
     }
     this.positioned = false
     this.running = false
+  }
+
+  /** Once for each time that the server is away, which may be for days. */
+  private reportTrouble(error: unknown): void {
+    const { logger } = this.parts.options
+    const reason = error instanceof Error ? error.message : String(error)
+    if (!(error instanceof CoordinationError && error.retriable)) {
+      logger.info('redis: the change feed begins anew', { reason })
+    } else if (!this.away) {
+      this.away = true
+      logger.warn('redis is away: what is known stays in use until it is back', { reason })
+    }
+  }
+
+  private reportBack(): void {
+    if (this.away) this.parts.options.logger.info('redis is back')
+    this.away = false
   }
 
   private over(): boolean {

@@ -81,7 +81,7 @@ export class RedisLink {
         ? new CoordinationError(error.code, error.message, { cause: this.lastError })
         : error
     }
-    const message = error instanceof Error ? error.message : String(error)
+    const message = describe(error)
     if (lastingError.test(message)) {
       const text = `the server refused: ${message.slice(0, 300)}`
       return new CoordinationError('KFK_COORDINATION_INVALID_VALUE', text, { cause: error })
@@ -97,6 +97,12 @@ export class RedisLink {
     this.connection = undefined
     connection.disconnect()
   }
+}
+
+/** The client library speaks of its own options when a connection breaks under a call. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.name === 'MaxRetriesPerRequestError' ? 'the connection was lost' : error.message
 }
 
 /** The two ways in which a call ends without an answer. */

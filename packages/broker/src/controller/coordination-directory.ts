@@ -120,13 +120,16 @@ export class CoordinationDirectory {
   async #listUntilDone(): Promise<void> {
     const { clock, logger } = this.#options
     const { signal } = this.#stopped
+    let isReported = false
     while (this.#listAgain && !signal.aborted) {
       this.#listAgain = false
       try {
         await this.#list(signal)
       } catch (error) {
         if (this.#stopped.signal.aborted) return
-        logger.warn(`coordination cannot be read, going on with what was known: ${String(error)}`)
+        const message = `coordination cannot be read, going on with what was known: ${String(error)}`
+        if (!isReported) logger.warn(message)
+        isReported = true
         this.#listAgain = true
         await delay(clock, RETRY_MS, signal).catch(() => undefined)
       }

@@ -127,7 +127,10 @@ export class Registration {
         } else {
           // What a server that was rolled back still holds ends with its time; who stays lives.
           takenSinceMs ??= clock.monotonicMs()
-          if (clock.monotonicMs() - takenSinceMs > ttlMs + RETRY_MS) { onTaken(error); return; }
+          if (clock.monotonicMs() - takenSinceMs > ttlMs + RETRY_MS) {
+            onTaken(error)
+            return
+          }
         }
       } catch (error) {
         if (this.#stopped.signal.aborted) return

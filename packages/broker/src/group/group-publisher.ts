@@ -170,14 +170,15 @@ export class GroupPublisher {
     } else if (error.retriable) {
       this.#dirty.add(groupId)
       if (this.#pause !== undefined) return
+      const isNews = this.#backoffMs === 0
       this.#backoffMs = Math.min(
         Math.max(this.#backoffMs * 2, FIRST_BACKOFF_MS),
         LONGEST_BACKOFF_MS,
       )
-      logger.warn('coordination cannot be reached; members of groups will be published later', {
-        groups: this.#dirty.size,
-        retryInMs: this.#backoffMs,
-      })
+      if (isNews) {
+        const message = 'coordination cannot be reached; members of groups will be published later'
+        logger.warn(message, { groups: this.#dirty.size })
+      }
       this.#pause = clock.setTimer(this.#backoffMs, () => {
         this.#pause = undefined
         this.#pump()
