@@ -47,6 +47,26 @@ test('the ends of the log, in every version', async () => {
   }
 })
 
+test('the start carries the epoch that wrote it, and none while nothing is written', async () => {
+  const dataDir = await harness.directory()
+  const broker = await harness.broker({ dataDir })
+  const client = await harness.client(broker)
+  await client.topic('events')
+  expect(await list(client, 4, -2)).toMatchObject({ offset: 0, leaderEpoch: -1 })
+  await client.produce('events', batchOf(['a', 'b']))
+  await broker.close()
+  const later = await harness.client(await harness.broker({ dataDir }))
+  await later.produce('events', batchOf(['c']))
+  const { leaderEpoch } = await list(later, 4, -1)
+  expect(await list(later, 4, -2)).toMatchObject({ offset: 0, leaderEpoch: leaderEpoch! - 1024 })
+  const partitions = [{ partitionIndex: 0, offset: 2 }]
+  await later.request(apis.deleteRecords, 2, {
+    topics: [{ name: 'events', partitions }],
+    timeoutMs: 1000,
+  })
+  expect(await list(later, 4, -2)).toMatchObject({ offset: 2, leaderEpoch })
+})
+
 test('the special timestamps exist from their versions on', async () => {
   const client = await withRecords()
   const since = { [-3]: 7, [-4]: 8, [-5]: 9, [-6]: 11 }
