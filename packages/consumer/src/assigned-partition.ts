@@ -8,13 +8,17 @@ import type { TopicPartition } from './topic-partition.js'
 export interface TakenRecords {
   readonly partition: AssignedPartition
   readonly records: readonly DecodedRecord[]
-  /** Where processing goes on once these are done; may lie past the last record (compaction, control batches). */
+  /**
+   * Where processing goes on once these are done; may lie past the last record (compaction, control
+   * batches).
+   */
   readonly nextOffset: number
 }
 
 /**
- * One partition that this consumer reads: where it is, what is fetched ahead, and what the application has in hand.
- * An object lives for one assignment; late answers for an earlier one find an object that is over.
+ * One partition that this consumer reads: where it is, what is fetched ahead, and what the
+ * application has in hand. An object lives for one assignment; late answers for an earlier one find
+ * an object that is over.
  */
 export class AssignedPartition implements TopicPartition {
   readonly topic: string
@@ -32,11 +36,20 @@ export class AssignedPartition implements TopicPartition {
   announced = false
   /** The fetch under way, if it is still of use. */
   fetch: object | undefined
-  /** The last answer had nothing new: worth waiting at the broker for, not worth asking again at once. */
+  /**
+   * The last answer had nothing new: worth waiting at the broker for, not worth asking again at
+   * once.
+   */
   caughtUp = false
-  /** Fetched again only when nothing is buffered: the broker says that the position is not in the log. */
+  /**
+   * Fetched again only when nothing is buffered: the broker says that the position is not in the
+   * log.
+   */
   isBeyondLog = false
-  /** When it was last given records, in answers of its consumer: who waits longest is asked for first. */
+  /**
+   * When it was last given records, in answers of its consumer: who waits longest is asked for
+   * first.
+   */
   servedAt = 0
   /** Monotonic time before which no fetch is tried again, after an error. */
   notBeforeMs = 0
@@ -83,7 +96,10 @@ export class AssignedPartition implements TopicPartition {
     return this.#inHand !== undefined
   }
 
-  /** What is in hand is not to be gone on with: the assignment is over, paused, or the position was moved. */
+  /**
+   * What is in hand is not to be gone on with: the assignment is over, paused, or the position was
+   * moved.
+   */
   get interrupted(): boolean {
     return this.over || this.paused || this.#inHand?.seeks !== this.#seeks
   }
@@ -110,7 +126,10 @@ export class AssignedPartition implements TopicPartition {
     this.position = undefined
   }
 
-  /** Adds fetched batches and moves the position behind them. Throws ProtocolError when they are none. */
+  /**
+   * Adds fetched batches and moves the position behind them. Throws ProtocolError when they are
+   * none.
+   */
   add(bytes: Uint8Array, answer: AnswerMemory): void {
     this.position = this.#fetched.add(bytes, this.position!, answer)
   }
@@ -121,7 +140,8 @@ export class AssignedPartition implements TopicPartition {
 
   /**
    * Takes up to `max` records for the application; undefined when there are none now.
-   * @throws ClientError the failure of this partition, or KFK_CLIENT_INVALID_DATA for a batch that cannot be read
+   * @throws ClientError the failure of this partition, or KFK_CLIENT_INVALID_DATA for a batch that
+   *   cannot be read
    */
   take(max: number): TakenRecords | undefined {
     const run = this.#takeRun(max)

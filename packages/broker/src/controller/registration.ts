@@ -14,8 +14,8 @@ export interface RegistrationOptions {
   readonly clock: Clock
   readonly logger: Logger
   /**
-   * Somebody else has taken this node id and keeps it for longer than a session, so it is not for us
-   * to take it back. Called once.
+   * Somebody else has taken this node id and keeps it for longer than a session, so it is not for
+   * us to take it back. Called once.
    */
   readonly onTaken: (error: BrokerError) => void
 }
