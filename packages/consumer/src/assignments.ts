@@ -44,6 +44,12 @@ export class Assignments {
     return this.#partitions.values()
   }
 
+  /** What the application knows of: those whose start is being looked up come later. */
+  announced(): TopicPartition[] {
+    const known = [...this.all()].filter(({ announced }) => announced)
+    return known.map(({ topic, partition }) => ({ topic, partition }))
+  }
+
   /** Including those that are about to be given up. */
   held(): AssignedPartition[] {
     return [...this.#partitions.values(), ...this.#leaving.values()]

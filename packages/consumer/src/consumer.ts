@@ -117,7 +117,7 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
 
   /** Partitions that this consumer reads now. */
   assignment(): TopicPartition[] {
-    return [...this.#assignments.all()].map(({ topic, partition }) => ({ topic, partition }))
+    return this.#assignments.announced()
   }
 
   /** Membership of the group; undefined without one. `generation` is -1 while there is none. */
