@@ -1,4 +1,5 @@
 import { backoffMs, delay, systemClock } from '@kfk/client'
+import { LoaderError } from '../errors.js'
 import { exchange, type HttpAnswer } from './http-exchange.js'
 import type { WebHdfsAddress } from './webhdfs-address.js'
 import {
@@ -156,6 +157,7 @@ function isGatewayError({ status }: HttpAnswer): boolean {
 }
 
 function isConnectionError(error: unknown): error is Error & { code: string } {
+  if (error instanceof LoaderError) return false
   const { code, message } = error as NodeJS.ErrnoException
   return code !== undefined || /closed without an answer|aborted/.test(message)
 }

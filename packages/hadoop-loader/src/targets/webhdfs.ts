@@ -77,7 +77,7 @@ class WebHdfsTarget implements Target {
       // gone.
       if (destination !== undefined) return ambiguous && source === undefined
       if (source === undefined || made) throw reply.refused ? reply.error() : cannotRename(path, to)
-      await this.#makeDirectory(parentOf(to), options)
+      await this.#makeParent(to, options)
     }
   }
 
@@ -98,7 +98,7 @@ class WebHdfsTarget implements Target {
         throw reply.refused ? reply.error() : cannotRename(path, to)
       // HttpFS does not replace.
       if (!reply.refused) await this.delete(to, options)
-      await this.#makeDirectory(parentOf(to), options)
+      await this.#makeParent(to, options)
     }
   }
 
@@ -143,8 +143,8 @@ class WebHdfsTarget implements Target {
     return isDone(await this.#nameNode.demand(call))
   }
 
-  async #makeDirectory(dir: string, { signal }: TargetOptions): Promise<void> {
-    const path = this.#resolve(dir)
+  async #makeParent(of: string, { signal }: TargetOptions): Promise<void> {
+    const path = parentOf(this.#resolve(of))
     await this.#nameNode.demand({ method: 'PUT', op: 'MKDIRS', path, signal })
   }
 
