@@ -88,6 +88,10 @@ class Load {
         todo = contested.length > 0 ? shuffled(await reopenPartitions(places, contested)) : []
       }
       for (const partitions of byTopic) await this.#finishTopic(partitions)
+    } catch (error) {
+      // Whoever aborts gets the reason, whichever call it was that ended by it.
+      signal?.throwIfAborted()
+      throw error
     } finally {
       signal?.removeEventListener('abort', forward)
     }

@@ -25,6 +25,12 @@ test('names say what is in a file', () => {
   }
 })
 
+test('topics that differ only in a dot and an underscore have files of different names', () => {
+  const names = ['a.b', 'a_b'].map((topic) => hourFile({ ...split, topic }, 0, 0, '.jsonl'))
+  expect(names.map((path) => path.split('/')[0])).toEqual(['a.b', 'a_b'])
+  expect(new Set(names.map((path) => path.split('/').at(-1))).size).toBe(2)
+})
+
 test('no name is longer than 255 bytes, and long topics stay apart', () => {
   const run = '2026-05-17T10-00-00-000Z~12345678'
   const topics = ['x', 'y'].map((end) => 'a'.repeat(248) + end)
