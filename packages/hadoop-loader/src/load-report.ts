@@ -4,7 +4,7 @@ export interface TopicReport {
   readonly topic: string
   readonly records: number
   readonly rejected: number
-  /** Offsets without a record: control records, holes of compaction. */
+  /** Offsets without a record: control records, aborted transactions, holes of compaction. */
   readonly control: number
   readonly missing: number
   readonly bytes: number

@@ -36,7 +36,11 @@ export async function openPartitions(
     { signal },
   )
   const starts = await admin.topicOffsets(topic, 'earliest', { signal })
-  const ends = await admin.topicOffsets(topic, 'latest', { signal })
+  const ends = await admin.topicOffsets(topic, 'latest', {
+    signal,
+    // Up to the first transaction that is still open: what it will come to is not known.
+    isolation: 'committed',
+  })
   const found: LoadedPartition[] = []
   await forEachAtOnce(ends.entries(), async ([index, { partition, offset }]) => {
     const chain = await PartitionChain.open({ target, topic, topicId, partition }, signal)

@@ -1,5 +1,6 @@
 import { ClientError, kafkaError, type Client } from '@kfk/client'
 import { apis, batches, decodeRecords, type DecodedRecord } from '@kfk/protocol'
+import { AbortedTransactions, type AbortedTransaction } from './aborted-transactions.js'
 import { LoaderError } from './errors.js'
 import type { Split } from './plan.js'
 
@@ -16,6 +17,8 @@ export interface RangeReaderOptions {
 
 const maxWaitMs = 1000
 const offsetOutOfRange = 1
+/** Kafka's `isolation.level`: the leader names the transactions that were aborted. */
+const readCommitted = 1
 /**
  * Errors after which the leader is looked up again: not the leader, unknown or fenced epoch,
  * unknown topic, storage.
@@ -24,7 +27,7 @@ const leaderErrors = new Set([3, 5, 6, 9, 56, 74, 75, 100, 103])
 /** A leader that is away must be back after so long without any progress. */
 const stallMs = 120_000
 
-/** Records of a batch, and the offset after it. Control batches have no records. */
+/** Records of a batch, and the offset after it. Control batches and aborted ones have no records. */
 export interface ReadBatch {
   readonly records: readonly DecodedRecord[]
   readonly nextOffset: number
@@ -49,11 +52,14 @@ export async function* readRange(
       timeoutMs: stallMs,
       retries: Infinity,
     })
-    for (const { header, bytes } of fetched) {
+    const aborted = new AbortedTransactions(fetched.aborted)
+    for (const { header, bytes } of fetched.batches) {
+      const isAborted = aborted.covers(header, bytes)
       const nextOffset = Math.min(header.lastOffset + 1, split.to)
       if (nextOffset <= position) continue
       const first = position
-      const records = header.isControl ? [] : recordsOf(bytes, split, position)
+      const isEmpty = header.isControl || isAborted
+      const records = isEmpty ? [] : recordsOf(bytes, split, position)
       position = nextOffset
       yield {
         records: records.filter(({ offset }) => offset >= first && offset < split.to),
@@ -87,7 +93,7 @@ async function fetchAt(
   { client, signal, lane, fetchBytes, topicId: planned }: RangeReaderOptions,
   split: Split,
   fetchOffset: number,
-): Promise<Batch[]> {
+): Promise<{ batches: Batch[]; aborted: readonly AbortedTransaction[] }> {
   const { topic, partition } = split
   const { topicId } = await client.metadata.topic(topic, { signal, autoCreate: false })
   if (topicId !== planned) throw replaced(topic)
@@ -99,6 +105,7 @@ async function fetchAt(
       (version) => ({
         maxWaitMs,
         minBytes: 1,
+        isolationLevel: readCommitted,
         maxBytes: fetchBytes,
         topics: [version >= 13 ? { topicId, partitions } : { topic, partitions }],
       }),
@@ -119,7 +126,7 @@ async function fetchAt(
   if (!found.some(({ header }) => header.lastOffset >= fetchOffset)) {
     throw unreadable(split, fetchOffset)
   }
-  return found
+  return { batches: found, aborted: answer?.abortedTransactions ?? [] }
 }
 
 function batchesOf(bytes: Uint8Array, split: Split, offset: number): Batch[] {

@@ -182,7 +182,10 @@ class TopicVerification {
       partition,
       at: 'latest' as const,
     }))
-    for (const { partition, offset } of await admin.listOffsets(queries, { signal })) {
+    for (const { partition, offset } of await admin.listOffsets(queries, {
+      signal,
+      isolation: 'committed',
+    })) {
       const end = ends.get(partition)
       const highWatermark = Number(offset)
       if ((end ?? 0) === highWatermark) continue

@@ -1,7 +1,14 @@
 // What the log has is not always one record an offset: control batches, holes of compaction, batches that reach beyond.
 import type { Client } from '@kfk/client'
-import { encodeRecordBatch, recordBatchFormat, stampBatch, ZERO_UUID } from '@kfk/protocol'
+import {
+  encodeRecordBatch,
+  recordBatchFormat,
+  stampBatch,
+  writeControlRecord,
+  ZERO_UUID,
+} from '@kfk/protocol'
 import { jsonLines } from '../src/formats/json-lines.js'
+import type { AbortedTransaction } from '../src/aborted-transactions.js'
 import { readRange } from '../src/range-reader.js'
 import { copySplit } from '../src/split-copy.js'
 import { MemoryTarget } from './memory-target.js'
@@ -21,8 +28,11 @@ function compacted(bytes: Uint8Array, kept: (offset: number) => boolean): Uint8A
   return recordBatchFormat.records!.retain(bytes, kept)!
 }
 
-/** A client whose one partition has these batches. Each fetch gives one, from that with the offset on. */
-function clientOf(log: readonly Uint8Array[], fetches: number[] = []): Client {
+/** A client whose one partition has these batches. Each fetch gives one, from that with the offset on; several when there are transactions. */
+function clientOf(
+  log: readonly Uint8Array[],
+  abortedTransactions: readonly AbortedTransaction[] = [],
+): Client {
   const lastOffset = (bytes: Uint8Array) => recordBatchFormat.describe(bytes, 0).lastOffset
   return {
     retrying: (operation: () => Promise<unknown>) => operation(),
@@ -34,9 +44,9 @@ function clientOf(log: readonly Uint8Array[], fetches: number[] = []): Client {
     request: (_api: unknown, body: (version: number) => { topics: never[] }) => {
       const [topic] = body(12).topics as { partitions: { fetchOffset: number }[] }[]
       const { fetchOffset } = topic!.partitions[0]!
-      fetches.push(fetchOffset)
-      const records = log.find((bytes) => lastOffset(bytes) >= fetchOffset) ?? null
-      const partitions = [{ errorCode: 0, records }]
+      const found = log.filter((bytes) => lastOffset(bytes) >= fetchOffset)
+      const records = Buffer.concat(found.slice(0, abortedTransactions.length > 0 ? 9 : 1))
+      const partitions = [{ errorCode: 0, records, abortedTransactions }]
       return Promise.resolve({ errorCode: 0, responses: [{ partitions }] })
     },
   } as unknown as Client
@@ -99,6 +109,33 @@ test('a manifest accounts for every offset', async () => {
     split(0, 24),
   )
   expect(manifest).toMatchObject({ records: 9, rejected: 0, control: 15, missing: 0 })
+})
+
+test('aborted transactions have no records, committed ones and those around them do', async () => {
+  const of = (producerId: bigint) => ({ producerId, producerEpoch: 0, baseSequence: 0 })
+  const data = (offset: number, producerId: bigint) =>
+    batch(offset, 2, { ...of(producerId), transactional: true })
+  const marker = (offset: number, producerId: bigint, type: 'abort' | 'commit') => {
+    const about = { producerId, producerEpoch: 0, timestamp: 1, baseOffset: offset }
+    return writeControlRecord({ type, coordinatorEpoch: 0 }, about)
+  }
+  const log = [
+    data(0, 1n), // aborted
+    data(2, 2n), // committed
+    batch(4, 1),
+    marker(5, 1n, 'abort'),
+    data(6, 1n), // the same producer again: committed
+    marker(8, 2n, 'commit'),
+    marker(9, 1n, 'commit'),
+    data(10, 2n), // aborted
+    marker(12, 2n, 'abort'),
+    batch(13, 1),
+  ]
+  const aborted = [
+    { producerId: 2n, firstOffset: 10 },
+    { producerId: 1n, firstOffset: 0 },
+  ]
+  expect(await offsetsOf(clientOf(log, aborted), 0, 14)).toEqual([2, 3, 4, 6, 7, 13])
 })
 
 test('a batch that is damaged is an error that names the place', async () => {
