@@ -30,7 +30,10 @@ export interface Manifest extends SplitName {
   /** Records in files of kind `records`. */
   readonly records: number
   readonly rejected: number
-  /** Offsets without a record: control records of transactions, records of aborted ones, and holes that compaction left. */
+  /**
+   * Offsets without a record to load: control records of transactions, records of aborted ones, and
+   * holes that compaction left.
+   */
   readonly control: number
   /** Offsets that the log had deleted before they could be loaded. */
   readonly missing: number

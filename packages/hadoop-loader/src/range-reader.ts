@@ -27,7 +27,7 @@ const leaderErrors = new Set([3, 5, 6, 9, 56, 74, 75, 100, 103])
 /** A leader that is away must be back after so long without any progress. */
 const stallMs = 120_000
 
-/** Records of a batch, and the offset after it. Control batches and aborted ones have no records. */
+/** Records of a batch, and the offset after it. Control batches, and aborted ones, have none. */
 export interface ReadBatch {
   readonly records: readonly DecodedRecord[]
   readonly nextOffset: number
