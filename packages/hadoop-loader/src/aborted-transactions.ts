@@ -8,8 +8,8 @@ export interface AbortedTransaction {
 
 /**
  * Tells the batches of aborted transactions in one fetch, as a consumer with
- * `isolation.level=read_committed` does (KIP-98): a transaction begins at the offset that the leader
- * names and ends with its producer's abort marker.
+ * `isolation.level=read_committed` does (KIP-98): a transaction begins at the offset that the
+ * leader names and ends with its producer's abort marker.
  */
 export class AbortedTransactions {
   readonly #upcoming: AbortedTransaction[]
