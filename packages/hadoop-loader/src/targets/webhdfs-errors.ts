@@ -51,7 +51,7 @@ const known: Readonly<Record<string, { retriable?: boolean; text: (asked: Asked)
 }
 
 /** HDFS has no DataNode to take a block: none is up, or all are full. */
-const noDataNode = /could only be (written|replicated) to/
+const noDataNode = /could only be (written|replicated) to|Failed to find datanode/
 
 /** An answer that means that the request was not carried out and may be sent again. */
 export function isPassing({ exception, message }: RemoteException): boolean {
