@@ -35,7 +35,7 @@ export type {
   TimestampOffset,
 } from './log.js'
 export type { LogDirectory, LogDirectoryOptions, RetentionReport } from './log-directory.js'
-export { defaultLogOptions, type LogOptions } from './options.js'
+export { type CleanupPolicy, defaultLogOptions, type LogOptions } from './options.js'
 export type { StoreReport } from './report.js'
 export { dumpSegment, type DumpLine, type DumpOptions } from './dump.js'
 export {

@@ -32,7 +32,24 @@ export interface LogOptions {
   readonly fileDeleteDelayMs: number
   /** Appends fail (retriable) beyond so many bytes that are queued but not written. */
   readonly maxQueuedBytes: number
+  /**
+   * `delete`: by age and size; `compact`: keep the latest record of each key [cleanup.policy].
+   */
+  readonly cleanupPolicy: CleanupPolicy
+  /**
+   * A log is compacted when this share of it has been written since the last time
+   * [min.cleanable.dirty.ratio].
+   */
+  readonly minCleanableDirtyRatio: number
+  /** Records younger than this are not compacted yet [min.compaction.lag.ms]. */
+  readonly minCompactionLagMs: number
+  /** Older than this they are, whatever the ratio says [max.compaction.lag.ms]. */
+  readonly maxCompactionLagMs: number
+  /** Tombstones stay this long after a compaction has met them [delete.retention.ms]. */
+  readonly deleteRetentionMs: number
 }
+
+export type CleanupPolicy = 'delete' | 'compact' | 'compact,delete'
 
 /**
  * Kafka's defaults, but for `flushMessages` (Kafka leaves the sync to the system) and
@@ -53,9 +70,17 @@ export const defaultLogOptions: LogOptions = {
   maxBatchBytes: 128 * 1024 ** 2,
   fileDeleteDelayMs: 60_000,
   maxQueuedBytes: 256 * 1024 ** 2,
+  cleanupPolicy: 'delete',
+  minCleanableDirtyRatio: 0.5,
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: Number.MAX_SAFE_INTEGER,
+  deleteRetentionMs: 24 * 3_600_000,
 }
 
-const lowest: Readonly<Record<keyof LogOptions, number>> = {
+/** The options that are whole numbers. */
+type IntegerOption = Exclude<keyof LogOptions, 'cleanupPolicy' | 'minCleanableDirtyRatio'>
+
+const lowest: Readonly<Record<IntegerOption, number>> = {
   segmentBytes: 14,
   segmentMs: 1,
   indexIntervalBytes: 0,
@@ -67,25 +92,42 @@ const lowest: Readonly<Record<keyof LogOptions, number>> = {
   maxBatchBytes: 1,
   fileDeleteDelayMs: 0,
   maxQueuedBytes: 1,
+  minCompactionLagMs: 0,
+  maxCompactionLagMs: 1,
+  deleteRetentionMs: 0,
 }
+
+const cleanupPolicies: readonly CleanupPolicy[] = ['delete', 'compact', 'compact,delete']
 
 // File positions and index entries are int32, as in Kafka.
 const highestSegmentBytes = 2 ** 31 - 1
 
 /** Merges over `base` and checks every value. Throws KFK_STORE_INVALID_ARGUMENT. */
 export function resolveLogOptions(base: LogOptions, changes: Partial<LogOptions> = {}): LogOptions {
-  const merged: { -readonly [name in keyof LogOptions]: number } = { ...base }
-  for (const name of Object.keys(lowest) as (keyof LogOptions)[]) {
+  const merged: { -readonly [name in IntegerOption]: number } = { ...base }
+  for (const name of Object.keys(lowest) as IntegerOption[]) {
     const value = changes[name] ?? base[name]
     if (!Number.isSafeInteger(value) || value < lowest[name]) {
-      throw new StoreError('KFK_STORE_INVALID_ARGUMENT', `${name} cannot be ${value}`, {
-        details: { option: name, value, lowest: lowest[name] },
-      })
+      throw refuse(name, value, { lowest: lowest[name] })
     }
     merged[name] = value
   }
   if (merged.segmentBytes > highestSegmentBytes) {
     throw new StoreError('KFK_STORE_INVALID_ARGUMENT', 'segmentBytes must be below 2 GiB')
   }
-  return merged
+  const cleanupPolicy = changes.cleanupPolicy ?? base.cleanupPolicy
+  if (!cleanupPolicies.includes(cleanupPolicy)) {
+    throw refuse('cleanupPolicy', cleanupPolicy, { known: cleanupPolicies })
+  }
+  const minCleanableDirtyRatio = changes.minCleanableDirtyRatio ?? base.minCleanableDirtyRatio
+  if (!(minCleanableDirtyRatio >= 0 && minCleanableDirtyRatio <= 1)) {
+    throw refuse('minCleanableDirtyRatio', minCleanableDirtyRatio, { lowest: 0, highest: 1 })
+  }
+  return { ...merged, cleanupPolicy, minCleanableDirtyRatio }
+}
+
+function refuse(option: string, value: unknown, allowed: Record<string, unknown>): StoreError {
+  return new StoreError('KFK_STORE_INVALID_ARGUMENT', `${option} cannot be ${String(value)}`, {
+    details: { option, value, ...allowed },
+  })
 }

@@ -1,15 +1,15 @@
 import { Acknowledgements } from './acknowledgements.js'
-import { admitBatches, AppendQueue } from './append-queue.js'
+import { type AppendedLog, AppendPath } from './append-path.js'
 import { EpochFile } from './epoch-file.js'
 import type { EpochIndex } from './epoch-index.js'
-import { ioError, isOutOfSpace, outOfRange, StoreError } from './errors.js'
-import type { Syncable, Writable } from './flush-scheduler.js'
+import { outOfRange, StoreError } from './errors.js'
+import type { Syncable } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
 import { Listeners } from './listeners.js'
 import type { LogHost } from './log-host.js'
 import { LogReadPath, type LogView } from './log-read-path.js'
-import { countDeletable } from './log-retention.js'
+import { LogStructure, type StructuredLog } from './log-structure.js'
 import type {
   AppendInfo,
   Log,
@@ -20,11 +20,8 @@ import type {
   TimestampOffset,
 } from './log.js'
 import { resolveLogOptions, type LogOptions } from './options.js'
-import { mustRoll, type NextAppend } from './roll-policy.js'
-import { closeSegments, createSegment, SegmentRemover } from './segment-files.js'
-import { findLargestTimestamp, locateOffset } from './segment-repair.js'
-import { SegmentList } from './segment-list.js'
-import type { Segment } from './segment.js'
+import { closeSegments } from './segment-files.js'
+import type { SegmentList } from './segment-list.js'
 import { TimestampSearch } from './timestamp-search.js'
 
 /** What opening found, or made. The active segment's indexes are loaded. */
@@ -42,7 +39,7 @@ export interface LogState {
 }
 
 /** The log over segments: order, offsets, roll, truncation. Durability is in `LogFlush`. */
-export class SegmentedLog implements Log, LogView, Writable, Syncable {
+export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, Syncable {
   readonly name: string
   readonly path: string
   options: LogOptions
@@ -53,24 +50,18 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   truncations = 0
   readonly epochs: EpochIndex
   readonly #host: LogHost
-  readonly #queue = new AppendQueue()
+  readonly #appends: AppendPath
   readonly #acknowledgements: Acknowledgements
   readonly #flush: LogFlush
   readonly #tail: HotTail
   readonly #reads: LogReadPath
   readonly #search: TimestampSearch
-  readonly #remover: SegmentRemover
-  readonly #rollbacks = new Listeners<Rollback>()
+  readonly #structure: LogStructure
   readonly #poisonings = new Listeners<StoreError>()
   /** Why appends are refused: closed, poisoned, or being truncated. */
-  #refusal: StoreError | undefined
+  refusal: StoreError | undefined
   #closed = false
-  /** Deletions of old segments that are under way. */
-  #discards = 0
   readonly #epochFile: EpochFile
-  #writeFailure: StoreError | undefined
-  #writes = 0
-  #writtenBytes = 0
 
   constructor(host: LogHost, state: LogState) {
     this.#host = host
@@ -91,7 +82,18 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.#tail = new HotTail(host.tails)
     this.#reads = new LogReadPath(host, this, this.#tail)
     this.#search = new TimestampSearch(host, this, this.#reads)
-    this.#remover = new SegmentRemover(host, state.path)
+    this.#structure = new LogStructure(host, this, {
+      flush: this.#flush,
+      acknowledgements: this.#acknowledgements,
+      tail: this.#tail,
+      reads: this.#reads,
+    })
+    this.#appends = new AppendPath(host, this, {
+      flush: this.#flush,
+      acknowledgements: this.#acknowledgements,
+      tail: this.#tail,
+      acknowledge: () => this.#acknowledge(),
+    })
   }
 
   get recoveryPoint(): number {
@@ -108,7 +110,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
 
   /** Base offset of the first segment that a crash now could bring back. */
   get firstOffset(): number {
-    return this.#discards > 0 ? -1 : this.segments.first.baseOffset
+    return this.#structure.discarding ? -1 : this.segments.first.baseOffset
   }
 
   get indexIntervalBytes(): number {
@@ -120,35 +122,17 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   }
 
   append(batches: Uint8Array, options: { readonly leaderEpoch: number }): AppendInfo {
-    return this.#enqueue(batches, options.leaderEpoch)
+    this.#requireWritable()
+    return this.#appends.enqueue(batches, options.leaderEpoch)
   }
 
   appendReplicated(batches: Uint8Array): AppendInfo {
-    return this.#enqueue(batches, undefined)
+    this.#requireWritable()
+    return this.#appends.enqueue(batches, undefined)
   }
 
   flushNow(): void {
-    const queue = this.#queue
-    if (queue.isEmpty) return
-    const segment = this.segments.active
-    const { chunks, batches, records } = queue
-    let position = -1
-    try {
-      position = segment.sizeBytes
-      this.#writtenBytes += segment.write(chunks)
-    } catch (error) {
-      this.#writeFailed(error, { segment, position })
-      return
-    }
-    this.#writes++
-    segment.touchedMs = this.#host.clock.monotonicMs()
-    const startOffset = this.writtenOffset
-    queue.clear()
-    segment.noteBatches(batches, position, this.options.indexIntervalBytes)
-    this.#tail.append(chunks, batches, startOffset)
-    this.writtenOffset = batches[batches.length - 1]!.lastOffset + 1
-    this.#flush.noteWritten(records)
-    this.#acknowledge()
+    this.#appends.writeQueued()
   }
 
   whenAcknowledged(offset: number, signal?: AbortSignal): Promise<void> {
@@ -160,7 +144,7 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
   }
 
   onRollback(listener: (rollback: Rollback) => void): () => void {
-    return this.#rollbacks.add(listener)
+    return this.#appends.rollbacks.add(listener)
   }
 
   onPoisoned(listener: (error: StoreError) => void): () => void {
@@ -213,13 +197,13 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.logStartOffset = offset
     this.epochs.truncateFromStart(offset)
     await this.#host.checkpoint()
-    await this.deleteSegments(this.segments.floor(offset))
+    await this.#structure.dropBelowStart()
   }
 
   roll(): void {
     this.#requireWritable()
     this.flushNow()
-    if (this.segments.active.sizeBytes > 0) this.#roll()
+    if (this.segments.active.sizeBytes > 0) this.#appends.roll()
   }
 
   configure(options: Partial<LogOptions>): void {
@@ -240,9 +224,9 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     return {
       segments: all.length,
       sizeInBytes: all.reduce((sum, segment) => sum + segment.sizeBytes, 0),
-      queuedBytes: this.#queue.bytes,
-      writes: this.#writes,
-      writtenBytes: this.#writtenBytes,
+      queuedBytes: this.#appends.queuedBytes,
+      writes: this.#appends.writes,
+      writtenBytes: this.#appends.writtenBytes,
       syncs: this.#flush.syncs,
       hotReads,
       fileReads,
@@ -257,40 +241,10 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     })
   }
 
-  /** Deletes the oldest `count` segments, never the active one. Returns the bytes to be freed. */
-  async deleteSegments(count: number): Promise<number> {
-    const gone = this.segments.all.slice(
-      0,
-      Math.max(0, Math.min(count, this.segments.all.length - 1)),
-    )
-    if (gone.length === 0) return 0
-    let bytes = 0
-    for (const segment of gone) bytes += segment.sizeBytes
-    this.segments = this.segments.dropFirst(gone.length)
-    this.logStartOffset = Math.max(this.logStartOffset, this.segments.first.baseOffset)
-    this.epochs.truncateFromStart(this.logStartOffset)
-    this.#discards++
-    try {
-      // A crash may undo only some renames; the checkpointed log start hides the hole. A disk too
-      // full for the checkpoint is no reason to keep what fills it.
-      await this.#host.checkpoint().catch(() => undefined)
-      await this.#remover.discard(gone, this.options.fileDeleteDelayMs)
-    } finally {
-      this.#discards--
-    }
-    return bytes
-  }
-
   /** Deletes what is too old or too much, for the directory. `nowMs` undefined: leave age out. */
   async applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
-    if (this.#refusal !== undefined || this.#closed) return { segments: 0, bytes: 0 }
-    const count = await countDeletable(this.#host, this, nowMs)
-    // Kafka does the same when everything has expired: a fresh segment takes over, so that the
-    // active
-    // one is never deleted.
-    if (count === this.segments.all.length && this.segments.active.sizeBytes > 0) this.roll()
-    const segments = Math.min(count, this.segments.all.length - 1)
-    return { segments, bytes: await this.deleteSegments(segments) }
+    if (this.refusal !== undefined || this.#closed) return { segments: 0, bytes: 0 }
+    return this.#structure.applyRetention(nowMs)
   }
 
   async truncateTo(offset: number): Promise<void> {
@@ -300,14 +254,16 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     }
     if (offset >= this.logEndOffset) return
     this.flushNow()
-    this.#refusal = new StoreError('KFK_STORE_IO', `log ${this.name} is being truncated`, {
+    this.refusal = new StoreError('KFK_STORE_IO', `log ${this.name} is being truncated`, {
       retriable: true,
     })
     try {
-      await this.#flush.through(this.writtenOffset)
-      await this.#truncate(offset)
+      await this.#structure.exclusively(async () => {
+        await this.#flush.through(this.writtenOffset)
+        await this.#structure.truncate(offset)
+      })
     } finally {
-      if (this.#refusal.retriable) this.#refusal = undefined
+      if (this.refusal.retriable) this.refusal = undefined
     }
     await this.flush()
     await this.#host.checkpoint()
@@ -320,9 +276,9 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
 
   /** The disk failed. Reads go on; appends and acknowledgements do not. */
   poison(error: StoreError): void {
-    if (this.#refusal?.retriable === false) return
-    this.#refusal = error
-    this.#queue.clear()
+    if (this.refusal?.retriable === false) return
+    this.refusal = error
+    this.#appends.drop()
     this.logEndOffset = this.writtenOffset
     this.#flush.fail(error)
     this.#acknowledgements.fail(error)
@@ -334,7 +290,9 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     this.flushNow()
     this.#closed = true
     try {
-      if (this.#refusal?.retriable !== false) await this.#persistAll()
+      if (this.refusal?.retriable !== false) {
+        await this.#structure.exclusively(() => this.#persistAll())
+      }
     } finally {
       await this.#end(`log ${this.name} is closed`)
     }
@@ -348,12 +306,12 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
 
   async #end(reason: string): Promise<void> {
     const error = new StoreError('KFK_STORE_CLOSED', reason)
-    this.#refusal ??= error
-    this.#queue.clear()
+    this.refusal ??= error
+    this.#appends.drop()
     this.#flush.fail(error)
     this.#acknowledgements.fail(error)
     this.#tail.clear()
-    await this.#remover.finish()
+    await this.#structure.finish()
     closeSegments(this.#host.files, this.segments.all)
   }
 
@@ -375,109 +333,6 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
     await this.#host.fileSystem.syncDirectory(this.path)
   }
 
-  #enqueue(bytes: Uint8Array, leaderEpoch: number | undefined): AppendInfo {
-    this.#requireWritable()
-    const batches = admitBatches(this.#host.format, bytes, {
-      nextOffset: this.logEndOffset,
-      limits: this.options,
-      leaderEpoch,
-    })
-    const { lastOffset } = batches[batches.length - 1]!
-    let maxTimestamp = -1
-    for (const batch of batches) maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
-    this.#makeRoom({ sizeInBytes: bytes.length, lastOffset, maxTimestamp })
-    for (const batch of batches) this.epochs.assign(batch.leaderEpoch, batch.baseOffset)
-    if (this.#queue.isEmpty) this.#host.writes.request(this)
-    this.#queue.add(bytes, batches)
-    this.logEndOffset = lastOffset + 1
-    return {
-      baseOffset: batches[0]!.baseOffset,
-      lastOffset,
-      maxTimestamp,
-      sizeInBytes: bytes.length,
-    }
-  }
-
-  #makeRoom(next: NextAppend): void {
-    const queue = this.#queue
-    if (queue.bytes + next.sizeInBytes > this.options.maxQueuedBytes) this.#drain()
-    const full = mustRoll(this.segments.active, next, {
-      options: this.options,
-      nowMs: this.#host.clock.now(),
-      queuedBytes: queue.bytes,
-      queuedTimestamp: queue.batches[0]?.maxTimestamp ?? -1,
-    })
-    if (!full) return
-    this.#drain()
-    this.#roll()
-  }
-
-  /** Writes the queue now; throws if it cannot, for what comes next has no offsets then. */
-  #drain(): void {
-    const expected = this.logEndOffset
-    this.flushNow()
-    const failure = this.#refusal ?? this.#writeFailure
-    if (failure !== undefined && this.writtenOffset !== expected) throw failure
-  }
-
-  #roll(): void {
-    const old = this.segments.active
-    const segment = createSegment(this.#host, this.path, this.logEndOffset)
-    old.seal()
-    this.segments = this.segments.with(segment)
-    this.#flush.noteRolled(old)
-  }
-
-  #writeFailed(error: unknown, at: { segment: Segment; position: number }): void {
-    const failure = ioError(error, { action: 'append to', path: at.segment.path })
-    this.#writeFailure = failure
-    if (!failure.retriable) {
-      this.#host.poison(failure)
-      return
-    }
-    try {
-      // Without a position the file could not even be opened, and nothing was written.
-      if (at.position >= 0 && isOutOfSpace(error)) at.segment.cutBack(at.position)
-    } catch (cutError) {
-      this.#host.poison(ioError(cutError, { action: 'cut', path: at.segment.path }))
-      return
-    }
-    this.#queue.clear()
-    this.logEndOffset = this.writtenOffset
-    this.epochs.truncateFromEnd(this.writtenOffset)
-    this.#acknowledgements.rollBack(this.writtenOffset, failure)
-    this.#rollbacks.tell({ endOffset: this.writtenOffset, error: failure })
-  }
-
-  async #truncate(offset: number): Promise<void> {
-    const { segments } = this
-    const keep = segments.floor(offset) + 1
-    const target = segments.all[keep - 1]
-    const gone = segments.all.slice(keep)
-    const cut =
-      target === undefined
-        ? { offset, position: 0 }
-        : await locateOffset(this.#host, target, { offset, reads: this.#reads })
-    // Before the cut, so that a crash cannot leave a recovery point beyond the end.
-    this.#flush.moveBack(cut.offset, gone)
-    await this.#host.checkpoint()
-    this.truncations++
-    this.writtenOffset = cut.offset
-    this.logEndOffset = cut.offset
-    this.logStartOffset = Math.min(this.logStartOffset, cut.offset)
-    this.#acknowledgements.reset(this.#acknowledgeable())
-    this.#tail.clear()
-    this.#reads.forgetPlaces()
-    this.epochs.truncateFromEnd(cut.offset)
-    const active = target ?? createSegment(this.#host, this.path, offset)
-    this.segments = new SegmentList([...segments.all.slice(0, keep), ...(target ? [] : [active])])
-    active.unseal()
-    if (target !== undefined) target.truncate(cut.position, cut.offset)
-    // Newest first: a crash in between leaves no gap.
-    await this.#remover.discard([...gone].reverse(), this.options.fileDeleteDelayMs)
-    await findLargestTimestamp(this.#host, active, this.options.indexIntervalBytes)
-  }
-
   #acknowledgeable(): number {
     return this.options.flushMessages === 1 ? this.recoveryPoint : this.writtenOffset
   }
@@ -492,6 +347,6 @@ export class SegmentedLog implements Log, LogView, Writable, Syncable {
 
   #requireWritable(): void {
     this.#requireOpen()
-    if (this.#refusal !== undefined) throw this.#refusal
+    if (this.refusal !== undefined) throw this.refusal
   }
 }

@@ -1,0 +1,169 @@
+import type { Acknowledgements } from './acknowledgements.js'
+import { admitBatches, AppendQueue } from './append-queue.js'
+import type { EpochIndex } from './epoch-index.js'
+import { ioError, isOutOfSpace, type StoreError } from './errors.js'
+import type { Writable } from './flush-scheduler.js'
+import type { HotTail } from './hot-tail.js'
+import { Listeners } from './listeners.js'
+import type { LogFlush } from './log-flush.js'
+import type { LogHost } from './log-host.js'
+import type { AppendInfo, Rollback } from './log.js'
+import type { LogOptions } from './options.js'
+import { mustRoll, type NextAppend } from './roll-policy.js'
+import { createSegment } from './segment-files.js'
+import type { SegmentList } from './segment-list.js'
+import type { Segment } from './segment.js'
+
+/** What appending needs to know, and to move, of its log. */
+export interface AppendedLog extends Writable {
+  readonly path: string
+  readonly options: LogOptions
+  readonly epochs: EpochIndex
+  segments: SegmentList
+  logEndOffset: number
+  writtenOffset: number
+  /** Why appends are refused now. */
+  readonly refusal: StoreError | undefined
+}
+
+/** The parts of the log that hear of every write. */
+interface AppendParts {
+  readonly flush: LogFlush
+  readonly acknowledgements: Acknowledgements
+  readonly tail: HotTail
+  /** Moves on what may be acknowledged. */
+  readonly acknowledge: () => void
+}
+
+/** From bytes that were handed over to bytes in the active segment: offsets, queue, write, roll. */
+export class AppendPath {
+  readonly rollbacks = new Listeners<Rollback>()
+  writes = 0
+  writtenBytes = 0
+  readonly #host: LogHost
+  readonly #log: AppendedLog
+  readonly #parts: AppendParts
+  readonly #queue = new AppendQueue()
+  #writeFailure: StoreError | undefined
+
+  constructor(host: LogHost, log: AppendedLog, parts: AppendParts) {
+    this.#host = host
+    this.#log = log
+    this.#parts = parts
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.bytes
+  }
+
+  /** Gives up what is queued: the log is closed or poisoned. */
+  drop(): void {
+    this.#queue.clear()
+  }
+
+  /** Assigns offsets (`leaderEpoch` undefined: keeps them), and queues. */
+  enqueue(bytes: Uint8Array, leaderEpoch: number | undefined): AppendInfo {
+    const log = this.#log
+    const batches = admitBatches(this.#host.format, bytes, {
+      nextOffset: log.logEndOffset,
+      limits: log.options,
+      leaderEpoch,
+    })
+    const { lastOffset } = batches[batches.length - 1]!
+    let maxTimestamp = -1
+    for (const batch of batches) maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
+    this.#makeRoom({ sizeInBytes: bytes.length, lastOffset, maxTimestamp })
+    for (const batch of batches) log.epochs.assign(batch.leaderEpoch, batch.baseOffset)
+    if (this.#queue.isEmpty) this.#host.writes.request(log)
+    this.#queue.add(bytes, batches)
+    log.logEndOffset = lastOffset + 1
+    return {
+      baseOffset: batches[0]!.baseOffset,
+      lastOffset,
+      maxTimestamp,
+      sizeInBytes: bytes.length,
+    }
+  }
+
+  /** Writes what is queued to the active segment, in one call to the system. */
+  writeQueued(): void {
+    const queue = this.#queue
+    if (queue.isEmpty) return
+    const log = this.#log
+    const segment = log.segments.active
+    const { chunks, batches, records } = queue
+    let position = -1
+    try {
+      position = segment.sizeBytes
+      this.writtenBytes += segment.write(chunks)
+    } catch (error) {
+      this.#writeFailed(error, { segment, position })
+      return
+    }
+    this.writes++
+    segment.touchedMs = this.#host.clock.monotonicMs()
+    const startOffset = log.writtenOffset
+    queue.clear()
+    segment.noteBatches(batches, position, log.options.indexIntervalBytes)
+    this.#parts.tail.append(chunks, batches, startOffset)
+    log.writtenOffset = batches[batches.length - 1]!.lastOffset + 1
+    this.#parts.flush.noteWritten(records)
+    this.#parts.acknowledge()
+  }
+
+  /** Seals the active segment and begins a new one at the log end; the queue must be empty. */
+  roll(): void {
+    const log = this.#log
+    const old = log.segments.active
+    const segment = createSegment(this.#host, log.path, log.logEndOffset)
+    old.seal()
+    log.segments = log.segments.with(segment)
+    this.#parts.flush.noteRolled(old)
+  }
+
+  #makeRoom(next: NextAppend): void {
+    const queue = this.#queue
+    const { options, segments } = this.#log
+    if (queue.bytes + next.sizeInBytes > options.maxQueuedBytes) this.#drain()
+    const full = mustRoll(segments.active, next, {
+      options,
+      nowMs: this.#host.clock.now(),
+      queuedBytes: queue.bytes,
+      queuedTimestamp: queue.batches[0]?.maxTimestamp ?? -1,
+    })
+    if (!full) return
+    this.#drain()
+    this.roll()
+  }
+
+  /** Writes the queue now; throws if it cannot, for what comes next has no offsets then. */
+  #drain(): void {
+    const log = this.#log
+    const expected = log.logEndOffset
+    this.writeQueued()
+    const failure = log.refusal ?? this.#writeFailure
+    if (failure !== undefined && log.writtenOffset !== expected) throw failure
+  }
+
+  #writeFailed(error: unknown, at: { segment: Segment; position: number }): void {
+    const failure = ioError(error, { action: 'append to', path: at.segment.path })
+    this.#writeFailure = failure
+    if (!failure.retriable) {
+      this.#host.poison(failure)
+      return
+    }
+    try {
+      // Without a position the file could not even be opened, and nothing was written.
+      if (at.position >= 0 && isOutOfSpace(error)) at.segment.cutBack(at.position)
+    } catch (cutError) {
+      this.#host.poison(ioError(cutError, { action: 'cut', path: at.segment.path }))
+      return
+    }
+    const log = this.#log
+    this.#queue.clear()
+    log.logEndOffset = log.writtenOffset
+    log.epochs.truncateFromEnd(log.writtenOffset)
+    this.#parts.acknowledgements.rollBack(log.writtenOffset, failure)
+    this.rollbacks.tell({ endOffset: log.writtenOffset, error: failure })
+  }
+}

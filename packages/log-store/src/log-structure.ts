@@ -1,0 +1,158 @@
+import type { Acknowledgements } from './acknowledgements.js'
+import type { EpochIndex } from './epoch-index.js'
+import type { HotTail } from './hot-tail.js'
+import type { LogFlush } from './log-flush.js'
+import type { LogHost } from './log-host.js'
+import type { LogReadPath } from './log-read-path.js'
+import { countDeletable } from './log-retention.js'
+import type { LogOptions } from './options.js'
+import { createSegment, SegmentRemover } from './segment-files.js'
+import { SegmentList } from './segment-list.js'
+import { findLargestTimestamp, locateOffset } from './segment-repair.js'
+import type { Segment } from './segment.js'
+
+/** What changing the set of segments needs of its log. */
+export interface StructuredLog {
+  readonly path: string
+  readonly options: LogOptions
+  readonly epochs: EpochIndex
+  readonly acknowledgedOffset: number
+  segments: SegmentList
+  logStartOffset: number
+  logEndOffset: number
+  writtenOffset: number
+  truncations: number
+  roll(): void
+}
+
+interface StructureParts {
+  readonly flush: LogFlush
+  readonly acknowledgements: Acknowledgements
+  readonly tail: HotTail
+  readonly reads: LogReadPath
+}
+
+/**
+ * Which segments a log has: deletion, truncation, replacement. One change at a time, in the order
+ * asked for; appends and reads go on meanwhile.
+ */
+export class LogStructure {
+  readonly #host: LogHost
+  readonly #log: StructuredLog
+  readonly #parts: StructureParts
+  readonly #remover: SegmentRemover
+  /** Deletions of old segments that are under way. */
+  #discards = 0
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(host: LogHost, log: StructuredLog, parts: StructureParts) {
+    this.#host = host
+    this.#log = log
+    this.#parts = parts
+    this.#remover = new SegmentRemover(host, log.path)
+  }
+
+  /** Old segments are being deleted: a crash now could bring some of them back. */
+  get discarding(): boolean {
+    return this.#discards > 0
+  }
+
+  /** Runs `work` when all changes that were asked for before have ended. */
+  exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
+    const run = this.#last.then(work)
+    this.#last = run.catch(() => undefined)
+    return run
+  }
+
+  /** Deletes the segments that lie below the log start. */
+  dropBelowStart(): Promise<void> {
+    return this.exclusively(async () => {
+      await this.#deleteFirst(this.#log.segments.floor(this.#log.logStartOffset))
+    })
+  }
+
+  /** Deletes what is too old or too much. `nowMs` undefined: leave age out. */
+  applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
+    return this.exclusively(async () => {
+      const log = this.#log
+      const { segments } = log
+      const count = await countDeletable(this.#host, log, nowMs)
+      // Kafka does the same when everything has expired: a fresh segment takes over, so that the
+      // active one is never deleted.
+      const everything = count === segments.all.length && log.segments === segments
+      if (everything && segments.active.sizeBytes > 0) log.roll()
+      const deleted = Math.min(count, log.segments.all.length - 1)
+      return { segments: deleted, bytes: await this.#deleteFirst(deleted) }
+    })
+  }
+
+  /**
+   * Cuts everything from `offset` on. Appends must be refused meanwhile, and all that was written
+   * must be on the medium; the cut itself is not.
+   */
+  async truncate(offset: number): Promise<void> {
+    const log = this.#log
+    const { segments } = log
+    const { acknowledgements, flush, reads, tail } = this.#parts
+    const keep = segments.floor(offset) + 1
+    const target = segments.all[keep - 1]
+    const gone = segments.all.slice(keep)
+    const cut =
+      target === undefined
+        ? { offset, position: 0 }
+        : await locateOffset(this.#host, target, { offset, reads })
+    // Before the cut, so that a crash cannot leave a recovery point beyond the end.
+    flush.moveBack(cut.offset, gone)
+    await this.#host.checkpoint()
+    log.truncations++
+    log.writtenOffset = cut.offset
+    log.logEndOffset = cut.offset
+    log.logStartOffset = Math.min(log.logStartOffset, cut.offset)
+    const durable = log.options.flushMessages === 1
+    acknowledgements.reset(durable ? flush.recoveryPoint : cut.offset)
+    tail.clear()
+    reads.forgetPlaces()
+    log.epochs.truncateFromEnd(cut.offset)
+    const active = target ?? createSegment(this.#host, log.path, offset)
+    log.segments = new SegmentList([...segments.all.slice(0, keep), ...(target ? [] : [active])])
+    active.unseal()
+    if (target !== undefined) target.truncate(cut.position, cut.offset)
+    // Newest first: a crash in between leaves no gap.
+    await this.discard([...gone].reverse())
+    await findLargestTimestamp(this.#host, active, log.options.indexIntervalBytes)
+  }
+
+  /** Takes the files of segments that are not in the list any more off the disk. */
+  discard(segments: readonly Segment[]): Promise<void> {
+    return this.#remover.discard(segments, this.#log.options.fileDeleteDelayMs)
+  }
+
+  /** Ends: waits for changes under way and for pending removals. */
+  async finish(): Promise<void> {
+    await this.#last
+    await this.#remover.finish()
+  }
+
+  /** Deletes the oldest `count` segments, never the active one. Returns the bytes to be freed. */
+  async #deleteFirst(count: number): Promise<number> {
+    const log = this.#log
+    const { all } = log.segments
+    const gone = all.slice(0, Math.max(0, Math.min(count, all.length - 1)))
+    if (gone.length === 0) return 0
+    let bytes = 0
+    for (const segment of gone) bytes += segment.sizeBytes
+    log.segments = log.segments.dropFirst(gone.length)
+    log.logStartOffset = Math.max(log.logStartOffset, log.segments.first.baseOffset)
+    log.epochs.truncateFromStart(log.logStartOffset)
+    this.#discards++
+    try {
+      // A crash may undo only some renames; the checkpointed log start hides the hole. A disk too
+      // full for the checkpoint is no reason to keep what fills it.
+      await this.#host.checkpoint().catch(() => undefined)
+      await this.discard(gone)
+    } finally {
+      this.#discards--
+    }
+    return bytes
+  }
+}
