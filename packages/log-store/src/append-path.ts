@@ -1,5 +1,6 @@
 import type { Acknowledgements } from './acknowledgements.js'
 import { admitBatches, AppendQueue } from './append-queue.js'
+import { diagnostics } from './diagnostics.js'
 import type { EpochIndex } from './epoch-index.js'
 import { ioError, isOutOfSpace, type StoreError } from './errors.js'
 import type { Writable } from './flush-scheduler.js'
@@ -16,6 +17,7 @@ import type { Segment } from './segment.js'
 
 /** What appending needs to know, and to move, of its log. */
 export interface AppendedLog extends Writable {
+  readonly name: string
   readonly path: string
   readonly options: LogOptions
   readonly epochs: EpochIndex
@@ -119,6 +121,15 @@ export class AppendPath {
     old.seal()
     log.segments = log.segments.with(segment)
     this.#parts.flush.noteRolled(old)
+    if (diagnostics.roll.hasSubscribers) {
+      diagnostics.roll.publish({
+        log: log.name,
+        path: log.path,
+        baseOffset: segment.baseOffset,
+        sealedBaseOffset: old.baseOffset,
+        sealedBytes: old.sizeBytes,
+      })
+    }
   }
 
   #makeRoom(next: NextAppend): void {

@@ -1,5 +1,20 @@
 export type { BatchFormat, BatchSummary, ProducerSummary, RecordSummary } from './batch-format.js'
 export type { Clock } from './clock.js'
+export {
+  onStoreMessage,
+  storeChannels,
+  type AppendMessage,
+  type CompactionMessage,
+  type FlushMessage,
+  type LogMessage,
+  type PoisonMessage,
+  type ReadMessage,
+  type ReadTemperature,
+  type RecoveryMessage,
+  type RollMessage,
+  type ScrubMessage,
+  type StoreMessages,
+} from './diagnostics.js'
 export { StoreError, type StoreErrorCode } from './errors.js'
 export {
   type DirectoryEntry,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { atomicWriteFile } from './checkpoint-file.js'
 import { systemClock } from './clock.js'
+import { diagnostics } from './diagnostics.js'
 import { ioError, StoreError } from './errors.js'
 import { FileCache } from './file-cache.js'
 import {
@@ -236,6 +237,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     )
     this.poisoned = failure
     this.report({ kind: 'poisoned', message: failure.message, details: { path: this.path, error } })
+    if (diagnostics.poison.hasSubscribers) {
+      diagnostics.poison.publish({ path: this.path, error: failure })
+    }
     for (const log of this.#logs.values()) log.poison(failure)
   }
 
