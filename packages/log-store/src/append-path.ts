@@ -9,6 +9,7 @@ import { Listeners } from './listeners.js'
 import type { LogFlush } from './log-flush.js'
 import type { LogHost } from './log-host.js'
 import type { AppendInfo, Rollback } from './log.js'
+import { OffsetWaiters } from './offset-waiters.js'
 import type { LogOptions } from './options.js'
 import { mustRoll, type NextAppend } from './roll-policy.js'
 import { createSegment } from './segment-files.js'
@@ -46,6 +47,8 @@ export class AppendPath {
   readonly #log: AppendedLog
   readonly #parts: AppendParts
   readonly #queue = new AppendQueue()
+  /** Made when somebody waits for a write. */
+  #written: OffsetWaiters | undefined
   #writeFailure: StoreError | undefined
 
   constructor(host: LogHost, log: AppendedLog, parts: AppendParts) {
@@ -59,8 +62,18 @@ export class AppendPath {
   }
 
   /** Gives up what is queued: the log is closed or poisoned. */
-  drop(): void {
+  drop(error: StoreError): void {
     this.#queue.clear()
+    this.#written?.fail(error)
+  }
+
+  /** Resolves when all below `offset` is in the file. */
+  whenWritten(offset: number, signal?: AbortSignal): Promise<void> {
+    const { refusal, writtenOffset } = this.#log
+    if (offset <= writtenOffset) return Promise.resolve()
+    if (refusal?.retriable === false) return Promise.reject(refusal)
+    this.#written ??= new OffsetWaiters()
+    return this.#written.wait(offset, signal)
   }
 
   /** Assigns offsets (`leaderEpoch` undefined: keeps them), and queues. */
@@ -109,6 +122,7 @@ export class AppendPath {
     segment.noteBatches(batches, position, log.options.indexIntervalBytes)
     this.#parts.tail.append(chunks, batches, startOffset)
     log.writtenOffset = batches[batches.length - 1]!.lastOffset + 1
+    this.#written?.release(log.writtenOffset)
     this.#parts.flush.noteWritten(records)
     this.#parts.acknowledge()
   }
@@ -174,6 +188,8 @@ export class AppendPath {
     this.#queue.clear()
     log.logEndOffset = log.writtenOffset
     log.epochs.truncateFromEnd(log.writtenOffset)
+    this.#written?.rollBack(log.writtenOffset, failure)
+    this.#parts.flush.rollBack(log.writtenOffset, failure)
     this.#parts.acknowledgements.rollBack(log.writtenOffset, failure)
     this.rollbacks.tell({ endOffset: log.writtenOffset, error: failure })
   }

@@ -2,6 +2,7 @@ import { ioError, isOutOfHandles, type StoreError } from './errors.js'
 import type { Syncable } from './flush-scheduler.js'
 import { syncFile } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
+import { OffsetWaiters } from './offset-waiters.js'
 import type { LogOptions } from './options.js'
 import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
@@ -42,6 +43,8 @@ export class LogFlush {
   #wanted = false
   #timer: { cancel(): void } | undefined
   #waiters: Waiter[] = []
+  /** Who waits for the medium whatever the settings say; made when somebody does. */
+  #durable: OffsetWaiters | undefined
   #failure: StoreError | undefined
   /** Grows with every truncation: a sync that began before one says nothing of what came after. */
   #generation = 0
@@ -55,6 +58,7 @@ export class LogFlush {
   get needsSync(): boolean {
     if (this.#failure !== undefined) return false
     if (this.#wanted) return true
+    if (this.#durable !== undefined && this.#durable.lowest <= this.#log.writtenOffset) return true
     return this.#unsyncedRecords >= this.#log.options.flushMessages
   }
 
@@ -101,9 +105,25 @@ export class LogFlush {
     })
   }
 
+  /** Resolves when all below `offset`, be it appended yet or not, is on the medium. */
+  whenDurable(offset: number, signal?: AbortSignal): Promise<void> {
+    if (offset <= this.recoveryPoint) return Promise.resolve()
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    this.#durable ??= new OffsetWaiters()
+    const durable = this.#durable.wait(offset, signal)
+    this.wake()
+    return durable
+  }
+
+  /** Rejects those who wait for more than `endOffset`: these records were never written. */
+  rollBack(endOffset: number, error: StoreError): void {
+    this.#durable?.rollBack(endOffset, error)
+  }
+
   fail(error: StoreError): void {
     this.#failure ??= error
     this.#timer?.cancel()
+    this.#durable?.fail(error)
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
   }
 
@@ -188,6 +208,7 @@ export class LogFlush {
 
   #synced(target: number): void {
     if (target > this.recoveryPoint) this.recoveryPoint = target
+    this.#durable?.release(this.recoveryPoint)
     this.#settleWaiters()
     this.wake()
   }

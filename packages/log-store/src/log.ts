@@ -113,6 +113,16 @@ export interface Log {
    * is poisoned, with _NO_SPACE when the append was rolled back, _CLOSED, or the signal's reason.
    */
   whenAcknowledged(offset: number, signal?: AbortSignal): Promise<void>
+  /**
+   * Resolves when all below `offset` is in the file: it survives the end of the process, not that
+   * of the machine. Rejects as `whenAcknowledged` does.
+   */
+  whenWritten(offset: number, signal?: AbortSignal): Promise<void>
+  /**
+   * Resolves when all below `offset` is on the medium, whatever `flushMessages` says; whoever waits
+   * starts a sync, or joins one. Rejects as `whenAcknowledged` does.
+   */
+  whenDurable(offset: number, signal?: AbortSignal): Promise<void>
   /** Called after every advance of `acknowledgedOffset`. Returns the unsubscriber. */
   onAcknowledged(listener: (acknowledgedOffset: number) => void): () => void
   /** Called when queued appends were given up because they could not be written (disk full). */

@@ -139,6 +139,14 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return this.#acknowledgements.wait(offset, signal)
   }
 
+  whenWritten(offset: number, signal?: AbortSignal): Promise<void> {
+    return this.#appends.whenWritten(offset, signal)
+  }
+
+  whenDurable(offset: number, signal?: AbortSignal): Promise<void> {
+    return this.#flush.whenDurable(offset, signal)
+  }
+
   onAcknowledged(listener: (acknowledgedOffset: number) => void): () => void {
     return this.#acknowledgements.listen(listener)
   }
@@ -278,7 +286,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   poison(error: StoreError): void {
     if (this.refusal?.retriable === false) return
     this.refusal = error
-    this.#appends.drop()
+    this.#appends.drop(error)
     this.logEndOffset = this.writtenOffset
     this.#flush.fail(error)
     this.#acknowledgements.fail(error)
@@ -307,7 +315,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   async #end(reason: string): Promise<void> {
     const error = new StoreError('KFK_STORE_CLOSED', reason)
     this.refusal ??= error
-    this.#appends.drop()
+    this.#appends.drop(error)
     this.#flush.fail(error)
     this.#acknowledgements.fail(error)
     this.#tail.clear()

@@ -1,0 +1,105 @@
+import type { StoreError } from './errors.js'
+
+interface Waiter {
+  readonly offset: number
+  readonly resolve: () => void
+  readonly reject: (reason: StoreError) => void
+}
+
+/** Above this many released entries the queue is moved to the front of its array again. */
+const compactAbove = 1024
+
+/** Promises that wait until a log has come to an offset. Knows nothing of where the log is now. */
+export class OffsetWaiters {
+  // Ascending by offset from `#head` on; those who append ask in order, so they go to the end.
+  // Entries before `#head` are released. Nothing is moved or allocated to release one.
+  #queue: (Waiter | undefined)[] = []
+  #head = 0
+  #failure: StoreError | undefined
+
+  /** Smallest offset that somebody waits for; Number.MAX_SAFE_INTEGER when nobody does. */
+  get lowest(): number {
+    return this.#queue[this.#head]?.offset ?? Number.MAX_SAFE_INTEGER
+  }
+
+  /** Resolves when `release` is told of `offset` or more. Rejects with the signal's reason. */
+  wait(offset: number, signal?: AbortSignal): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (signal === undefined) {
+      return new Promise((resolve, reject) => this.#insert({ offset, resolve, reject }))
+    }
+    if (signal.aborted) return Promise.reject(signal.reason as Error)
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.#remove(waiter)
+        reject(signal.reason as Error)
+      }
+      const waiter: Waiter = {
+        offset,
+        resolve() {
+          signal.removeEventListener('abort', abort)
+          resolve()
+        },
+        reject(reason) {
+          signal.removeEventListener('abort', abort)
+          reject(reason)
+        },
+      }
+      signal.addEventListener('abort', abort)
+      this.#insert(waiter)
+    })
+  }
+
+  /** The log has come to `offset`. */
+  release(offset: number): void {
+    const queue = this.#queue
+    let head = this.#head
+    while (head < queue.length && queue[head]!.offset <= offset) {
+      queue[head]!.resolve()
+      queue[head++] = undefined
+    }
+    this.#head = head
+    if (head === queue.length) {
+      queue.length = 0
+      this.#head = 0
+    } else if (head > compactAbove && head * 2 > queue.length) {
+      queue.splice(0, head)
+      this.#head = 0
+    }
+  }
+
+  /** Rejects those who wait for more than `endOffset`: these records are gone. */
+  rollBack(endOffset: number, error: StoreError): void {
+    const gone = this.#queue.splice(this.#firstAbove(endOffset))
+    for (const waiter of gone) waiter!.reject(error)
+  }
+
+  /** Rejects all who wait and whoever comes. */
+  fail(error: StoreError): void {
+    this.#failure ??= error
+    this.rollBack(-1, error)
+  }
+
+  #insert(waiter: Waiter): void {
+    const last = this.#queue.at(-1)
+    if (last === undefined || last.offset <= waiter.offset) this.#queue.push(waiter)
+    else this.#queue.splice(this.#firstAbove(waiter.offset), 0, waiter)
+  }
+
+  #remove(waiter: Waiter): void {
+    const at = this.#queue.indexOf(waiter, this.#firstAbove(waiter.offset - 1))
+    if (at !== -1) this.#queue.splice(at, 1)
+  }
+
+  /** Index of the first entry that waits for more than `offset`. */
+  #firstAbove(offset: number): number {
+    let low = this.#head
+    let high = this.#queue.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#queue[middle]!.offset <= offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
