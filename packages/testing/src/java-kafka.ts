@@ -22,6 +22,13 @@ export interface JavaKafka {
   readonly bootstrap: string
   readonly port: number
   readonly logDir: string
+  /** What it has printed since its last start. */
+  output(): string
+  /** Ends the process and leaves its data: SIGTERM stops it in good order. */
+  halt(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
+  /** Starts it again after {@link halt}, on the same port and data. */
+  start(): Promise<void>
+  /** Ends it and deletes its data. */
   stop(): Promise<void>
 }
 
@@ -58,12 +65,23 @@ export async function startJavaKafka(config: Record<string, string> = {}): Promi
     throw new Error(`formatting failed: ${formatted.stdout}${formatted.stderr}`)
   const jvm = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
   const level = '-Dorg.slf4j.simpleLogger.defaultLogLevel=info'
-  const broker = startProcess('java', [...jvm, level, '-cp', classPath, 'kafka.Kafka', file])
-  await broker.waitFor(/Kafka Server started/, 60_000)
+  const start = async (): Promise<RunningProcess> => {
+    const started = startProcess('java', [...jvm, level, '-cp', classPath, 'kafka.Kafka', file])
+    await started.waitFor(/Kafka Server started/, 60_000)
+    return started
+  }
+  let broker = await start()
   return {
     bootstrap: `127.0.0.1:${port}`,
     port,
     logDir,
+    output: () => broker.output(),
+    halt: async (signal) => {
+      await broker.stop(signal)
+    },
+    start: async () => {
+      broker = await start()
+    },
     stop: async () => {
       await broker.stop('SIGKILL')
       fs.rmSync(dir, { recursive: true, force: true })
