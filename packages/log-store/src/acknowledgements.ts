@@ -17,12 +17,16 @@ export class Acknowledgements {
     return this.#offset
   }
 
-  /** Moves on and tells. Going back is for truncation and tells nobody. */
-  advance(offset: number): void {
-    if (offset <= this.#offset || this.#failed) return
+  /**
+   * Moves on and tells; answers how many had waited for it. Going back is for truncation and tells
+   * nobody.
+   */
+  advance(offset: number): number {
+    if (offset <= this.#offset || this.#failed) return 0
     this.#offset = offset
-    this.#waiters.release(offset)
+    const released = this.#waiters.release(offset)
     this.#advances.tell(offset)
+    return released
   }
 
   /** After truncation. */

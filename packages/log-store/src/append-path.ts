@@ -1,4 +1,5 @@
 import type { Acknowledgements } from './acknowledgements.js'
+import type { BatchSummary } from './batch-format.js'
 import { admitBatches, AppendQueue } from './append-queue.js'
 import { diagnostics } from './diagnostics.js'
 import type { EpochIndex } from './epoch-index.js'
@@ -27,6 +28,8 @@ export interface AppendedLog extends Writable {
   writtenOffset: number
   /** Why appends are refused now. */
   readonly refusal: StoreError | undefined
+  /** Moves on what may be acknowledged. */
+  acknowledge(): void
 }
 
 /** The parts of the log that hear of every write. */
@@ -34,8 +37,6 @@ interface AppendParts {
   readonly flush: LogFlush
   readonly acknowledgements: Acknowledgements
   readonly tail: HotTail
-  /** Moves on what may be acknowledged. */
-  readonly acknowledge: () => void
 }
 
 /** From bytes that were handed over to bytes in the active segment: offsets, queue, write, roll. */
@@ -107,24 +108,48 @@ export class AppendPath {
     const log = this.#log
     const segment = log.segments.active
     const { chunks, batches, records } = queue
+    const { clock, metrics } = this.#host
+    const startedMs = clock.monotonicMs()
     let position = -1
+    let bytes: number
     try {
       position = segment.sizeBytes
-      this.writtenBytes += segment.write(chunks)
+      bytes = segment.write(chunks)
     } catch (error) {
       this.#writeFailed(error, { segment, position })
       return
     }
     this.writes++
-    segment.touchedMs = this.#host.clock.monotonicMs()
+    this.writtenBytes += bytes
+    segment.touchedMs = clock.monotonicMs()
+    const durationMs = segment.touchedMs - startedMs
+    metrics.noteWrite(bytes, records, durationMs)
     const startOffset = log.writtenOffset
     queue.clear()
     segment.noteBatches(batches, position, log.options.indexIntervalBytes)
     this.#parts.tail.append(chunks, batches, startOffset)
     log.writtenOffset = batches[batches.length - 1]!.lastOffset + 1
     this.#written?.release(log.writtenOffset)
-    this.#parts.flush.noteWritten(records)
-    this.#parts.acknowledge()
+    if (diagnostics.append.hasSubscribers) this.#tell({ batches, records, bytes, durationMs })
+    this.#parts.flush.noteWritten(records, bytes)
+    log.acknowledge()
+  }
+
+  #tell(written: {
+    batches: readonly BatchSummary[]
+    records: number
+    bytes: number
+    durationMs: number
+  }): void {
+    const { batches } = written
+    diagnostics.append.publish({
+      log: this.#log.name,
+      path: this.#log.path,
+      ...written,
+      baseOffset: batches[0]!.baseOffset,
+      lastOffset: batches.at(-1)!.lastOffset,
+      batches: batches.length,
+    })
   }
 
   /** Seals the active segment and begins a new one at the log end; the queue must be empty. */
@@ -135,6 +160,7 @@ export class AppendPath {
     old.seal()
     log.segments = log.segments.with(segment)
     this.#parts.flush.noteRolled(old)
+    this.#host.metrics.rolls++
     if (diagnostics.roll.hasSubscribers) {
       diagnostics.roll.publish({
         log: log.name,

@@ -64,7 +64,7 @@ export interface ReadMessage extends LogMessage {
   readonly durationMs: number
 }
 
-/** A log was opened. */
+/** A log that was on disk was opened. */
 export interface RecoveryMessage extends LogMessage {
   /** False: the directory had not been closed cleanly, and the log was recovered. */
   readonly clean: boolean

@@ -49,7 +49,14 @@ export type {
   Rollback,
   TimestampOffset,
 } from './log.js'
-export type { LogDirectory, LogDirectoryOptions, RetentionReport } from './log-directory.js'
+export type {
+  DirectoryStats,
+  LogDirectory,
+  LogDirectoryOptions,
+  RetentionReport,
+} from './log-directory.js'
+export { histogramQuantile, type HistogramSnapshot } from './histogram.js'
+export type { StoreMetricsSnapshot } from './store-metrics.js'
 export { type CleanupPolicy, defaultLogOptions, type LogOptions } from './options.js'
 export type { StoreReport } from './report.js'
 export { dumpSegment, type DumpLine, type DumpOptions } from './dump.js'

@@ -4,6 +4,7 @@ import type { FileSystem } from './fs/file-system.js'
 import type { Log } from './log.js'
 import type { LogOptions } from './options.js'
 import type { StoreReport } from './report.js'
+import type { StoreMetricsSnapshot } from './store-metrics.js'
 
 export interface LogDirectoryOptions {
   /** Default: the machine's disks. */
@@ -43,6 +44,16 @@ export interface RetentionReport {
   readonly logs: readonly { name: string; deletedSegments: number; logStartOffset: number }[]
 }
 
+/** What a directory holds now, and what it did since it was opened. Asking costs microseconds. */
+export interface DirectoryStats extends StoreMetricsSnapshot {
+  /** Logs on disk, opened or not. */
+  readonly logs: number
+  readonly openedLogs: number
+  readonly openFiles: number
+  /** Memory that holds recent appends. */
+  readonly hotTailBytes: number
+}
+
 /** Many logs under one directory, which this process holds alone. */
 export interface LogDirectory {
   readonly path: string
@@ -61,6 +72,8 @@ export interface LogDirectory {
   open(name: string, options?: Partial<LogOptions>): Promise<Log>
   /** Closes and renames to `<name>.<id>-delete`, durably; the files go once readers have let go. */
   delete(name: string): Promise<void>
+  /** Counters and histograms over all logs; `Log.stats()` has those of one. */
+  stats(): DirectoryStats
   applyRetention(nowMs?: number): Promise<RetentionReport>
   /** Writes recovery points, log starts and epochs; they never exceed what is synced. */
   checkpoint(): Promise<void>

@@ -1,3 +1,4 @@
+import { diagnostics } from './diagnostics.js'
 import { ioError, isOutOfHandles, type StoreError } from './errors.js'
 import type { Syncable } from './flush-scheduler.js'
 import { syncFile } from './fs/file-system.js'
@@ -9,10 +10,13 @@ import type { Segment } from './segment.js'
 
 /** What flushing needs to know of its log. */
 interface FlushedLog extends Syncable {
+  readonly name: string
   readonly path: string
   readonly options: LogOptions
   readonly segments: SegmentList
   readonly writtenOffset: number
+  /** Moves on what may be acknowledged; answers how many had waited for it. */
+  acknowledge(): number
 }
 
 /** Until somebody has closed a file. */
@@ -39,6 +43,7 @@ export class LogFlush {
   /** Names in the log's directory changed. */
   #directoryDirty = false
   #unsyncedRecords = 0
+  #unsyncedBytes = 0
   /** A sync was asked for, whatever `flushMessages` says. */
   #wanted = false
   #timer: { cancel(): void } | undefined
@@ -63,8 +68,9 @@ export class LogFlush {
   }
 
   /** Records were written: start or join a group commit, by the log's settings. */
-  noteWritten(records: number): void {
+  noteWritten(records: number, bytes: number): void {
     this.#unsyncedRecords += records
+    this.#unsyncedBytes += bytes
     this.wake()
   }
 
@@ -133,17 +139,38 @@ export class LogFlush {
     this.#timer?.cancel()
     this.#timer = undefined
     this.#wanted = false
+    const bytes = this.#unsyncedBytes
+    const sealedSegments = this.#sealed.length
     this.#unsyncedRecords = 0
+    this.#unsyncedBytes = 0
     this.syncs++
     const generation = this.#generation
+    const startedMs = this.#host.clock.monotonicMs()
     const finish = (error?: unknown) => {
-      if (error === undefined) this.#synced(generation === this.#generation ? target : 0)
-      else this.#syncFailed(error, active)
+      if (error === undefined) {
+        const durationMs = this.#host.clock.monotonicMs() - startedMs
+        this.#host.metrics.noteSync(durationMs)
+        const waiters = this.#synced(generation === this.#generation ? target : 0)
+        if (diagnostics.flush.hasSubscribers) {
+          this.#tell({ bytes, waiters, sealedSegments, durationMs })
+        }
+      } else this.#syncFailed(error, active)
       done()
     }
     if (this.#sealed.length > 0 || this.#directoryDirty) {
       this.#syncAll(active).then(() => finish(), finish)
     } else this.#syncOne(active, finish)
+  }
+
+  #tell(synced: {
+    bytes: number
+    waiters: number
+    sealedSegments: number
+    durationMs: number
+  }): void {
+    const { name, path } = this.#log
+    const { recoveryPoint } = this
+    diagnostics.flush.publish({ log: name, path, recoveryPoint, ...synced })
   }
 
   /** The common case, without a promise. */
@@ -206,23 +233,27 @@ export class LogFlush {
     }
   }
 
-  #synced(target: number): void {
+  /** Answers how many had waited for it. */
+  #synced(target: number): number {
     if (target > this.recoveryPoint) this.recoveryPoint = target
-    this.#durable?.release(this.recoveryPoint)
-    this.#settleWaiters()
+    let released = this.#durable?.release(this.recoveryPoint) ?? 0
+    released += this.#settleWaiters()
     this.wake()
+    return released + this.#log.acknowledge()
   }
 
-  #settleWaiters(): void {
-    if (this.#waiters.length === 0) return
+  #settleWaiters(): number {
+    if (this.#waiters.length === 0) return 0
     const clean = !this.#directoryDirty && this.#sealed.length === 0
     const waiting: Waiter[] = []
     for (const waiter of this.#waiters) {
       if (clean && waiter.offset <= this.recoveryPoint) waiter.resolve()
       else waiting.push(waiter)
     }
+    const released = this.#waiters.length - waiting.length
     this.#waiters = waiting
     if (waiting.length > 0) this.#wanted = true
+    return released
   }
 
   #syncFailed(error: unknown, active: Segment): void {

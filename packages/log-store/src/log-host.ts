@@ -6,6 +6,7 @@ import type { SyncScheduler, WriteScheduler } from './flush-scheduler.js'
 import type { FileSystem } from './fs/file-system.js'
 import type { TailBudget } from './hot-tail.js'
 import type { StoreReport } from './report.js'
+import type { StoreMetrics } from './store-metrics.js'
 
 /** What the directory lends to each of its logs. */
 export interface LogHost {
@@ -16,6 +17,7 @@ export interface LogHost {
   readonly tails: TailBudget
   readonly writes: WriteScheduler
   readonly syncs: SyncScheduler
+  readonly metrics: StoreMetrics
   /** Offsets may be missing between the batches of this log. */
   offsetGaps(name: string): boolean
   report(report: StoreReport): void

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { tryDescribe } from './batch-format.js'
 import { readCheckedFile } from './checkpoint-file.js'
+import { diagnostics } from './diagnostics.js'
 import { decodeEpochs, EpochIndex, type EpochEntry } from './epoch-index.js'
 import {
   cleanedSuffix,
@@ -35,6 +36,7 @@ export interface LoadRequest {
 
 /** Opens one log: creates it when missing, recovers it when it was not closed cleanly. */
 export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogState> {
+  const startedMs = host.clock.monotonicMs()
   const bases = await settleFiles(host, request.path)
   if (bases.length === 0) return createLog(host, request)
   const segments = bases.map(
@@ -57,6 +59,19 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
   epochs.truncateFromEnd(loaded.logEndOffset)
   epochs.truncateFromStart(logStartOffset)
   await prepareActive(host, loaded.segments.at(-1)!, request.options)
+  if (diagnostics.recovery.hasSubscribers) {
+    diagnostics.recovery.publish({
+      log: request.name,
+      path: request.path,
+      clean: request.clean && loaded.scannedBytes === 0,
+      segments: loaded.segments.length,
+      logStartOffset,
+      logEndOffset: loaded.logEndOffset,
+      scannedBytes: loaded.scannedBytes,
+      cutBytes: loaded.cutBytes,
+      durationMs: host.clock.monotonicMs() - startedMs,
+    })
+  }
   return {
     name: request.name,
     path: request.path,

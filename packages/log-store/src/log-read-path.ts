@@ -1,3 +1,4 @@
+import { diagnostics, type ReadTemperature } from './diagnostics.js'
 import { ioError, outOfRange } from './errors.js'
 import type { FileHandle } from './fs/file-system.js'
 import type { HotTail } from './hot-tail.js'
@@ -11,6 +12,8 @@ import { ensureIndexes, rebuildIndexes } from './segment-repair.js'
 
 /** What a reader sees of a log at one moment. */
 export interface LogView {
+  readonly name: string
+  readonly path: string
   readonly segments: SegmentList
   readonly logStartOffset: number
   readonly logEndOffset: number
@@ -30,6 +33,9 @@ const shortTailBytes = 64 * 1024
 const warmMs = 300_000
 const warmBytes = 256 * 1024 ** 2
 
+/** What was read, from wherever. */
+type Answer = Pick<LogSlice, 'bytes' | 'nextOffset'>
+
 /** Where a sequential reader will go on. */
 interface Place {
   readonly offset: number
@@ -40,7 +46,7 @@ interface Place {
 /** Reading by offset: memory, then page cache, then disk. */
 export class LogReadPath {
   hotReads = 0
-  fileReads = 0
+  warmReads = 0
   coldReads = 0
   readonly #host: LogHost
   readonly #view: LogView
@@ -61,21 +67,24 @@ export class LogReadPath {
       this.#tail.grant()
       return this.#slice(new Uint8Array(0), request.from)
     }
+    const { clock } = this.#host
+    const hotStartedMs = diagnostics.read.hasSubscribers ? clock.monotonicMs() : 0
     const hot = this.#tail.read(bounds)
     if (
       hot !== undefined &&
       !(hot.more && hot.bytes.length < Math.min(shortTailBytes, request.maxBytes))
     ) {
-      this.hotReads++
+      this.#noteHot(request, hot, hotStartedMs)
       return this.#slice(hot.bytes, hot.nextOffset)
     }
+    const startedMs = clock.monotonicMs()
     const { segments } = this.#view
     for (let at = Math.max(0, segments.floor(request.from)); at < segments.all.length; at++) {
       const segment = segments.all[at]!
-      const result = this.#readWarm(segment, bounds)
+      const result = this.#readWarm(segment, bounds, startedMs)
       if (result === undefined) return undefined
       if (!result.exhausted) {
-        this.fileReads++
+        this.#noteWarm(request, result, startedMs)
         return this.#finish(segment, result)
       }
     }
@@ -121,7 +130,7 @@ export class LogReadPath {
   }
 
   async #readCold(request: ReadRequest): Promise<LogSlice> {
-    this.coldReads++
+    const startedMs = this.#host.clock.monotonicMs()
     const bounds = this.#bounds(request)
     const { segments } = this.#view
     for (let at = Math.max(0, segments.floor(request.from)); at < segments.all.length; at++) {
@@ -132,7 +141,10 @@ export class LogReadPath {
           readSlice(builder, handle),
         )
         this.#warm(segment, result)
-        if (!result.exhausted) return this.#finish(segment, result)
+        if (!result.exhausted) {
+          this.#noteCold(request, result, startedMs)
+          return this.#finish(segment, result)
+        }
       } catch (error) {
         throw ioError(error, { action: 'read', path: segment.path })
       } finally {
@@ -158,12 +170,12 @@ export class LogReadPath {
   }
 
   /** Undefined when the read may have to wait for the disk. */
-  #readWarm(segment: Segment, bounds: SliceRequest): SliceResult | undefined {
+  #readWarm(segment: Segment, bounds: SliceRequest, nowMs: number): SliceResult | undefined {
     const known = this.#placeOf(segment, bounds.from) !== undefined
     if (!known && segment.indexes === undefined) return undefined
     const handle = this.#open(segment)
     const builder = this.#builder(segment, bounds)
-    if (!this.#isWarm(segment, builder.position, builder.length)) return undefined
+    if (!isWarm(segment, builder, nowMs)) return undefined
     try {
       return readSliceSync(builder, handle)
     } catch (error) {
@@ -218,10 +230,42 @@ export class LogReadPath {
     this.#nextPlace = (this.#nextPlace + 1) % placeCount
   }
 
-  #isWarm(segment: Segment, position: number, length: number): boolean {
-    if (position < segment.warmFrom || position + length > segment.warmTo) return false
-    if (position < segment.warmTo - warmBytes) return false
-    return this.#host.clock.monotonicMs() - segment.touchedMs < warmMs
+  #noteHot(request: ReadRequest, answer: Answer, startedMs: number): void {
+    this.hotReads++
+    this.#host.metrics.noteHotRead(answer.bytes.length)
+    if (!diagnostics.read.hasSubscribers) return
+    this.#tell('hot', request, answer, this.#host.clock.monotonicMs() - startedMs)
+  }
+
+  #noteWarm(request: ReadRequest, answer: Answer, startedMs: number): void {
+    const durationMs = this.#host.clock.monotonicMs() - startedMs
+    this.warmReads++
+    this.#host.metrics.noteWarmRead(answer.bytes.length, durationMs)
+    if (diagnostics.read.hasSubscribers) this.#tell('warm', request, answer, durationMs)
+  }
+
+  #noteCold(request: ReadRequest, answer: Answer, startedMs: number): void {
+    const durationMs = this.#host.clock.monotonicMs() - startedMs
+    this.coldReads++
+    this.#host.metrics.noteColdRead(answer.bytes.length, durationMs)
+    if (diagnostics.read.hasSubscribers) this.#tell('cold', request, answer, durationMs)
+  }
+
+  #tell(
+    temperature: ReadTemperature,
+    request: ReadRequest,
+    answer: Answer,
+    durationMs: number,
+  ): void {
+    diagnostics.read.publish({
+      log: this.#view.name,
+      path: this.#view.path,
+      temperature,
+      from: request.from,
+      nextOffset: answer.nextOffset,
+      bytes: answer.bytes.length,
+      durationMs,
+    })
   }
 
   #warm(segment: Segment, result: SliceResult): void {
@@ -252,4 +296,12 @@ export class LogReadPath {
     this.#rebuilding.set(segment, started)
     return started
   }
+}
+
+/** Whether the page cache is likely to have what `builder` wants next. */
+function isWarm(segment: Segment, builder: SliceBuilder, nowMs: number): boolean {
+  const { position, length } = builder
+  if (position < segment.warmFrom || position + length > segment.warmTo) return false
+  if (position < segment.warmTo - warmBytes) return false
+  return nowMs - segment.touchedMs < warmMs
 }

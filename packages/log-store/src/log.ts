@@ -63,8 +63,11 @@ export interface LogStats {
   readonly writes: number
   readonly writtenBytes: number
   readonly syncs: number
+  /** Answered from memory. */
   readonly hotReads: number
-  readonly fileReads: number
+  /** Answered from the file without waiting. */
+  readonly warmReads: number
+  /** Answered in the thread pool. */
   readonly coldReads: number
 }
 

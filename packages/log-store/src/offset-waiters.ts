@@ -50,10 +50,11 @@ export class OffsetWaiters {
     })
   }
 
-  /** The log has come to `offset`. */
-  release(offset: number): void {
+  /** The log has come to `offset`. Answers how many had waited for that. */
+  release(offset: number): number {
     const queue = this.#queue
-    let head = this.#head
+    const start = this.#head
+    let head = start
     while (head < queue.length && queue[head]!.offset <= offset) {
       queue[head]!.resolve()
       queue[head++] = undefined
@@ -66,6 +67,7 @@ export class OffsetWaiters {
       queue.splice(0, head)
       this.#head = 0
     }
+    return head - start
   }
 
   /** Rejects those who wait for more than `endOffset`: these records are gone. */

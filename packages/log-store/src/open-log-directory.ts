@@ -18,7 +18,12 @@ import type { FileSystem } from './fs/file-system.js'
 import { nodeFileSystem } from './fs/node-file-system.js'
 import { TailBudget } from './hot-tail.js'
 import { LogCheckpoints } from './log-checkpoints.js'
-import type { LogDirectory, LogDirectoryOptions, RetentionReport } from './log-directory.js'
+import type {
+  DirectoryStats,
+  LogDirectory,
+  LogDirectoryOptions,
+  RetentionReport,
+} from './log-directory.js'
 import type { LogHost } from './log-host.js'
 import { loadLog } from './log-loader.js'
 import type { Log } from './log.js'
@@ -26,6 +31,7 @@ import { defaultLogOptions, resolveLogOptions, type LogOptions } from './options
 import type { StoreReport } from './report.js'
 import { ClockJumpGuard } from './retention.js'
 import { SegmentedLog } from './segmented-log.js'
+import { StoreMetrics } from './store-metrics.js'
 
 const defaults = {
   maxOpenFiles: 512,
@@ -97,6 +103,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly tails: TailBudget
   readonly writes = new WriteScheduler()
   readonly syncs: SyncScheduler
+  readonly metrics = new StoreMetrics()
   readonly #options: LogDirectoryOptions
   readonly #defaults: LogOptions
   readonly #lock: { release(): Promise<void> }
@@ -199,6 +206,16 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     }
     if (deletedSegments > 0) await this.checkpoint()
     return { deletedSegments, deletedBytes, clockJumped, logs }
+  }
+
+  stats(): DirectoryStats {
+    return {
+      logs: this.#names.size,
+      openedLogs: this.#logs.size,
+      openFiles: this.files.openCount,
+      hotTailBytes: this.tails.usedBytes,
+      ...this.metrics.snapshot(),
+    }
   }
 
   async checkpoint(): Promise<void> {

@@ -92,7 +92,6 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
       flush: this.#flush,
       acknowledgements: this.#acknowledgements,
       tail: this.#tail,
-      acknowledge: () => this.#acknowledge(),
     })
   }
 
@@ -217,7 +216,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   configure(options: Partial<LogOptions>): void {
     this.options = resolveLogOptions(this.options, options)
     this.#flush.wake()
-    this.#acknowledge()
+    this.acknowledge()
   }
 
   async flush(): Promise<void> {
@@ -228,7 +227,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   stats(): LogStats {
     const { all } = this.segments
-    const { hotReads, fileReads, coldReads } = this.#reads
+    const { hotReads, warmReads, coldReads } = this.#reads
     return {
       segments: all.length,
       sizeInBytes: all.reduce((sum, segment) => sum + segment.sizeBytes, 0),
@@ -237,16 +236,13 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
       writtenBytes: this.#appends.writtenBytes,
       syncs: this.#flush.syncs,
       hotReads,
-      fileReads,
+      warmReads,
       coldReads,
     }
   }
 
   startSync(done: () => void): void {
-    this.#flush.startSync(() => {
-      this.#acknowledge()
-      done()
-    })
+    this.#flush.startSync(done)
   }
 
   /** Deletes what is too old or too much, for the directory. `nowMs` undefined: leave age out. */
@@ -345,8 +341,9 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return this.options.flushMessages === 1 ? this.recoveryPoint : this.writtenOffset
   }
 
-  #acknowledge(): void {
-    this.#acknowledgements.advance(this.#acknowledgeable())
+  /** Moves on what may be acknowledged; answers how many had waited for it. */
+  acknowledge(): number {
+    return this.#acknowledgements.advance(this.#acknowledgeable())
   }
 
   #requireOpen(): void {

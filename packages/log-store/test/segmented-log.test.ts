@@ -157,7 +157,7 @@ test('a tailing reader is served from memory, without a read of the file', async
     expect(slice.nextOffset).toBe(n + 1)
   }
   expect(found).toEqual(Array.from({ length: 100 }, (_, n) => `record ${n}`))
-  expect(log.stats()).toMatchObject({ hotReads: 100, fileReads: 0, coldReads: 0 })
+  expect(log.stats()).toMatchObject({ hotReads: 100, warmReads: 0, coldReads: 0 })
 })
 
 test('tails of all logs together stay within their bound', async () => {
@@ -353,5 +353,5 @@ test('the tail in memory respects maxOffset and maxBytes as the file does', asyn
     expect(log.readNow({ from, maxBytes: 1 })!.nextOffset).toBe(from + 1)
     expect(log.readNow({ from, maxBytes: 1, minOneBatch: false })!.nextOffset).toBe(from)
   }
-  expect(log.stats().fileReads).toBe(0)
+  expect(log.stats().warmReads).toBe(0)
 })
