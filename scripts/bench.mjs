@@ -1,4 +1,6 @@
 // npm run bench [-- --quick --rounds N --only NAME]: throughput, start-up, memory and package sizes, as a table and out/bench.json.
+// npm run bench -- log-store [--quick --rounds N --only SCENARIO --dir PATH]: the log store alone, as ratios to the same I/O
+// in C (bench/log-store/suite.mjs).
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
@@ -8,15 +10,29 @@ import { parseArgs } from 'node:util'
 import { ensureBuilt, ensureInstalled, fail, root } from './lib/project.mjs'
 import { packageSizes } from './bench/package-sizes.mjs'
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     only: { type: 'string' },
+    dir: { type: 'string' },
   },
 })
 const rounds = Number(values.rounds ?? (values.quick ? 2 : 5))
 if (!(rounds >= 1)) fail('--rounds takes a number')
+const suites = {
+  'log-store': async () => {
+    const { benchLogStore } = await import('./bench/log-store/suite.mjs')
+    await benchLogStore({ ...values, rounds })
+  },
+}
+if (positionals.length > 0) {
+  const suite = Object.hasOwn(suites, positionals[0]) ? suites[positionals[0]] : undefined
+  if (suite === undefined) fail(`the suites are: ${Object.keys(suites).join(', ')}`)
+  await suite()
+  process.exit(0)
+}
 ensureInstalled()
 ensureBuilt()
 

@@ -1,0 +1,301 @@
+// The same I/O as the log store does, and nothing else: what the machine gives at this moment.
+// Each command prints one line of JSON. baseline.mjs understands the same commands, for machines
+// without a C compiler. Rates are bytes or operations a second, latencies microseconds.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(const char *what) {
+  fprintf(stderr, "%s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+static double now_us(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1e6 + t.tv_nsec / 1e3;
+}
+
+static double cpu_us(void) {
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  return (used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 + used.ru_utime.tv_usec + used.ru_stime.tv_usec;
+}
+
+struct Stopwatch {
+  double wall, cpu;
+};
+
+static struct Stopwatch start_watch(void) {
+  return (struct Stopwatch){now_us(), cpu_us()};
+}
+
+/* CPU time is what stays comparable when other programs want the processors, too. */
+static void print_rate(struct Stopwatch since, double bytes) {
+  double wall = now_us() - since.wall, cpu = cpu_us() - since.cpu;
+  printf("{\"bytesPerSecond\":%.0f,\"cpuSecondsPerGb\":%.4f}\n", bytes / wall * 1e6, cpu / bytes * 1e3);
+}
+
+static char *filled(size_t bytes) {
+  char *memory = aligned_alloc(4096, (bytes + 4095) / 4096 * 4096);
+  if (!memory) die("memory");
+  memset(memory, 'x', bytes);
+  return memory;
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static double percentile(double *sorted, size_t count, double share) {
+  size_t at = (size_t)(share * count);
+  return count == 0 ? 0 : sorted[at < count ? at : count - 1];
+}
+
+static char *join(const char *directory, const char *name) {
+  char *path = NULL;
+  if (asprintf(&path, "%s/%s", directory, name) < 0) die("memory");
+  return path;
+}
+
+/* evict FILE...: out of the page cache */
+static void evict(char **a) {
+  for (; *a; a++) {
+    int file = open(*a, O_RDONLY);
+    if (file < 0) die(*a);
+    fdatasync(file);
+    if (posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)) die("fadvise");
+    close(file);
+  }
+  printf("{}\n");
+}
+
+/* write DIR BYTES CHUNK: a new file, written in order; twice, for the first one pays for fresh pages */
+static void write_file(char **a) {
+  char *path = join(a[0], "baseline-write");
+  long bytes = atol(a[1]), chunk = atol(a[2]);
+  char *buffer = filled(chunk);
+  for (int pass = 0; pass < 2; pass++) {
+    int file = open(path, O_CREAT | O_TRUNC | O_RDWR, 0644);
+    if (file < 0) die(path);
+    struct Stopwatch watch = start_watch();
+    for (long at = 0; at < bytes; at += chunk)
+      if (pwrite(file, buffer, chunk, at) != chunk) die("write");
+    if (pass == 1) print_rate(watch, bytes);
+    close(file);
+    unlink(path);
+  }
+}
+
+/* read FILE CHUNK PASSES */
+static void read_file(char **a) {
+  long chunk = atol(a[1]), passes = atol(a[2]), total = 0;
+  char *buffer = filled(chunk);
+  int file = open(a[0], O_RDONLY);
+  if (file < 0) die(a[0]);
+  struct Stopwatch watch = start_watch();
+  for (long pass = 0; pass < passes; pass++)
+    for (off_t at = 0;;) {
+      ssize_t got = pread(file, buffer, chunk, at);
+      if (got < 0) die("read");
+      if (got == 0) break;
+      at += got;
+      total += got;
+    }
+  print_rate(watch, total);
+}
+
+/* random FILE BYTES COUNT */
+static void random_read(char **a) {
+  long bytes = atol(a[1]), count = atol(a[2]);
+  char *buffer = filled(bytes);
+  int file = open(a[0], O_RDONLY);
+  struct stat info;
+  if (file < 0 || fstat(file, &info)) die(a[0]);
+  double *taken = malloc(count * sizeof(double));
+  uint64_t state = 88172645463325252u;
+  for (long n = 0; n < count; n++) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    double start = now_us();
+    if (pread(file, buffer, bytes, state % (info.st_size - bytes)) != bytes) die("read");
+    taken[n] = now_us() - start;
+  }
+  qsort(taken, count, sizeof(double), by_value);
+  printf("{\"p50\":%.2f,\"p99\":%.2f}\n", percentile(taken, count, 0.5), percentile(taken, count, 0.99));
+}
+
+struct Round {
+  int *files;
+  long count, acks, bytes;
+  struct iovec *chunks;
+  useconds_t delay;
+  double start, until;
+  long next, position;
+  double *taken;
+  size_t taken_count, taken_room;
+  pthread_mutex_t lock;
+  pthread_barrier_t gate;
+  int over;
+};
+
+static void note(struct Round *r, double us) {
+  pthread_mutex_lock(&r->lock);
+  if (r->taken_count == r->taken_room) {
+    r->taken_room = r->taken_room * 2 + 1024;
+    r->taken = realloc(r->taken, r->taken_room * sizeof(double));
+  }
+  r->taken[r->taken_count++] = us;
+  pthread_mutex_unlock(&r->lock);
+}
+
+static void *sync_rounds(void *argument) {
+  struct Round *r = argument;
+  for (;;) {
+    pthread_barrier_wait(&r->gate);
+    if (r->over) return NULL;
+    for (;;) {
+      long at = __atomic_fetch_add(&r->next, 1, __ATOMIC_SEQ_CST);
+      if (at >= r->count) break;
+      if (fdatasync(r->files[at])) die("fdatasync");
+      if (r->delay) usleep(r->delay);
+      note(r, now_us() - r->start);
+    }
+    pthread_barrier_wait(&r->gate);
+  }
+}
+
+static void write_all(struct Round *r) {
+  for (long n = 0; n < r->count; n++)
+    for (long done = 0; done < r->acks;) {
+      long some = r->acks - done < 1024 ? r->acks - done : 1024;
+      if (pwritev(r->files[n], r->chunks, some, r->position + done * r->bytes) != some * r->bytes) die("write");
+      done += some;
+    }
+  r->position += r->acks * r->bytes;
+}
+
+/* sync DIR FILES THREADS ACKS BYTES SECONDS DELAY_US: write ACKS chunks to each file, fdatasync each, again */
+static void sync_loop(char **a) {
+  struct Round r = {0};
+  long threads = atol(a[2]);
+  r.count = atol(a[1]);
+  r.acks = atol(a[3]);
+  r.bytes = atol(a[4]);
+  r.delay = atol(a[6]);
+  r.files = malloc(r.count * sizeof(int));
+  r.chunks = malloc(1024 * sizeof(struct iovec));
+  char *chunk = filled(r.bytes);
+  for (int n = 0; n < 1024; n++) r.chunks[n] = (struct iovec){chunk, r.bytes};
+  for (long n = 0; n < r.count; n++) {
+    char name[40];
+    snprintf(name, sizeof name, "baseline-sync-%ld", n);
+    r.files[n] = open(join(a[0], name), O_CREAT | O_TRUNC | O_RDWR, 0644);
+    if (r.files[n] < 0) die(name);
+  }
+  pthread_mutex_init(&r.lock, NULL);
+  pthread_barrier_init(&r.gate, NULL, threads);
+  pthread_t other;
+  for (long n = 1; n < threads; n++) pthread_create(&other, NULL, sync_rounds, &r);
+  double begin = now_us(), end = begin + atof(a[5]) * 1e6, turn = begin;
+  long rounds = 0;
+  for (; turn < end; rounds++) {
+    r.start = turn;
+    r.next = 0;
+    write_all(&r);
+    pthread_barrier_wait(&r.gate);
+    for (;;) {
+      long at = __atomic_fetch_add(&r.next, 1, __ATOMIC_SEQ_CST);
+      if (at >= r.count) break;
+      if (fdatasync(r.files[at])) die("fdatasync");
+      if (r.delay) usleep(r.delay);
+      note(&r, now_us() - r.start);
+    }
+    pthread_barrier_wait(&r.gate);
+    turn = now_us();
+  }
+  r.over = 1;
+  pthread_barrier_wait(&r.gate);
+  qsort(r.taken, r.taken_count, sizeof(double), by_value);
+  printf("{\"acksPerSecond\":%.1f,\"p50\":%.1f,\"p99\":%.1f}\n",
+    (double)rounds * r.count * r.acks / (turn - begin) * 1e6,
+    percentile(r.taken, r.taken_count, 0.5), percentile(r.taken, r.taken_count, 0.99));
+  for (long n = 0; n < r.count; n++) {
+    char name[40];
+    snprintf(name, sizeof name, "baseline-sync-%ld", n);
+    unlink(join(a[0], name));
+  }
+}
+
+/* open DIR: lists each directory in it, opens the files and reads the first 4 KiB of each */
+static void open_all(char **a) {
+  char *buffer = filled(4096);
+  long directories = 0;
+  double start = now_us();
+  DIR *all = opendir(a[0]);
+  if (!all) die(a[0]);
+  for (struct dirent *entry; (entry = readdir(all));) {
+    if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+    char *path = join(a[0], entry->d_name);
+    DIR *one = opendir(path);
+    if (!one) die(path);
+    for (struct dirent *name; (name = readdir(one));) {
+      if (name->d_type != DT_REG) continue;
+      int file = openat(dirfd(one), name->d_name, O_RDWR);
+      struct stat info;
+      if (file < 0 || fstat(file, &info) || pread(file, buffer, 4096, 0) < 0) die(name->d_name);
+      close(file);
+    }
+    closedir(one);
+    free(path);
+    directories++;
+  }
+  printf("{\"msPerLog\":%.4f}\n", (now_us() - start) / 1e3 / directories);
+}
+
+/* copy FROM DIR CHUNK: reads a file and writes it to another */
+static void copy_file(char **a) {
+  char *to = join(a[1], "baseline-copy");
+  long chunk = atol(a[2]), total = 0;
+  char *buffer = filled(chunk);
+  int in = open(a[0], O_RDONLY), out = open(to, O_CREAT | O_TRUNC | O_RDWR, 0644);
+  if (in < 0 || out < 0) die(a[0]);
+  struct Stopwatch watch = start_watch();
+  for (;;) {
+    ssize_t got = pread(in, buffer, chunk, total);
+    if (got < 0) die("read");
+    if (got == 0) break;
+    if (pwrite(out, buffer, got, total) != got) die("write");
+    total += got;
+  }
+  if (fdatasync(out)) die("fdatasync");
+  print_rate(watch, total);
+  unlink(to);
+}
+
+int main(int count, char **arguments) {
+  struct { const char *name; int least; void (*run)(char **); } commands[] = {
+    {"evict", 1, evict}, {"write", 3, write_file}, {"read", 3, read_file},
+    {"random", 3, random_read}, {"sync", 7, sync_loop}, {"open", 1, open_all}, {"copy", 3, copy_file},
+  };
+  for (size_t n = 0; count > 1 && n < sizeof commands / sizeof *commands; n++)
+    if (strcmp(arguments[1], commands[n].name) == 0 && count - 2 >= commands[n].least) {
+      commands[n].run(arguments + 2);
+      return 0;
+    }
+  fprintf(stderr, "usage: baseline COMMAND ARGUMENTS\n");
+  return 2;
+}

@@ -1,0 +1,142 @@
+// baseline.c without a compiler: the same commands with the shortest Node code for the same I/O. Slower than C
+// where the system call is short, so ratios against it flatter; the table says which of the two was used.
+import fs from 'node:fs'
+import path from 'node:path'
+
+const [command, ...rest] = process.argv.slice(2)
+const print = (figures) => console.log(JSON.stringify(figures))
+const us = () => performance.now() * 1000
+/** Rate and CPU time since `start` and `cpu`, as `print_rate` of baseline.c. */
+const stopwatch = () => {
+  const start = us()
+  const cpu = process.cpuUsage()
+  return (bytes) => {
+    const { user, system } = process.cpuUsage(cpu)
+    const bytesPerSecond = (bytes / (us() - start)) * 1e6
+    return { bytesPerSecond, cpuSecondsPerGb: ((user + system) / bytes) * 1e3 }
+  }
+}
+const filled = (bytes) => Buffer.alloc(bytes, 'x')
+const percentile = (sorted, share) =>
+  sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0
+const spread = (taken) => {
+  const sorted = Float64Array.from(taken).sort()
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) }
+}
+
+/** Calls `each(bytes, position)` for a whole file. */
+function walk(file, chunk, each) {
+  const buffer = filled(chunk)
+  for (let at = 0; ;) {
+    const got = fs.readSync(file, buffer, 0, chunk, at)
+    if (got === 0) return at
+    each?.(buffer.subarray(0, got), at)
+    at += got
+  }
+}
+
+async function syncLoop(directory, numbers) {
+  const [count, threads, acks, bytes, seconds, delayUs] = numbers
+  const names = Array.from({ length: count }, (_, n) => path.join(directory, `baseline-sync-${n}`))
+  const files = names.map((name) => fs.openSync(name, 'w+'))
+  const chunks = Array(Math.min(acks, 1024)).fill(filled(bytes))
+  const taken = []
+  let position = 0
+  let rounds = 0
+  const begin = us()
+  while (us() < begin + seconds * 1e6) {
+    const start = us()
+    for (const file of files) {
+      for (let done = 0; done < acks; done += chunks.length) {
+        const some = chunks.slice(0, acks - done)
+        fs.writevSync(file, some, position + done * bytes)
+      }
+    }
+    position += acks * bytes
+    const queue = files.values()
+    const thread = async () => {
+      for (const file of queue) {
+        await new Promise((done, failed) => fs.fdatasync(file, (e) => (e ? failed(e) : done())))
+        if (delayUs > 0) await new Promise((done) => setTimeout(done, delayUs / 1000))
+        taken.push(us() - start)
+      }
+    }
+    await Promise.all(Array.from({ length: threads }, thread))
+    rounds++
+  }
+  print({ acksPerSecond: ((rounds * count * acks) / (us() - begin)) * 1e6, ...spread(taken) })
+  for (const name of names) fs.unlinkSync(name)
+}
+
+const commands = {
+  write([directory, bytes, chunk]) {
+    const name = path.join(directory, 'baseline-write')
+    const buffer = filled(Number(chunk))
+    let figures
+    for (let pass = 0; pass < 2; pass++) {
+      const file = fs.openSync(name, 'w+')
+      const watch = stopwatch()
+      for (let at = 0; at < bytes; at += buffer.length) {
+        fs.writeSync(file, buffer, 0, buffer.length, at)
+      }
+      figures = watch(bytes)
+      fs.closeSync(file)
+      fs.unlinkSync(name)
+    }
+    print(figures)
+  },
+  read([name, chunk, passes]) {
+    const file = fs.openSync(name, 'r')
+    const watch = stopwatch()
+    let total = 0
+    for (let pass = 0; pass < passes; pass++) total += walk(file, Number(chunk))
+    print(watch(total))
+  },
+  random([name, bytes, count]) {
+    const file = fs.openSync(name, 'r')
+    const room = fs.fstatSync(file).size - bytes
+    const buffer = filled(Number(bytes))
+    const taken = Array.from({ length: Number(count) }, () => {
+      const start = us()
+      fs.readSync(file, buffer, 0, buffer.length, Math.floor(Math.random() * room))
+      return us() - start
+    })
+    print(spread(taken))
+  },
+  sync([directory, ...numbers]) {
+    return syncLoop(directory, numbers.map(Number))
+  },
+  open([directory]) {
+    const start = us()
+    const buffer = filled(4096)
+    const all = fs.readdirSync(directory, { withFileTypes: true })
+    const logs = all.filter((entry) => entry.isDirectory())
+    for (const { name } of logs) {
+      for (const entry of fs.readdirSync(path.join(directory, name), { withFileTypes: true })) {
+        if (!entry.isFile()) continue
+        const file = fs.openSync(path.join(directory, name, entry.name), 'r+')
+        fs.fstatSync(file)
+        fs.readSync(file, buffer, 0, 4096, 0)
+        fs.closeSync(file)
+      }
+    }
+    print({ msPerLog: (us() - start) / 1000 / logs.length })
+  },
+  copy([from, directory, chunk]) {
+    const to = path.join(directory, 'baseline-copy')
+    const out = fs.openSync(to, 'w+')
+    const watch = stopwatch()
+    const total = walk(fs.openSync(from, 'r'), Number(chunk), (bytes, at) =>
+      fs.writeSync(out, bytes, 0, bytes.length, at),
+    )
+    fs.fdatasyncSync(out)
+    print(watch(total))
+    fs.unlinkSync(to)
+  },
+}
+
+if (!Object.hasOwn(commands, command)) {
+  console.error(`baseline.mjs cannot ${command}`)
+  process.exit(2)
+}
+await commands[command](rest)

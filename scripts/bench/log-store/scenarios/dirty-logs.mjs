@@ -1,0 +1,30 @@
+// Durable appends of 4 KiB, one at a time to each of many logs, against as many threads that sync as many files.
+import { appendInALoop, frameOf } from '../fixture.mjs'
+import { openMany } from '../many-logs.mjs'
+
+/** The store's default: of the four threads of Node's pool one is left to reads. */
+const threads = 3
+
+function dirtyCase(count, { quick }) {
+  const seconds = (quick ? 0.5 : 1.5) * (count >= 1000 ? 2 : 1)
+  return {
+    name: `${count.toLocaleString('en-US')} dirty log${count > 1 ? 's' : ''} at once`,
+    figures: [
+      { key: 'acksPerSecond', label: 'acks', unit: 'k/s', aim: { ratio: 0.9 } },
+      { key: 'p50', label: 'p50', unit: 'us' },
+      { key: 'p99', label: 'p99', unit: 'us' },
+    ],
+    baseline: ({ dir }) => ['sync', dir, count, Math.min(count, threads), 1, 4096, seconds, 0],
+    async measure({ dir }) {
+      const { directory, logs } = await openMany(dir, count)
+      const figures = await appendInALoop({ logs, count, frame: frameOf(4096), seconds })
+      await directory.close()
+      return figures
+    },
+  }
+}
+
+export default {
+  name: 'dirty-logs',
+  cases: (context) => [1, 8, 100, 1000].map((count) => dirtyCase(count, context)),
+}

@@ -1,0 +1,31 @@
+// Durable appends of 100 bytes to one log by many at once, against a loop that writes as many bytes and syncs.
+import { appendInALoop, frameOf, openOne } from '../fixture.mjs'
+
+const frameBytes = 134
+
+function commitCase(count, { quick }) {
+  const seconds = quick ? 0.4 : 1.5
+  const many = count === 256
+  return {
+    name: `group commit, ${count} appender${count > 1 ? 's' : ''}`,
+    figures: [
+      { key: 'acksPerSecond', label: 'acks', unit: 'k/s', aim: many ? { ratio: 0.9 } : {} },
+      { key: 'p50', unit: 'us', label: 'p50' },
+      { key: 'p99', unit: 'us', label: 'p99', aim: many ? { ratioAtMost: 2 } : {} },
+    ],
+    baseline: ({ dir }) => ['sync', dir, 1, 1, count, frameBytes, seconds, 0],
+    async measure({ dir }) {
+      const { directory, log } = await openOne(dir, { defaults: { flushMessages: 1 } })
+      const frame = frameOf(frameBytes)
+      const figures = await appendInALoop({ logs: [log], count, frame, seconds })
+      await directory.delete(log.name)
+      await directory.close()
+      return figures
+    },
+  }
+}
+
+export default {
+  name: 'group-commit',
+  cases: (context) => [1, 16, 256].map((count) => commitCase(count, context)),
+}

@@ -1,0 +1,62 @@
+// What opening after a crash does: the log is read and every checksum compared. Against a plain read of the file.
+import {
+  fill,
+  forgetCleanClose,
+  frameOf,
+  mib,
+  openOne,
+  rateFigures,
+  recordBatchOf,
+  repeated,
+  stopwatch,
+  store,
+} from '../fixture.mjs'
+
+const logFile = (dir) => `${dir}/bench-0/${'0'.repeat(20)}.log`
+const { recordBatchFormat } = store
+
+function scanCase(name, { group, format, aim }) {
+  return ({ quick }) => {
+    const bytes = (quick ? 128 : 512) * mib
+    return {
+      name,
+      figures: rateFigures(aim),
+      async prepare({ dir }) {
+        const { directory, log } = await openOne(dir, { format })
+        fill(log, group(), bytes)
+        await directory.close()
+      },
+      baseline: ({ dir }) => ['read', logFile(dir), mib, 1],
+      async measure({ dir }) {
+        forgetCleanClose(dir)
+        let scanned = 0
+        const onReport = ({ details }) => (scanned += details?.scannedBytes ?? 0)
+        const watch = stopwatch()
+        const { directory } = await openOne(dir, { format, onReport })
+        const figures = watch(scanned)
+        if (scanned < bytes) throw new Error(`only ${scanned} bytes were scanned`)
+        await directory.close()
+        return figures
+      },
+    }
+  }
+}
+
+const aim = { atLeast: 1e9, shown: 1000 }
+const cases = [
+  scanCase('recovery scan, frames of 16 KB', { group: () => repeated(frameOf(16384), 64), aim }),
+  scanCase('recovery scan, frames of 1 KB', { group: () => repeated(frameOf(1024), 1024), aim }),
+  scanCase('recovery scan, frames of 134 B', { group: () => repeated(frameOf(134), 7800) }),
+  scanCase("recovery scan, Kafka's batches of 16 KB", {
+    group: () => repeated(recordBatchOf(16384), 64),
+    format: recordBatchFormat,
+    aim,
+  }),
+  scanCase("recovery scan, Kafka's batches of 1 KB", {
+    group: () => repeated(recordBatchOf(1024), 1024),
+    format: recordBatchFormat,
+    aim,
+  }),
+]
+
+export default { name: 'recovery-scan', cases: (context) => cases.map((each) => each(context)) }

@@ -1,0 +1,121 @@
+// npm run bench -- log-store: what the log store reaches of what the machine gives. Every file of scenarios/ is one
+// scenario with one or more cases. A case is measured in a process of its own, in turn with the same I/O done by the
+// baseline program (raw-io.mjs), so that both meet the machine in the same mood; a ratio is taken within a round.
+//
+// A scenario is `export default { name, cases(context) }`; a case has
+//   name, figures: [{ key, label?, unit, aim?, against? }]
+//   prepare?(context)   once, in its own process: makes `context.dir`; its answer is `context.fixture` from then on
+//   measure(context)    each round, in its own process: the figures by key, or { notAvailable: reason }
+//   baseline?(context)  arguments of the baseline program for the same I/O
+// `context` is { dir, quick, fixture }.
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { ensureInstalled, fail, root } from '../../lib/project.mjs'
+import { bundlePackages } from './bundle.mjs'
+import { rawIo } from './raw-io.mjs'
+import { formatRow } from './table.mjs'
+
+const here = path.dirname(fileURLToPath(import.meta.url))
+const scenariosDir = path.join(here, 'scenarios')
+
+async function loadScenarios(only) {
+  const names = fs.readdirSync(scenariosDir).filter((name) => name.endsWith('.mjs'))
+  const chosen = names.filter((name) => only === undefined || name === `${only}.mjs`)
+  if (chosen.length === 0) {
+    fail(`--only takes one of: ${names.map((name) => name.slice(0, -4)).join(', ')}`)
+  }
+  return Promise.all(
+    chosen.sort().map(async (name) => {
+      const file = pathToFileURL(path.join(scenariosDir, name)).href
+      return { file, ...(await import(file)).default }
+    }),
+  )
+}
+
+/** Runs one phase of a case; answers what it printed last. */
+async function runPhase(scenario, caseName, phase, context) {
+  const args = [path.join(here, 'measure.mjs'), scenario.file, caseName, phase]
+  const profile = process.env['KFK_BENCH_NODE_ARGS']?.split(' ') ?? []
+  const child = spawn(process.execPath, [...profile, '--expose-gc', ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let text = ''
+  child.stdout.on('data', (chunk) => (text += chunk))
+  child.stdin.end(JSON.stringify(context))
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  if (code !== 0) fail(`${caseName}, ${phase} failed (exit code ${code})`)
+  return JSON.parse(text.trim().split('\n').at(-1))
+}
+
+/** One case of one round: ours and the baseline, who begins alternates. */
+async function runRound(job, raw, round) {
+  const { scenario, each, context } = job
+  const own = async () => job.own.push(await runPhase(scenario, each.name, 'measure', context))
+  const base = () => {
+    const args = each.baseline?.(context)
+    job.raw.push(args === undefined ? undefined : raw.run(args))
+  }
+  if (round % 2 === 1) base()
+  await own()
+  if (round % 2 === 0) base()
+}
+
+function rowsOf({ scenario, each, own, raw }) {
+  return each.figures.map((figure) => {
+    const rounds = own.map((figures, round) => ({
+      value: figures[figure.key],
+      raw: raw[round]?.[figure.against ?? figure.key],
+    }))
+    const known = rounds.filter(({ value }) => value !== undefined)
+    const compared = known.filter((round) => round.raw !== undefined)
+    return {
+      scenario: scenario.name,
+      name: each.name,
+      figure,
+      values: known.map(({ value }) => value),
+      raws: compared.map((round) => round.raw),
+      ratios: compared.map(({ value, raw: base }) => value / base),
+      note: own.find(({ notAvailable }) => notAvailable)?.notAvailable ?? 'not available',
+    }
+  })
+}
+
+export async function benchLogStore({ quick, rounds, only, dir }) {
+  ensureInstalled()
+  await bundlePackages()
+  const raw = rawIo()
+  const base = fs.mkdtempSync(path.join(dir ?? os.tmpdir(), 'kfk-bench-'))
+  process.on('exit', () => fs.rmSync(base, { recursive: true, force: true }))
+  process.on('SIGINT', () => process.exit(130))
+  const machine = `${os.cpus().length} x ${os.cpus()[0].model}, Node ${process.version}`
+  console.log(`${machine}; baseline: ${raw.name}; median [min .. max] of ${rounds} rounds\n`)
+  const rows = []
+  for (const scenario of await loadScenarios(only)) {
+    const jobs = scenario.cases({ quick }).map((each, at) => {
+      const context = { quick, dir: path.join(base, `${scenario.name}-${at}`), fixture: {} }
+      return { scenario, each, context, own: [], raw: [] }
+    })
+    for (const { each, context } of jobs) {
+      fs.mkdirSync(context.dir)
+      if (each.prepare) context.fixture = await runPhase(scenario, each.name, 'prepare', context)
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const job of jobs) await runRound(job, raw, round)
+    }
+    for (const job of jobs) {
+      fs.rmSync(job.context.dir, { recursive: true })
+      for (const row of rowsOf(job)) {
+        rows.push(row)
+        console.log(formatRow(row))
+      }
+    }
+  }
+  fs.mkdirSync(path.join(root, 'out'), { recursive: true })
+  const file = path.join(root, 'out/bench-log-store.json')
+  const results = { machine, node: process.version, baseline: raw.name, quick, rounds, rows }
+  fs.writeFileSync(file, JSON.stringify(results, null, 2))
+  console.log(`\n${path.relative(root, file)} has every round`)
+}
