@@ -8,6 +8,7 @@ import {
   deletedSuffix,
   fileNames,
   parseSegmentFileName,
+  segmentFileName,
   segmentSuffixes,
   swapSuffix,
   temporarySuffix,
@@ -34,15 +35,14 @@ export interface LoadRequest {
   readonly logStartOffset: number | undefined
 }
 
+const concurrentStats = 64
+
 /** Opens one log: creates it when missing, recovers it when it was not closed cleanly. */
 export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogState> {
   const startedMs = host.clock.monotonicMs()
   const bases = await settleFiles(host, request.path)
   if (bases.length === 0) return createLog(host, request)
-  const segments = bases.map(
-    (baseOffset) =>
-      new Segment(host.files, { directory: request.path, baseOffset, createdMs: host.clock.now() }),
-  )
+  const segments = await defineSegments(host, request.path, bases)
   const saved = await readEpochs(host, request.path)
   const epochs = new EpochIndex(saved)
   const loaded = await loadSegments(host, {
@@ -76,13 +76,33 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     name: request.name,
     path: request.path,
     options: request.options,
-    segments: new SegmentList(loaded.segments),
+    segments: SegmentList.of(loaded.segments),
     logStartOffset,
     logEndOffset: loaded.logEndOffset,
     recoveryPoint: loaded.logEndOffset,
     epochs,
     epochsSaved: saved !== undefined && epochs.changes === 0,
   }
+}
+
+/** Sizes are asked of the file system, not of open files: there may be tens of thousands. */
+async function defineSegments(
+  host: LogHost,
+  directory: string,
+  bases: readonly number[],
+): Promise<Segment[]> {
+  const segments: Segment[] = []
+  const createdMs = host.clock.now()
+  for (let from = 0; from < bases.length; from += concurrentStats) {
+    const some = bases.slice(from, from + concurrentStats)
+    const made = some.map(async (baseOffset) => {
+      const path = join(directory, segmentFileName(baseOffset, segmentSuffixes.log))
+      const sizeBytes = (await host.fileSystem.stat(path))?.sizeBytes
+      return new Segment(host.files, { directory, baseOffset, createdMs, sizeBytes })
+    })
+    segments.push(...(await Promise.all(made)))
+  }
+  return segments
 }
 
 async function createLog(host: LogHost, request: LoadRequest): Promise<LogState> {
@@ -97,7 +117,7 @@ async function createLog(host: LogHost, request: LoadRequest): Promise<LogState>
     name,
     path,
     options,
-    segments: new SegmentList([segment]),
+    segments: SegmentList.of([segment]),
     logStartOffset: baseOffset,
     logEndOffset: baseOffset,
     recoveryPoint: baseOffset,

@@ -79,8 +79,8 @@ export class LogReadPath {
     }
     const startedMs = clock.monotonicMs()
     const { segments } = this.#view
-    for (let at = Math.max(0, segments.floor(request.from)); at < segments.all.length; at++) {
-      const segment = segments.all[at]!
+    for (let at = Math.max(0, segments.floor(request.from)); at < segments.count; at++) {
+      const segment = segments.at(at)
       const result = this.#readWarm(segment, bounds, startedMs)
       if (result === undefined) return undefined
       if (!result.exhausted) {
@@ -133,8 +133,8 @@ export class LogReadPath {
     const startedMs = this.#host.clock.monotonicMs()
     const bounds = this.#bounds(request)
     const { segments } = this.#view
-    for (let at = Math.max(0, segments.floor(request.from)); at < segments.all.length; at++) {
-      const segment = segments.all[at]!
+    for (let at = Math.max(0, segments.floor(request.from)); at < segments.count; at++) {
+      const segment = segments.at(at)
       const handle = this.#pin(segment)
       try {
         const result = await this.#readIndexed(segment, bounds, (builder) =>

@@ -1,8 +1,8 @@
+import { largestTimestampAt } from './largest-timestamp.js'
 import type { LogHost } from './log-host.js'
 import type { LogOptions } from './options.js'
 import { countExpired, type SegmentFacts } from './retention.js'
 import type { SegmentList } from './segment-list.js'
-import { findLargestTimestamp } from './segment-repair.js'
 
 /** What retention needs of a log at one moment. */
 interface RetainedLog {
@@ -20,30 +20,29 @@ export async function countDeletable(
   nowMs: number | undefined,
 ): Promise<number> {
   const { segments, options } = log
-  const byAge = nowMs !== undefined && options.retentionMs >= 0
-  const facts: SegmentFacts[] = []
-  let totalBytes = 0
-  // From the first young segment on age decides nothing, so no more indexes are read.
-  let old = byAge
-  for (const [at, segment] of segments.all.entries()) {
-    let largestTimestamp = -1
-    if (old) {
-      const found = await findLargestTimestamp(host, segment, options.indexIntervalBytes)
-      largestTimestamp = found.timestamp
-      old = byAge && nowMs - largestTimestamp > options.retentionMs
-    }
-    const { sizeBytes } = segment
-    totalBytes += sizeBytes
-    facts.push({
-      sizeBytes,
-      largestTimestamp,
-      endOffset: segments.endOffset(at, log.writtenOffset),
-    })
-  }
-  return countExpired(facts, totalBytes, {
+  const { indexIntervalBytes } = options
+  const rules = {
     options,
     logStartOffset: log.logStartOffset,
     nowMs,
     limitOffset: log.acknowledgedOffset,
-  })
+  }
+  const byAge = nowMs !== undefined && options.retentionMs >= 0
+  let totalBytes = segments.sizeBytes
+  let count = 0
+  // Ends at the first one that stays, as a rule the very first: the others are not looked at.
+  for (; count < segments.count; count++) {
+    const sizeBytes = segments.sizeAt(count)
+    const endOffset = segments.endOffset(count, log.writtenOffset)
+    const mayGo = ({ timestamp }: { timestamp: number }) => {
+      const facts: SegmentFacts = { sizeBytes, largestTimestamp: timestamp, endOffset }
+      return countExpired([facts], totalBytes, rules) === 1
+    }
+    const goes =
+      mayGo({ timestamp: -1 }) ||
+      (byAge && mayGo(await largestTimestampAt(host, { segments, indexIntervalBytes }, count)))
+    if (!goes) return count
+    totalBytes -= sizeBytes
+  }
+  return count
 }

@@ -79,9 +79,9 @@ export class LogStructure {
       const count = await countDeletable(this.#host, log, nowMs)
       // Kafka does the same when everything has expired: a fresh segment takes over, so that the
       // active one is never deleted.
-      const everything = count === segments.all.length && log.segments === segments
+      const everything = count === segments.count && log.segments === segments
       if (everything && segments.active.sizeBytes > 0) log.roll()
-      const deleted = Math.min(count, log.segments.all.length - 1)
+      const deleted = Math.min(count, log.segments.sealedCount)
       return { segments: deleted, bytes: await this.#deleteFirst(deleted) }
     })
   }
@@ -95,8 +95,8 @@ export class LogStructure {
     const { segments } = log
     const { acknowledgements, flush, reads, tail } = this.#parts
     const keep = segments.floor(offset) + 1
-    const target = segments.all[keep - 1]
-    const gone = segments.all.slice(keep)
+    const target = keep > 0 ? segments.at(keep - 1) : undefined
+    const gone = segments.slice(keep)
     const cut =
       target === undefined
         ? { offset, position: 0 }
@@ -114,7 +114,7 @@ export class LogStructure {
     reads.forgetPlaces()
     log.epochs.truncateFromEnd(cut.offset)
     const active = target ?? createSegment(this.#host, log.path, offset)
-    log.segments = new SegmentList([...segments.all.slice(0, keep), ...(target ? [] : [active])])
+    log.segments = target === undefined ? SegmentList.of([active]) : segments.takeFirst(keep)
     active.unseal()
     if (target !== undefined) target.truncate(cut.position, cut.offset)
     // Newest first: a crash in between leaves no gap.
@@ -136,13 +136,12 @@ export class LogStructure {
   /** Deletes the oldest `count` segments, never the active one. Returns the bytes to be freed. */
   async #deleteFirst(count: number): Promise<number> {
     const log = this.#log
-    const { all } = log.segments
-    const gone = all.slice(0, Math.max(0, Math.min(count, all.length - 1)))
+    const { segments } = log
+    const gone = segments.slice(0, Math.max(0, Math.min(count, segments.sealedCount)))
     if (gone.length === 0) return 0
-    let bytes = 0
-    for (const segment of gone) bytes += segment.sizeBytes
-    log.segments = log.segments.dropFirst(gone.length)
-    log.logStartOffset = Math.max(log.logStartOffset, log.segments.first.baseOffset)
+    log.segments = segments.dropFirst(gone.length)
+    const bytes = segments.sizeBytes - log.segments.sizeBytes
+    log.logStartOffset = Math.max(log.logStartOffset, log.segments.firstOffset)
     log.epochs.truncateFromStart(log.logStartOffset)
     this.#discards++
     try {

@@ -24,6 +24,14 @@ export interface LargestTimestamp {
   readonly offset: number
 }
 
+/** What is known of a sealed segment without touching its files. */
+export interface SealedFacts {
+  readonly baseOffset: number
+  readonly sizeBytes: number
+  /** Undefined: nobody has looked yet. */
+  readonly largest: LargestTimestamp | undefined
+}
+
 /** int32: what index entries can express. */
 const maxRelativeOffset = 2 ** 31 - 1
 
@@ -56,7 +64,12 @@ export class Segment {
 
   constructor(
     files: FileCache,
-    place: { directory: string; baseOffset: number; createdMs: number; sizeBytes?: number },
+    place: {
+      readonly directory: string
+      readonly baseOffset: number
+      readonly createdMs: number
+      readonly sizeBytes?: number | undefined
+    },
   ) {
     this.#files = files
     this.directory = place.directory
@@ -68,8 +81,22 @@ export class Segment {
       'write',
     )
     this.data.onEvicted = () => {
-      if (this.#sealed && !this.indexesDirty) this.#indexes = undefined
+      if (!this.#sealed) return
+      if (!this.indexesDirty) this.#indexes = undefined
+      // Whether the object lives on is now a matter of who holds it: it must make no difference.
+      this.warmFrom = Number.MAX_SAFE_INTEGER
+      this.warmTo = 0
     }
+  }
+
+  /** Another segment of the same directory, which is not the last one. */
+  sealedSibling(facts: SealedFacts): Segment {
+    const { baseOffset, sizeBytes, largest } = facts
+    const { directory } = this
+    const sibling = new Segment(this.#files, { directory, baseOffset, createdMs: 0, sizeBytes })
+    sibling.#sealed = true
+    sibling.#largest = largest
+    return sibling
   }
 
   get sealed(): boolean {

@@ -109,7 +109,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   /** Base offset of the first segment that a crash now could bring back. */
   get firstOffset(): number {
-    return this.#structure.discarding ? -1 : this.segments.first.baseOffset
+    return this.#structure.discarding ? -1 : this.segments.firstOffset
   }
 
   get indexIntervalBytes(): number {
@@ -226,11 +226,11 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   stats(): LogStats {
-    const { all } = this.segments
+    const { segments } = this
     const { hotReads, warmReads, coldReads } = this.#reads
     return {
-      segments: all.length,
-      sizeInBytes: all.reduce((sum, segment) => sum + segment.sizeBytes, 0),
+      segments: segments.count,
+      sizeInBytes: segments.sizeBytes,
       queuedBytes: this.#appends.queuedBytes,
       writes: this.#appends.writes,
       writtenBytes: this.#appends.writtenBytes,
@@ -316,12 +316,12 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#acknowledgements.fail(error)
     this.#tail.clear()
     await this.#structure.finish()
-    closeSegments(this.#host.files, this.segments.all)
+    closeSegments(this.#host.files, this.segments.touched())
   }
 
   /** Resolves when no read or sync holds a file of this log any more. */
   async whenReadersAreGone(): Promise<void> {
-    for (const { data } of this.segments.all) {
+    for (const { data } of this.segments.touched()) {
       await new Promise<void>((resolve) => this.#host.files.whenUnpinned(data, resolve))
     }
   }
@@ -332,7 +332,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     const { active } = this.segments
     // As Kafka does at close: the index then ends with the segment's largest timestamp.
     active.seal()
-    for (const segment of this.segments.all) await segment.persistIndexes()
+    for (const segment of this.segments.touched()) await segment.persistIndexes()
     await this.saveEpochs()
     await this.#host.fileSystem.syncDirectory(this.path)
   }

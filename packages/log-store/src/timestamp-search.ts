@@ -1,11 +1,13 @@
 import type { BatchSummary } from './batch-format.js'
 import { StoreError } from './errors.js'
 import { readRange } from './fs/file-system.js'
+import { largestTimestampAt } from './largest-timestamp.js'
 import type { LogHost } from './log-host.js'
 import type { LogReadPath, LogView } from './log-read-path.js'
 import type { TimestampOffset } from './log.js'
+import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
-import { findLargestTimestamp, walk } from './segment-repair.js'
+import { walk } from './segment-repair.js'
 
 interface Wanted {
   readonly timestampMs: number
@@ -35,30 +37,46 @@ export class TimestampSearch {
   /** First record with a timestamp >= `timestampMs`, below `maxOffset`. */
   async first(timestampMs: number, maxOffset: number): Promise<TimestampOffset | undefined> {
     const { segments, logStartOffset } = this.#view
-    for (let at = Math.max(0, segments.floor(logStartOffset)); at < segments.all.length; at++) {
-      const segment = segments.all[at]!
-      if (segment.baseOffset >= maxOffset) return undefined
-      if ((await this.#largest(segment)).timestamp < timestampMs) continue
-      const found = await this.#within(segment, { timestampMs, startOffset: logStartOffset })
+    let at = Math.max(0, segments.floor(logStartOffset))
+    for (; ; at++) {
+      at = await this.#firstReaching(segments, timestampMs, at)
+      if (at >= segments.count || segments.baseAt(at) >= maxOffset) return undefined
+      const found = await this.#within(segments.at(at), {
+        timestampMs,
+        startOffset: logStartOffset,
+      })
       if (found !== undefined) return found.offset < maxOffset ? found : undefined
     }
-    return undefined
   }
 
   /** First record that has the largest timestamp of all. */
   async largest(): Promise<TimestampOffset | undefined> {
-    let best: { segment: Segment; timestamp: number } | undefined
-    for (const segment of this.#view.segments.all) {
-      const { timestamp } = await this.#largest(segment)
-      if (timestamp > (best?.timestamp ?? -1)) best = { segment, timestamp }
+    const { segments, logStartOffset: startOffset } = this.#view
+    let best = { at: -1, timestamp: -1 }
+    for (let at = 0; at < segments.count; at++) {
+      const { timestamp } = await this.#largestAt(segments, at)
+      if (timestamp > best.timestamp) best = { at, timestamp }
     }
-    if (best === undefined) return undefined
-    const startOffset = this.#view.logStartOffset
-    return this.#within(best.segment, { timestampMs: best.timestamp, startOffset })
+    if (best.at === -1) return undefined
+    return this.#within(segments.at(best.at), { timestampMs: best.timestamp, startOffset })
   }
 
-  async #largest(segment: Segment): Promise<{ timestamp: number }> {
-    return findLargestTimestamp(this.#host, segment, this.#view.indexIntervalBytes)
+  /**
+   * First segment from `from` on that holds such a timestamp. After an opening without the list of
+   * a clean close, the first searches have to look into segments for it.
+   */
+  async #firstReaching(segments: SegmentList, timestampMs: number, from: number): Promise<number> {
+    for (let at = from; ;) {
+      const unknown = segments.firstUnknownLargest(at)
+      at = segments.firstReaching(timestampMs, at, unknown)
+      if (at !== unknown) return at
+      await this.#largestAt(segments, at)
+    }
+  }
+
+  #largestAt(segments: SegmentList, at: number): Promise<{ timestamp: number }> {
+    const { indexIntervalBytes } = this.#view
+    return largestTimestampAt(this.#host, { segments, indexIntervalBytes }, at)
   }
 
   async #within(segment: Segment, wanted: Wanted): Promise<TimestampOffset | undefined> {
