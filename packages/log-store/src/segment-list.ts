@@ -23,8 +23,8 @@ class SegmentRows {
   #running: { from: number; values: Float64Array; count: number } | undefined
 
   constructor(origin?: SegmentRows) {
-    this.#objects = origin?.#objects ?? new Map<number, WeakRef<Segment>>()
-    this.#ids = origin?.#ids ?? { next: 0, sweepAt: firstSweep }
+    this.#objects = origin ? origin.#objects : new Map<number, WeakRef<Segment>>()
+    this.#ids = origin ? origin.#ids : { next: 0, sweepAt: firstSweep }
   }
 
   /** Reserves room, so that nothing is copied while many rows come. */
@@ -103,8 +103,8 @@ class SegmentRows {
   }
 
   /**
-   * First row of [from, end) with a timestamp >= `timestampMs`, or `end`; those of [start, end) must
-   * be known.
+   * First row of [from, end) with a timestamp >= `timestampMs`, or `end`; those of [start, end)
+   * must be known.
    */
   firstReaching(timestampMs: number, range: { start: number; from: number; end: number }): number {
     const { start, from, end } = range
