@@ -15,7 +15,7 @@ import type { LogOptions } from './options.js'
 import { mustRoll, type NextAppend } from './roll-policy.js'
 import { createSegment } from './segment-files.js'
 import type { SegmentList } from './segment-list.js'
-import type { Segment } from './segment.js'
+import { maxRelativeOffset, type Segment } from './segment.js'
 
 /** What appending needs to know, and to move, of its log. */
 export interface AppendedLog extends Writable {
@@ -88,13 +88,14 @@ export class AppendPath {
     const { lastOffset } = batches[batches.length - 1]!
     let maxTimestamp = -1
     for (const batch of batches) maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
-    this.#makeRoom({ sizeInBytes: bytes.length, lastOffset, maxTimestamp })
+    const { baseOffset } = batches[0]!
+    this.#makeRoom({ sizeInBytes: bytes.length, baseOffset, lastOffset, maxTimestamp })
     for (const batch of batches) log.epochs.assign(batch.leaderEpoch, batch.baseOffset)
     if (this.#queue.isEmpty) this.#host.writes.request(log)
     this.#queue.add(bytes, batches)
     log.logEndOffset = lastOffset + 1
     return {
-      baseOffset: batches[0]!.baseOffset,
+      baseOffset,
       lastOffset,
       maxTimestamp,
       sizeInBytes: bytes.length,
@@ -154,9 +155,16 @@ export class AppendPath {
 
   /** Seals the active segment and begins a new one at the log end; the queue must be empty. */
   roll(): void {
+    this.#rollAt(this.#log.logEndOffset)
+  }
+
+  #rollAt(baseOffset: number): void {
     const log = this.#log
     const old = log.segments.active
-    const segment = createSegment(this.#host, log.path, log.logEndOffset)
+    const segment = createSegment(this.#host, log.path, baseOffset)
+    // The log ends where its last segment begins, whatever becomes of the next write.
+    log.logEndOffset = baseOffset
+    log.writtenOffset = baseOffset
     old.seal()
     log.segments = log.segments.with(segment)
     this.#parts.flush.noteRolled(old)
@@ -175,7 +183,12 @@ export class AppendPath {
   #makeRoom(next: NextAppend): void {
     const queue = this.#queue
     const { options, segments } = this.#log
-    if (queue.bytes + next.sizeInBytes > options.maxQueuedBytes) this.#drain()
+    const tooMuch = queue.bytes + next.sizeInBytes > options.maxQueuedBytes
+    // What is queued has no index entries yet: near the bound they have to be counted.
+    const nearlyFull =
+      queue.batches.length > 0 &&
+      segments.active.indexIsFull(options.segmentIndexBytes, queue.batches.length)
+    if (tooMuch || nearlyFull) this.#drain()
     const full = mustRoll(segments.active, next, {
       options,
       nowMs: this.#host.clock.now(),
@@ -184,7 +197,10 @@ export class AppendPath {
     })
     if (!full) return
     this.#drain()
-    this.roll()
+    // A replicated batch may be too far ahead for the indexes of any segment that begins here.
+    const { logEndOffset } = this.#log
+    const reached = next.lastOffset - logEndOffset <= maxRelativeOffset
+    this.#rollAt(reached ? logEndOffset : next.baseOffset)
   }
 
   /** Writes the queue now; throws if it cannot, for what comes next has no offsets then. */

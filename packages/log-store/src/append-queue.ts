@@ -1,5 +1,6 @@
 import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format.js'
 import { StoreError } from './errors.js'
+import { maxRelativeOffset } from './segment.js'
 
 /** Appends that have offsets and are not in the file yet. */
 export class AppendQueue {
@@ -71,6 +72,9 @@ export function admitBatches(
     at += size
   }
   if (batches.length === 0) throw refuse(0, 'nothing to append')
+  if (nextOffset - batches[0]!.baseOffset > maxRelativeOffset) {
+    throw refuse(0, 'offsets too far apart for one segment')
+  }
   return batches
 }
 

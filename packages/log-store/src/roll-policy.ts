@@ -4,6 +4,7 @@ import type { Segment } from './segment.js'
 /** An append that is about to be queued. */
 export interface NextAppend {
   readonly sizeInBytes: number
+  readonly baseOffset: number
   readonly lastOffset: number
   readonly maxTimestamp: number
 }
@@ -23,15 +24,14 @@ export function mustRoll(
 ): boolean {
   const { segmentBytes, segmentMs, segmentIndexBytes } = state.options
   const occupied = segment.sizeBytes + state.queuedBytes
+  if (!segment.reaches(next.lastOffset)) return true
   if (occupied === 0) return false
   const firstTimestamp = segment.firstTimestamp ?? state.queuedTimestamp
   const ageMs =
-    firstTimestamp >= 0 && next.maxTimestamp >= 0
-      ? next.maxTimestamp - firstTimestamp
-      : state.nowMs - segment.createdMs
+    firstTimestamp >= 0 ? next.maxTimestamp - firstTimestamp : state.nowMs - segment.createdMs
   return (
     occupied > segmentBytes - next.sizeInBytes ||
     ageMs > segmentMs ||
-    segment.isFullFor(next.lastOffset, segmentIndexBytes)
+    segment.indexIsFull(segmentIndexBytes)
   )
 }

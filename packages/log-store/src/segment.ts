@@ -33,7 +33,7 @@ export interface SealedFacts {
 }
 
 /** int32: what index entries can express. */
-const maxRelativeOffset = 2 ** 31 - 1
+export const maxRelativeOffset = 2 ** 31 - 1
 
 /**
  * One base offset: the data file and its indexes. Knows bytes and index entries, nothing of
@@ -189,17 +189,19 @@ export class Segment {
     }
   }
 
-  /**
-   * No batch up to `lastOffset` fits: the indexes are full, or its offset is too far from the base.
-   */
-  isFullFor(lastOffset: number, segmentIndexBytes: number): boolean {
-    if (lastOffset - this.baseOffset > maxRelativeOffset) return true
+  /** Index entries can express `offset`, which may be that of a batch here. */
+  reaches(offset: number): boolean {
+    return offset - this.baseOffset <= maxRelativeOffset
+  }
+
+  /** No entry fits into an index any more once `coming` batches have added one each. */
+  indexIsFull(segmentIndexBytes: number, coming = 0): boolean {
     const indexes = this.#indexes
     if (indexes === undefined) return false
     // One time slot stays free for the entry that sealing adds.
     return (
-      (indexes.times.count + 1) * timeIndexEntryBytes >= segmentIndexBytes ||
-      indexes.offsets.count * offsetIndexEntryBytes >= segmentIndexBytes
+      indexes.times.count + coming + 1 >= Math.floor(segmentIndexBytes / timeIndexEntryBytes) ||
+      indexes.offsets.count + coming >= Math.floor(segmentIndexBytes / offsetIndexEntryBytes)
     )
   }
 
