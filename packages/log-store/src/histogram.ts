@@ -1,4 +1,4 @@
-/** Bucket 0 holds values below 1, bucket n those from 2^(n-1) on, the last one all that are larger. */
+/** Bucket 0: values below 1; bucket n: those from 2^(n-1) on; the last one: all larger ones. */
 const bucketCount = 32
 const countAt = bucketCount
 const sumAt = bucketCount + 1
@@ -48,8 +48,8 @@ export class Histogram {
 }
 
 /**
- * The value below which `share` (0 to 1) of all values lie, as well as the buckets tell: within its
- * bucket a value may be anywhere, so the answer is up to twice, or half, the true one. 0 when empty.
+ * The value below which `share` (0 to 1) of all values lie, as well as the buckets tell: a value may
+ * be anywhere in its bucket, so the answer is at most twice, at least half the true one. 0: empty.
  */
 export function histogramQuantile(histogram: HistogramSnapshot, share: number): number {
   let left = histogram.count * share

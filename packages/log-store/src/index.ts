@@ -38,7 +38,8 @@ export {
   writeCheckedFile,
   writeCheckpoint,
 } from './checkpoint-file.js'
-export { frameFormat, frameMagic, type Frame, type FrameFormat } from './frame-format.js'
+export { frameFormat, type FrameFormat, type RecordCodec } from './frame-format.js'
+export { type Frame, type FrameRecord } from './frame-layout.js'
 export { openLogDirectory } from './open-log-directory.js'
 export type {
   AppendInfo,

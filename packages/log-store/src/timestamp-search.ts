@@ -142,6 +142,8 @@ export class TimestampSearch {
     const handle = this.#host.files.pin(segment.data)
     try {
       const bytes = await readRange(handle, position, batch.sizeInBytes)
+      const reason = format.check(bytes, 0)
+      if (reason !== undefined) throw new Error(reason)
       for (const { offset, timestamp } of format.records.iterate(bytes)) {
         if (timestamp >= wanted.timestampMs && offset >= wanted.startOffset) {
           return { offset, timestamp, leaderEpoch }

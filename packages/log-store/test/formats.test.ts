@@ -1,4 +1,5 @@
 // Property: the bytes on disk are these, whoever reads or writes them.
+import { crc32 } from 'node:zlib'
 import { decodeOffsets, encodeOffsets } from '../src/checkpoint-file'
 import { decodeEpochs, encodeEpochs, EpochIndex } from '../src/epoch-index'
 import {
@@ -65,9 +66,123 @@ describe('frame', () => {
   })
   test('a later version is refused, not misread', () => {
     const later = Buffer.from(frame)
-    later[21] = 1
+    later[21] = 2
     expect(frameFormat.check(later, 0)).toContain('checksum')
     expect(() => frameFormat.decode(later)).toThrow(StoreError)
+    expect(frameFormat.check(withChecksum(later), 0)).toBe('unsupported frame version')
+  })
+  test('a tombstone is not an empty value', () => {
+    const [gone, empty] = [null, ''].map((value) => frameFormat.encode(value, { key: 'k' }))
+    expect(frameFormat.decode(gone!)).toMatchObject([{ tombstone: true }])
+    expect(frameFormat.decode(empty!)).toMatchObject([{ tombstone: false }])
+    const both = Buffer.from(frame)
+    both[21] = 1
+    expect(frameFormat.check(withChecksum(both), 0)).toBe('a tombstone with a value')
+  })
+  test('text is UTF-8', () => {
+    const written = frameFormat.encode('\u00fc\u{1f600}', { timestamp: 1, key: '\u00e9' })
+    const bytes = frameFormat.encode(Buffer.from('\u00fc\u{1f600}'), {
+      timestamp: 1,
+      key: Buffer.from('\u00e9'),
+    })
+    expect(hex(written)).toBe(hex(bytes))
+  })
+  test('what cannot be written is refused', () => {
+    for (const timestamp of [-1, 1.5, NaN, 2 ** 48]) {
+      expect(() => frameFormat.encode('x', { timestamp })).toThrow('timestamp cannot be')
+      expect(() => frameFormat.encodeAll([{ value: 'x', timestamp }], 0)).toThrow('timestamp')
+    }
+    expect(() => frameFormat.encode(7 as never)).toThrow('strings or Uint8Arrays')
+    expect(() => frameFormat.encodeAll([], 0)).toThrow('nothing to append')
+  })
+})
+
+/** With the checksum of what it holds now, as a buggy or later writer would have it. */
+function withChecksum(frame: Uint8Array): Uint8Array {
+  const bytes = Buffer.from(frame)
+  bytes.writeUInt32BE(crc32(bytes.subarray(21)), 17)
+  return bytes
+}
+
+describe('frame of several records', () => {
+  const frame = frameFormat.encodeAll(
+    [{ value: 'hi', key: 'k', timestamp: 0x0102030405 }, { value: null, key: '' }, { value: '' }],
+    0x0102030406,
+  )
+
+  test('golden bytes', () => {
+    frameFormat.stamp(frame, 0, { baseOffset: 0x1_0000_0002, leaderEpoch: 7 })
+    expect(hex(frame)).toBe(
+      [
+        '0000000100000002', // offset
+        '00000055', // 85 bytes follow
+        '00000007', // leader epoch
+        '67', // magic
+        hex(frame.subarray(17, 21)), // crc-32 of what follows
+        '00', // attributes
+        '000102030406', // largest timestamp
+        '000003', // number of records
+        '000002', // last relative offset
+        '00000000' + '0000000102030405' + '00000001' + '00000002' + '6b' + '6869',
+        '00000001' + '0000000102030406' + '00000000' + 'ffffffff',
+        '00000002' + '0000000102030406' + 'ffffffff' + '00000000',
+      ].join(''),
+    )
+    expect(Buffer.from(frame).readUInt32BE(17)).toBe(crc32(frame.subarray(21)))
+    expect(frameFormat.check(frame, 0)).toBeUndefined()
+    expect(frameFormat.describe(frame.subarray(0, frameFormat.headerBytes), 0)).toEqual({
+      sizeInBytes: frame.length,
+      baseOffset: 0x1_0000_0002,
+      lastOffset: 0x1_0000_0004,
+      maxTimestamp: 0x0102030406,
+      leaderEpoch: 7,
+      recordCount: 3,
+    })
+  })
+  test('records come back', () => {
+    const records = frameFormat.decode(Buffer.concat([frame, frameFormat.encode('one')]))
+    expect(
+      records.map(({ value, tombstone }) => [Buffer.from(value).toString(), tombstone]),
+    ).toEqual([
+      ['hi', false],
+      ['', true],
+      ['', false],
+      ['one', false],
+    ])
+    expect(records.map(({ offset }) => offset - 0x1_0000_0002).slice(0, 3)).toEqual([0, 1, 2])
+    expect(records.map(({ key }) => key && Buffer.from(key).toString())).toEqual([
+      'k',
+      '',
+      null,
+      null,
+    ])
+  })
+  test('only some are kept: offsets stay', () => {
+    const { retain } = frameFormat.records!
+    expect(retain(frame, () => true)).toBe(frame)
+    expect(retain(frame, () => false)).toBeNull()
+    const less = retain(frame, (offset) => offset !== 0x1_0000_0003)!
+    expect(frameFormat.check(less, 0)).toBeUndefined()
+    expect(frameFormat.describe(less, 0)).toMatchObject({
+      ...frameFormat.describe(frame, 0),
+      sizeInBytes: frame.length - 20,
+      recordCount: 2,
+    })
+    expect(frameFormat.decode(less).map(({ offset }) => offset - 0x1_0000_0002)).toEqual([0, 2])
+    const first = retain(frame, (offset) => offset === 0x1_0000_0002)!
+    expect(frameFormat.describe(first, 0)).toMatchObject({ maxTimestamp: 0x0102030405 })
+  })
+  test('every flipped bit that the checksum covers is noticed, and every impossible field', () => {
+    for (let bit = 16 * 8; bit < frame.length * 8; bit++) {
+      const damaged = Buffer.from(frame)
+      damaged[bit >> 3]! ^= 1 << (bit & 7)
+      expect([bit, frameFormat.check(damaged, 0)]).toEqual([bit, expect.any(String)])
+      // A checksum that fits is no excuse: nothing is read beyond the frame, and nothing loops.
+      const consistent = withChecksum(damaged)
+      if (frameFormat.check(consistent, 0) === undefined) {
+        expect(frameFormat.decode(consistent).length).toBeGreaterThan(0)
+      }
+    }
   })
 })
 
