@@ -11,6 +11,7 @@ import type { LogFlush } from './log-flush.js'
 import type { LogHost } from './log-host.js'
 import type { AppendInfo, Rollback } from './log.js'
 import { OffsetWaiters } from './offset-waiters.js'
+import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
 import { mustRoll, type NextAppend } from './roll-policy.js'
 import { createSegment } from './segment-files.js'
@@ -23,6 +24,9 @@ export interface AppendedLog extends Writable {
   readonly path: string
   readonly options: LogOptions
   readonly epochs: EpochIndex
+  readonly offsetGaps: OffsetGaps
+  /** Offsets below it may be missing between batches. */
+  readonly gapsBelow: number
   segments: SegmentList
   logEndOffset: number
   writtenOffset: number
@@ -90,6 +94,7 @@ export class AppendPath {
     for (const batch of batches) maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
     const { baseOffset } = batches[0]!
     this.#makeRoom({ sizeInBytes: bytes.length, baseOffset, lastOffset, maxTimestamp })
+    if (leaderEpoch === undefined) this.#noteGaps(batches)
     for (const batch of batches) log.epochs.assign(batch.leaderEpoch, batch.baseOffset)
     if (this.#queue.isEmpty) this.#host.writes.request(log)
     this.#queue.add(bytes, batches)
@@ -178,6 +183,17 @@ export class AppendPath {
         sealedBytes: old.sizeBytes,
       })
     }
+  }
+
+  /** Replicated batches may leave offsets out: recovery has to know before it can meet them. */
+  #noteGaps(batches: readonly BatchSummary[]): void {
+    const { offsetGaps, logEndOffset } = this.#log
+    let due = logEndOffset
+    for (const { baseOffset, lastOffset } of batches) {
+      if (baseOffset > due && baseOffset > this.#log.gapsBelow) offsetGaps.raise(baseOffset)
+      due = lastOffset + 1
+    }
+    if (offsetGaps.unsaved) this.#parts.flush.noteGaps()
   }
 
   #makeRoom(next: NextAppend): void {

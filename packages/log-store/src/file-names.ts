@@ -20,6 +20,8 @@ export const fileNames = {
   recoveryPoints: 'recovery-point-offset-checkpoint',
   logStarts: 'log-start-offset-checkpoint',
   epochs: 'leader-epoch-checkpoint',
+  offsetGaps: 'kfk.offset-gaps',
+  quarantine: 'kfk.quarantine',
 } as const
 
 const offsetDigits = 20

@@ -4,6 +4,7 @@ import type { Syncable } from './flush-scheduler.js'
 import { syncFile } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import { OffsetWaiters } from './offset-waiters.js'
+import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
 import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
@@ -17,6 +18,7 @@ interface FlushedLog extends Syncable {
   readonly writtenOffset: number
   /** Moves on what may be acknowledged; answers how many had waited for it. */
   acknowledge(): number
+  readonly offsetGaps: OffsetGaps
 }
 
 /** Until somebody has closed a file. */
@@ -78,6 +80,12 @@ export class LogFlush {
   wake(): void {
     if (this.needsSync) this.#host.syncs.request(this.#log)
     else if (this.#unsyncedRecords > 0) this.#startTimer()
+  }
+
+  /** Offsets are about to be missing: the next sync makes that known first. */
+  noteGaps(): void {
+    this.#directoryDirty = true
+    this.request()
   }
 
   noteRolled(segment: Segment): void {
@@ -196,6 +204,7 @@ export class LogFlush {
     this.#sealed = []
     this.#directoryDirty = false
     try {
+      await this.#log.offsetGaps.save()
       for (const segment of [...sealed, active]) await this.#syncSegment(segment)
     } catch (error) {
       this.#sealed = [...sealed, ...this.#sealed]

@@ -16,6 +16,8 @@ import {
 import { StoreError } from './errors.js'
 import { readRange } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
+import { gapsEverywhere, OffsetGaps, readOffsetGaps } from './offset-gaps.js'
+import { loadQuarantine } from './quarantine.js'
 import type { LogOptions } from './options.js'
 import { recoverLog, type RecoveryResult } from './recovery.js'
 import { SegmentList } from './segment-list.js'
@@ -43,6 +45,8 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
   const bases = await settleFiles(host, request.path)
   if (bases.length === 0) return createLog(host, request)
   const segments = await defineSegments(host, request.path, bases)
+  await loadQuarantine(host, request.path, segments)
+  const gaps = await loadGaps(host, request)
   const saved = await readEpochs(host, request.path)
   const epochs = new EpochIndex(saved)
   const loaded = await loadSegments(host, {
@@ -50,6 +54,7 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     segments,
     epochs,
     epochsKnown: saved !== undefined,
+    gapsBelow: request.options.cleanupPolicy === 'delete' ? gaps.bound : gapsEverywhere,
   })
   const first = loaded.segments[0]!
   const logStartOffset = Math.min(
@@ -82,6 +87,8 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     recoveryPoint: loaded.logEndOffset,
     epochs,
     epochsSaved: saved !== undefined && epochs.changes === 0,
+    offsetGaps: gaps,
+    damaged: loaded.segments.filter(({ damage }) => damage !== undefined),
   }
 }
 
@@ -123,6 +130,7 @@ async function createLog(host: LogHost, request: LoadRequest): Promise<LogState>
     recoveryPoint: baseOffset,
     epochs: new EpochIndex(),
     epochsSaved: false,
+    offsetGaps: new OffsetGaps(host.fileSystem, path, host.offsetGaps(name) ? gapsEverywhere : 0),
   }
 }
 
@@ -178,11 +186,33 @@ async function readEpochs(host: LogHost, path: string): Promise<EpochEntry[] | u
   }
 }
 
+/** Unreadable: gaps are taken as normal, for all that compaction has removed must not look lost. */
+async function loadGaps(host: LogHost, request: LoadRequest): Promise<OffsetGaps> {
+  const { name, path } = request
+  const gaps = (bound: number) => new OffsetGaps(host.fileSystem, path, bound)
+  if (host.offsetGaps(name)) return gaps(gapsEverywhere)
+  try {
+    return gaps(await readOffsetGaps(host.fileSystem, path))
+  } catch (error) {
+    if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) throw error
+    const file = join(path, fileNames.offsetGaps)
+    const message = `${file} is unreadable; missing offsets are not noticed in ${path}`
+    host.report({ kind: 'checkpoint-unreadable', message, details: { path: file, error } })
+    return gaps(gapsEverywhere)
+  }
+}
+
 async function loadSegments(
   host: LogHost,
-  from: { request: LoadRequest; segments: Segment[]; epochs: EpochIndex; epochsKnown: boolean },
+  from: {
+    request: LoadRequest
+    segments: Segment[]
+    epochs: EpochIndex
+    epochsKnown: boolean
+    gapsBelow: number
+  },
 ): Promise<RecoveryResult> {
-  const { request, segments, epochs, epochsKnown } = from
+  const { request, segments, epochs, epochsKnown, gapsBelow } = from
   const active = segments.at(-1)!
   const { indexIntervalBytes } = request.options
   if (request.clean && epochsKnown) {
@@ -197,7 +227,8 @@ async function loadSegments(
     path: request.path,
     segments,
     recoveryPoint: request.recoveryPoint,
-    scanFrom: epochsKnown ? request.recoveryPoint : 0,
+    epochsKnown,
+    gapsBelow,
     indexIntervalBytes,
     epochs,
   })
@@ -233,7 +264,7 @@ async function findEnd(
       from: floor.position,
       to: active.sizeBytes,
       expectedOffset: active.baseOffset,
-      offsetGaps: true,
+      gapsBelow: gapsEverywhere,
       verify: false,
       onBatch(batch) {
         const wrong = floor.lastOffset !== undefined && batch.lastOffset !== floor.lastOffset

@@ -1,14 +1,15 @@
 import { diagnostics, type ReadTemperature } from './diagnostics.js'
-import { ioError, outOfRange } from './errors.js'
+import { ioError, outOfRange, type StoreError } from './errors.js'
 import type { FileHandle } from './fs/file-system.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogHost } from './log-host.js'
 import type { LogSlice, ReadRequest } from './log.js'
 import { IndexMismatch, readSlice, readSliceSync, SliceBuilder } from './log-reader.js'
 import type { SliceRequest, SliceResult } from './log-reader.js'
+import { damageError, describeDamage, type Quarantine } from './quarantine.js'
 import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
-import { ensureIndexes, rebuildIndexes } from './segment-repair.js'
+import { corruptSegment, ensureIndexes, rebuildIndexes } from './segment-repair.js'
 
 /** What a reader sees of a log at one moment. */
 export interface LogView {
@@ -19,6 +20,9 @@ export interface LogView {
   readonly logEndOffset: number
   readonly writtenOffset: number
   readonly indexIntervalBytes: number
+  /** Offsets below it may be missing between batches. */
+  readonly gapsBelow: number
+  readonly quarantine: Quarantine
   /** Counts truncations: a read that spans one starts over. */
   readonly truncations: number
 }
@@ -87,6 +91,7 @@ export class LogReadPath {
         this.#noteWarm(request, result, startedMs)
         return this.#finish(segment, result)
       }
+      if (!this.#mayGoOn(segments, at)) return undefined
     }
     return this.#slice(new Uint8Array(0), request.from)
   }
@@ -145,13 +150,41 @@ export class LogReadPath {
           this.#noteCold(request, result, startedMs)
           return this.#finish(segment, result)
         }
+        if (!this.#mayGoOn(segments, at)) throw this.#endsEarly(segments, at, request.from)
       } catch (error) {
-        throw ioError(error, { action: 'read', path: segment.path })
+        throw await this.#explained(segment, error)
       } finally {
         this.#host.files.unpin(segment.data)
       }
     }
     return this.#slice(new Uint8Array(0), request.from)
+  }
+
+  /** Nothing more in the segment at `at`: whether that is how it should be. */
+  #mayGoOn(segments: SegmentList, at: number): boolean {
+    if (segments.at(at).damage !== undefined) return false
+    return segments.endOffset(at, this.#view.writtenOffset) <= this.#view.gapsBelow
+  }
+
+  #endsEarly(segments: SegmentList, at: number, from: number): StoreError {
+    const segment = segments.at(at)
+    if (segment.damage !== undefined) {
+      return damageError(
+        describeDamage({ name: this.#view.name, segments }, segment, segment.damage),
+      )
+    }
+    const end = segments.endOffset(at, this.#view.writtenOffset)
+    const reason = `the segment ends before offset ${from} although it goes up to ${end}`
+    return corruptSegment(segment, { position: segment.sizeBytes, nextOffset: from, reason })
+  }
+
+  /** A place that looks wrong is looked at once more, and noted. */
+  async #explained(segment: Segment, error: unknown): Promise<StoreError> {
+    const failure = ioError(error, { action: 'read', path: segment.path })
+    if (failure.code !== 'KFK_STORE_CORRUPT' || !segment.sealed) return failure
+    const damage = segment.damage ?? (await this.#view.quarantine.inspect(segment))
+    if (damage === undefined) return failure
+    return damageError(describeDamage(this.#view, segment, damage))
   }
 
   async #readIndexed(
@@ -180,7 +213,10 @@ export class LogReadPath {
       return readSliceSync(builder, handle)
     } catch (error) {
       if (error instanceof IndexMismatch) return undefined
-      throw ioError(error, { action: 'read', path: segment.path })
+      const failure = ioError(error, { action: 'read', path: segment.path })
+      // The slow way takes a second look before it says so.
+      if (failure.code === 'KFK_STORE_CORRUPT') return undefined
+      throw failure
     }
   }
 
@@ -204,6 +240,7 @@ export class LogReadPath {
       maxBytes,
       limitOffset: maxOffset === undefined ? writtenOffset : Math.min(maxOffset, writtenOffset),
       minOneBatch: request.minOneBatch ?? true,
+      gapsBelow: this.#view.gapsBelow,
       into: request.into,
     }
   }

@@ -1,7 +1,8 @@
-import { type BatchFormat, tryDescribe } from './batch-format.js'
-import { StoreError } from './errors.js'
+import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format.js'
+import type { StoreError } from './errors.js'
 import { readRange, type FileHandle } from './fs/file-system.js'
 import type { Segment } from './segment.js'
+import { corruptSegment } from './segment-repair.js'
 
 /** A read within one segment: which bytes to look at next, and what came of them. */
 export interface SliceRequest {
@@ -11,6 +12,8 @@ export interface SliceRequest {
   readonly limitOffset: number
   readonly minOneBatch: boolean
   readonly into?: Uint8Array | undefined
+  /** Offsets below this may be missing between batches. */
+  readonly gapsBelow: number
 }
 
 export interface SliceResult {
@@ -52,7 +55,7 @@ export class SliceBuilder {
     this.#segment = segment
     this.#format = format
     this.#request = request
-    this.#endPosition = segment.sizeBytes
+    this.#endPosition = segment.readableBytes
     this.#promised = start.lastOffset
     this.position = start.position
     this.#found = start.exact
@@ -96,7 +99,7 @@ export class SliceBuilder {
     let at = 0
     while (bytes.length - at >= format.headerBytes) {
       const size = this.#sizeAt(bytes, at)
-      const lastOffset = this.#lastOffsetAt(bytes, at)
+      const { lastOffset } = this.#batchAt(bytes, at)
       if (this.#promised !== undefined && lastOffset !== this.#promised) throw new IndexMismatch()
       this.#promised = undefined
       if (lastOffset >= this.#request.from) {
@@ -112,13 +115,15 @@ export class SliceBuilder {
 
   #collect(bytes: Uint8Array, start: number): SliceResult | undefined {
     const format = this.#format
-    const { maxBytes, limitOffset, minOneBatch } = this.#request
+    const { gapsBelow, maxBytes, limitOffset, minOneBatch } = this.#request
     let end = start
     let nextOffset = this.#request.from
     while (bytes.length - end >= format.headerBytes) {
       const size = this.#sizeAt(bytes, end)
-      const lastOffset = this.#lastOffsetAt(bytes, end)
-      if (lastOffset < nextOffset) throw this.#corrupt(end, `offset ${lastOffset} goes back`)
+      const { baseOffset, lastOffset } = this.#batchAt(bytes, end)
+      const gap = baseOffset > nextOffset && baseOffset > gapsBelow
+      const back = lastOffset < nextOffset || (end > start && baseOffset < nextOffset)
+      if (gap || back) throw this.#corrupt(end, `offset ${baseOffset} where ${nextOffset} was due`)
       if (lastOffset >= limitOffset) break
       if (end + size - start > maxBytes && !(end === start && minOneBatch)) break
       if (end + size > bytes.length) {
@@ -150,19 +155,16 @@ export class SliceBuilder {
     throw this.#corrupt(at, size === 0 ? 'zero-filled space' : 'no batch header')
   }
 
-  #lastOffsetAt(bytes: Uint8Array, at: number): number {
+  #batchAt(bytes: Uint8Array, at: number): BatchSummary {
     const batch = tryDescribe(this.#format, bytes, at)
-    if (batch !== undefined) return batch.lastOffset
+    if (batch !== undefined) return batch
     if (this.#promised !== undefined) throw new IndexMismatch()
     throw this.#corrupt(at, 'impossible batch header')
   }
 
   #corrupt(at: number, reason: string): StoreError {
     const position = this.position + at
-    const { path } = this.#segment
-    return new StoreError('KFK_STORE_CORRUPT', `${path} at byte ${position}: ${reason}`, {
-      details: { path, position, reason },
-    })
+    return corruptSegment(this.#segment, { position, nextOffset: this.#request.from, reason })
   }
 
   #bounded(length: number): number {

@@ -43,6 +43,19 @@ export interface LogSlice {
   readonly logStartOffset: number
 }
 
+/** Where a log is not what was synced. */
+export interface LogDamage {
+  readonly log: string
+  readonly path: string
+  /** Byte in the file: the end of the last good batch. */
+  readonly position: number
+  /** First offset that cannot be read. */
+  readonly offset: number
+  /** Where reading can go on: the base offset of the next segment, if there is one. */
+  readonly nextSoundOffset: number | undefined
+  readonly reason: string
+}
+
 export interface TimestampOffset {
   readonly offset: number
   readonly timestamp: number
@@ -141,6 +154,13 @@ export interface Log {
   readNow(request: ReadRequest): LogSlice | undefined
   /** The same, reading in the thread pool when the bytes are cold. */
   read(request: ReadRequest): Promise<LogSlice>
+  /**
+   * Reads the segment that holds `offset` again and verifies order and checksums, which reads do
+   * not (whoever decodes does). Answers the first place that is wrong; in a sealed segment it is
+   * noted, and reads stop there from now on. Undefined: all is sound. Takes as long as reading a
+   * segment.
+   */
+  verify(offset: number, signal?: AbortSignal): Promise<LogDamage | undefined>
   /** First record with a timestamp >= `timestampMs` (the batch's first when records are opaque). */
   offsetForTimestamp(timestampMs: number, maxOffset?: number): Promise<TimestampOffset | undefined>
   /** First record that has the largest timestamp of the log. */

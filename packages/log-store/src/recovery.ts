@@ -3,15 +3,20 @@ import { tryDescribe } from './batch-format.js'
 import type { EpochIndex } from './epoch-index.js'
 import { StoreError } from './errors.js'
 import { segmentFileName, segmentSuffixes } from './file-names.js'
-import { readRange, syncFile, writeFully } from './fs/file-system.js'
+import { readRange, syncFile } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
-import type { Segment } from './segment.js'
-import { corruptSegment } from './segment-repair.js'
-import { IndexBuilder, scanBatches, type ScanResult } from './segment-scan.js'
+import { damageError, describeDamage, reportDamage, writeQuarantine } from './quarantine.js'
+import { recoverSegment } from './recovery-scan.js'
+import { SegmentList } from './segment-list.js'
+import type { ScanResult } from './segment-scan.js'
+import { wrongEnd } from './segment-verify.js'
+import type { Segment, SegmentDamage } from './segment.js'
+import { copyAside, setAsidePath } from './set-aside.js'
 
 // The only place that changes data files after an unclean stop. Rules, in RECOVERY.md at length:
-// below the recovery point everything was synced, so a bad batch there is bit rot and an error;
-// from there on a bad batch is the torn end of the last writes, and the log ends before it.
+// below the recovery point everything was synced, so a bad batch there is bit rot: noted where
+// later segments tell how the log goes on, else an error. From there on a bad batch is the torn end
+// of the last writes, and the log ends before it.
 
 export interface RecoveryRequest {
   readonly name: string
@@ -20,8 +25,10 @@ export interface RecoveryRequest {
   readonly segments: readonly Segment[]
   /** All below was on the medium. */
   readonly recoveryPoint: number
-  /** Where to begin scanning: the recovery point, or lower when epochs are to be found again. */
-  readonly scanFrom: number
+  /** The epochs of what lies below the recovery point are known; else all is read. */
+  readonly epochsKnown: boolean
+  /** Offsets may be missing between batches below this. */
+  readonly gapsBelow: number
   readonly indexIntervalBytes: number
   /** Receives the epochs of the scanned batches. */
   readonly epochs: EpochIndex
@@ -39,199 +46,231 @@ export interface RecoveryResult {
 const salvageWindowBytes = 4 * 1024 ** 2
 
 /** Throws KFK_STORE_CORRUPT naming file and position when synced data is damaged or missing. */
-export async function recoverLog(host: LogHost, request: RecoveryRequest): Promise<RecoveryResult> {
-  const { segments } = request
-  const kept: Segment[] = []
-  let scannedBytes = 0
-  let due: number | undefined
-  for (const [at, segment] of segments.entries()) {
-    const next = segments[at + 1]
-    // The last one is always looked at: where it ends is what opening needs to know.
-    if (next !== undefined && next.baseOffset <= request.scanFrom) {
-      segment.markSealed()
-      kept.push(segment)
-      continue
-    }
-    const { baseOffset } = segment
-    const offsetGaps = host.offsetGaps(request.name)
-    if (due !== undefined && (baseOffset < due || (baseOffset > due && !offsetGaps))) {
-      // The end of the segment before is missing, at a batch boundary: the log ends there.
-      const problem = `segment ${baseOffset} begins where offset ${due} was due`
-      const before = kept.at(-1)!
-      const scanned = { position: before.sizeBytes, nextOffset: due, problem }
-      if (due < request.recoveryPoint) throw corruptSegment(before, scanned)
-      const cutBytes = await cut(host, {
-        request,
-        scanned,
-        segment: before,
-        later: segments.slice(at),
-      })
-      return { segments: kept, logEndOffset: due, scannedBytes, cutBytes }
-    }
-    const scanned = await scan(host, segment, { request, offsetGaps, sealed: next !== undefined })
-    scannedBytes += segment.sizeBytes
-    kept.push(segment)
-    due = scanned.nextOffset
-    if (scanned.problem === undefined) {
-      await settle(host, segment)
-      continue
-    }
-    if (due < request.recoveryPoint) throw corruptSegment(segment, scanned)
-    const cutBytes = await cut(host, { request, scanned, segment, later: segments.slice(at + 1) })
-    return { segments: kept, logEndOffset: due, scannedBytes, cutBytes }
-  }
-  const last = segments.at(-1)!
-  const logEndOffset = due ?? last.baseOffset
-  if (logEndOffset < request.recoveryPoint) {
-    const problem = `log ends at offset ${logEndOffset}, but ${request.recoveryPoint} had been synced`
-    throw corruptSegment(last, { position: last.sizeBytes, problem })
-  }
-  return { segments: kept, logEndOffset, scannedBytes, cutBytes: 0 }
+export function recoverLog(host: LogHost, request: RecoveryRequest): Promise<RecoveryResult> {
+  return new Recovery(host, request).run()
 }
 
-async function scan(
-  host: LogHost,
-  segment: Segment,
-  options: { request: RecoveryRequest; offsetGaps: boolean; sealed: boolean },
-): Promise<ScanResult> {
-  const { request, offsetGaps, sealed } = options
-  const builder = new IndexBuilder(segment.baseOffset, request.indexIntervalBytes)
-  const handle = host.files.pin(segment.data)
-  let result: ScanResult
-  try {
-    result = await scanBatches({
-      format: host.format,
-      handle,
-      from: 0,
-      to: segment.sizeBytes,
-      expectedOffset: segment.baseOffset,
-      offsetGaps,
-      verify: true,
-      onBatch(batch, position) {
-        request.epochs.assign(batch.leaderEpoch, batch.baseOffset)
-        return builder.add(batch, position)
+class Recovery {
+  readonly #host: LogHost
+  readonly #request: RecoveryRequest
+  readonly #kept: Segment[] = []
+  #scannedBytes = 0
+  /** Offset at which the next segment has to begin; undefined when that is not known. */
+  #due: number | undefined
+
+  constructor(host: LogHost, request: RecoveryRequest) {
+    this.#host = host
+    this.#request = request
+  }
+
+  async run(): Promise<RecoveryResult> {
+    const { segments, recoveryPoint, epochsKnown } = this.#request
+    for (const [at, segment] of segments.entries()) {
+      const next = segments[at + 1]
+      const synced = next !== undefined && next.baseOffset <= recoveryPoint
+      // The last one is always looked at: where it ends is what opening needs to know.
+      if (synced && epochsKnown) {
+        segment.markSealed()
+        this.#kept.push(segment)
+        continue
+      }
+      const apart = wrongEnd(this.#due ?? segment.baseOffset, segment.baseOffset, this.#gapsBelow)
+      if (apart !== undefined) return this.#endBefore(at, apart)
+      const scanned = await this.#scan(segment, next !== undefined)
+      this.#kept.push(segment)
+      const end = wrongEnd(scanned.nextOffset, next?.baseOffset, this.#gapsBelow)
+      const problem = scanned.problem ?? (synced ? end : undefined)
+      if (problem === undefined) {
+        await this.#settle(segment)
+      } else if (synced) {
+        await this.#quarantine(segment, { ...scanned, problem })
+      } else return this.#endWithin(segment, scanned, segments.slice(at + 1))
+    }
+    const last = segments.at(-1)!
+    const logEndOffset = this.#due ?? last.baseOffset
+    if (logEndOffset < recoveryPoint) {
+      const problem = `log ends at offset ${logEndOffset}, but ${recoveryPoint} had been synced`
+      const position = last.sizeBytes
+      throw await this.#refuse(last, { position, nextOffset: logEndOffset, problem })
+    }
+    return this.#result(logEndOffset, 0)
+  }
+
+  get #gapsBelow(): number {
+    return this.#request.gapsBelow
+  }
+
+  #result(logEndOffset: number, cutBytes: number): RecoveryResult {
+    return { segments: this.#kept, logEndOffset, scannedBytes: this.#scannedBytes, cutBytes }
+  }
+
+  async #scan(segment: Segment, sealed: boolean): Promise<ScanResult> {
+    const { epochs, epochsKnown, indexIntervalBytes, recoveryPoint } = this.#request
+    const scanned = await recoverSegment(this.#host, segment, {
+      recoveryPoint,
+      resume: epochsKnown,
+      gapsBelow: this.#gapsBelow,
+      indexIntervalBytes,
+      epochs,
+      sealed,
+    })
+    this.#scannedBytes += scanned.scannedBytes
+    this.#due = scanned.nextOffset
+    return scanned
+  }
+
+  /** Makes what the scan found durable: the process may have died before its sync. */
+  async #settle(segment: Segment): Promise<void> {
+    const { files } = this.#host
+    const handle = files.pin(segment.data)
+    try {
+      await syncFile(handle)
+    } finally {
+      files.unpin(segment.data)
+    }
+    if (segment.sealed) await segment.persistIndexes()
+  }
+
+  /** The segment before the one at `at` does not reach up to it. */
+  async #endBefore(at: number, problem: string): Promise<RecoveryResult> {
+    const { segments } = this.#request
+    const before = this.#kept.at(-1)!
+    const scanned = { position: before.sizeBytes, nextOffset: this.#due!, problem }
+    return this.#endWithin(before, scanned, segments.slice(at))
+  }
+
+  /** Where the torn tail begins, unless that had been synced. */
+  async #endWithin(
+    segment: Segment,
+    scanned: ScanResult,
+    later: readonly Segment[],
+  ): Promise<RecoveryResult> {
+    if (scanned.nextOffset < this.#request.recoveryPoint) throw await this.#refuse(segment, scanned)
+    const cutBytes = await this.#cut(segment, scanned, later)
+    return this.#result(scanned.nextOffset, cutBytes)
+  }
+
+  /** Bit rot in a segment that lies wholly below the recovery point: the log is open without it. */
+  async #quarantine(segment: Segment, scanned: ScanResult): Promise<void> {
+    segment.markSealed()
+    segment.forgetIndexes()
+    // Where the next one begins is all there is to go on with.
+    this.#due = undefined
+    if (segment.damage !== undefined) return
+    segment.damage = damageOf(this.#host, segment, scanned)
+    const { name, segments } = this.#request
+    reportDamage(this.#host, { name, segments: SegmentList.of(segments) }, segment)
+    await this.#note(segments.flatMap(({ damage }) => damage ?? []))
+  }
+
+  /** The error of a log that cannot be opened: what lies behind the damage cannot be told apart. */
+  async #refuse(segment: Segment, scanned: ScanResult): Promise<StoreError> {
+    const { name, segments } = this.#request
+    const found = damageOf(this.#host, segment, scanned)
+    await this.#note([...segments.flatMap(({ damage }) => damage ?? []), found])
+    const list = SegmentList.of(segments)
+    return damageError(describeDamage({ name, segments: list }, segment, found))
+  }
+
+  async #note(places: readonly SegmentDamage[]): Promise<void> {
+    const { path } = this.#request
+    try {
+      await writeQuarantine(this.#host.fileSystem, path, places)
+    } catch (error) {
+      // The damage is found again at the next opening; what counts is not to hide it now.
+      const message = `cannot write what is damaged in ${path}`
+      this.#host.report({ kind: 'background-failure', message, details: { path, error } })
+    }
+  }
+
+  async #cut(segment: Segment, scanned: ScanResult, later: readonly Segment[]): Promise<number> {
+    const { fileSystem, files } = this.#host
+    const { position, nextOffset, problem } = scanned
+    const lostBytes = segment.sizeBytes - position
+    const whole = later.filter((other) => other.sizeBytes > 0)
+    // Not the torn end of the last write alone: whole batches lie behind the damage. They cannot be
+    // part of the log any more, but they are kept for whoever wants to look.
+    const suspicious = whole.length > 0 || (await this.#hasSurvivor(segment, scanned))
+    if (suspicious && lostBytes > 0) await this.#setAside(segment, position)
+    for (const other of [...later].reverse()) await this.#drop(other)
+    files.use(segment.data).truncateSync(position)
+    segment.noteCut(position)
+    await this.#settle(segment)
+    await fileSystem.syncDirectory(this.#request.path)
+    const cutBytes = lostBytes + whole.reduce((sum, other) => sum + other.sizeBytes, 0)
+    this.#host.report({
+      kind: suspicious ? 'quarantined' : 'tail-cut',
+      message: `cut ${cutBytes} bytes from ${segment.path} at byte ${position}: ${problem}`,
+      details: {
+        log: this.#request.name,
+        path: segment.path,
+        position,
+        offset: nextOffset,
+        reason: problem,
+        cutBytes,
+        laterSegments: later.length,
+        quarantined: suspicious,
       },
     })
-  } finally {
-    host.files.unpin(segment.data)
+    return cutBytes
   }
-  if (sealed && result.problem === undefined) segment.markSealed()
-  builder.install(segment, segment.sealed)
-  return result
-}
 
-/** Makes what the scan found durable: the process may have died before its sync. */
-async function settle(host: LogHost, segment: Segment): Promise<void> {
-  const handle = host.files.pin(segment.data)
-  try {
-    await syncFile(handle)
-  } finally {
-    host.files.unpin(segment.data)
-  }
-  if (segment.sealed) await segment.persistIndexes()
-}
-
-async function cut(
-  host: LogHost,
-  damage: {
-    request: RecoveryRequest
-    scanned: ScanResult
-    segment: Segment
-    later: readonly Segment[]
-  },
-): Promise<number> {
-  const { request, scanned, segment, later } = damage
-  const lostBytes = segment.sizeBytes - scanned.position
-  const survivor = await findSurvivor(host, segment, scanned)
-  const whole = later.filter((other) => other.sizeBytes > 0)
-  // Not the torn end of the last write alone: whole batches lie behind the damage. They cannot be
-  // part of the log any more, but they are kept for whoever wants to look.
-  const suspicious = survivor || whole.length > 0
-  if (suspicious && lostBytes > 0) await quarantineBytes(host, segment, scanned.position)
-  for (const other of [...later].reverse()) await dropSegment(host, other)
-  const handle = host.files.use(segment.data)
-  handle.truncateSync(scanned.position)
-  segment.noteCut(scanned.position)
-  await settle(host, segment)
-  await host.fileSystem.syncDirectory(request.path)
-  const cutBytes = lostBytes + whole.reduce((sum, other) => sum + other.sizeBytes, 0)
-  host.report({
-    kind: suspicious ? 'quarantined' : 'tail-cut',
-    message: `cut ${cutBytes} bytes from ${segment.path} at byte ${scanned.position}: ${scanned.problem}`,
-    details: {
-      log: request.name,
-      path: segment.path,
-      position: scanned.position,
-      offset: scanned.nextOffset,
-      reason: scanned.problem,
-      cutBytes,
-      laterSegments: later.length,
-      quarantined: suspicious,
-    },
-  })
-  return cutBytes
-}
-
-/** Whether a whole, valid, later batch lies behind the bad one. */
-async function findSurvivor(
-  host: LogHost,
-  segment: Segment,
-  scanned: ScanResult,
-): Promise<boolean> {
-  const { format } = host
-  const handle = host.files.pin(segment.data)
-  try {
-    const length = Math.min(salvageWindowBytes, segment.sizeBytes - scanned.position)
-    const bytes = await readRange(handle, scanned.position, length)
-    for (let at = 1; at + format.headerBytes <= bytes.length; at++) {
-      const size = format.sizeOf(bytes, at)
-      if (size <= 0 || at + size > bytes.length) continue
-      if (format.check(bytes, at) !== undefined) continue
-      const batch = tryDescribe(format, bytes, at)
-      if (batch !== undefined && batch.baseOffset >= scanned.nextOffset) return true
+  /** Whether a whole, valid, later batch lies behind the bad one. */
+  async #hasSurvivor(segment: Segment, scanned: ScanResult): Promise<boolean> {
+    const { format, files } = this.#host
+    const handle = files.pin(segment.data)
+    try {
+      const length = Math.min(salvageWindowBytes, segment.sizeBytes - scanned.position)
+      const bytes = await readRange(handle, scanned.position, length)
+      for (let at = 1; at + format.headerBytes <= bytes.length; at++) {
+        const size = format.sizeOf(bytes, at)
+        if (size <= 0 || at + size > bytes.length) continue
+        if (format.check(bytes, at) !== undefined) continue
+        const batch = tryDescribe(format, bytes, at)
+        if (batch !== undefined && batch.baseOffset >= scanned.nextOffset) return true
+      }
+      return false
+    } finally {
+      files.unpin(segment.data)
     }
-    return false
-  } finally {
-    host.files.unpin(segment.data)
   }
-}
 
-function quarantinePath(segment: Segment, position: number): string {
-  const name = segmentFileName(segment.baseOffset, segmentSuffixes.log)
-  return join(segment.directory, `kfk.quarantine.${position}.${name}`)
-}
-
-async function quarantineBytes(host: LogHost, segment: Segment, position: number): Promise<void> {
-  const handle = host.files.pin(segment.data)
-  const copy = host.fileSystem.open(quarantinePath(segment, position), 'write')
-  try {
-    for (let at = position; at < segment.sizeBytes;) {
-      const bytes = await readRange(handle, at, Math.min(1024 ** 2, segment.sizeBytes - at))
-      if (bytes.length === 0) break
-      writeFully(copy, [bytes], at - position)
-      at += bytes.length
+  async #setAside(segment: Segment, position: number): Promise<void> {
+    const { fileSystem, files } = this.#host
+    const { baseOffset, directory } = segment
+    const target = setAsidePath(directory, { baseOffset, position })
+    const handle = files.pin(segment.data)
+    try {
+      await copyAside(fileSystem, handle, { from: position, to: segment.sizeBytes, target })
+      // Before the bytes go from where they are.
+      await fileSystem.syncDirectory(directory)
+    } finally {
+      files.unpin(segment.data)
     }
-    await syncFile(copy)
-  } finally {
-    copy.close()
-    host.files.unpin(segment.data)
+  }
+
+  /** A segment behind the damage: kept aside when it holds anything. */
+  async #drop(segment: Segment): Promise<void> {
+    const { fileSystem, files } = this.#host
+    const { baseOffset, directory, path } = segment
+    const holdsData = segment.sizeBytes > 0
+    files.close(segment.data)
+    const aside = setAsidePath(directory, { baseOffset, position: 0 })
+    if (holdsData) await fileSystem.rename(path, aside)
+    else await fileSystem.remove(path)
+    for (const suffix of Object.values(segmentSuffixes)) {
+      if (suffix === segmentSuffixes.log) continue
+      await fileSystem.remove(join(directory, segmentFileName(baseOffset, suffix)))
+    }
   }
 }
 
-/** A segment behind the damage: kept aside when it holds anything. */
-async function dropSegment(host: LogHost, segment: Segment): Promise<void> {
-  const { fileSystem, files } = host
-  const holdsData = segment.sizeBytes > 0
-  files.close(segment.data)
-  if (holdsData) await fileSystem.rename(segment.path, quarantinePath(segment, 0))
-  else await fileSystem.remove(segment.path)
-  for (const suffix of Object.values(segmentSuffixes)) {
-    if (suffix === segmentSuffixes.log) continue
-    await fileSystem.remove(join(segment.directory, segmentFileName(segment.baseOffset, suffix)))
+function damageOf(host: LogHost, segment: Segment, scanned: ScanResult): SegmentDamage {
+  return {
+    baseOffset: segment.baseOffset,
+    position: scanned.position,
+    offset: scanned.nextOffset,
+    reason: scanned.problem ?? 'cannot be read',
+    foundMs: host.clock.now(),
   }
-}
-
-/** The error of a log whose directory holds something that recovery must not decide. */
-export function refuseLeftover(path: string, reason: string): StoreError {
-  return new StoreError('KFK_STORE_CORRUPT', `${path}: ${reason}`, { details: { path, reason } })
 }

@@ -1,5 +1,6 @@
 import { StoreError } from './errors.js'
 import type { LogHost } from './log-host.js'
+import { gapsEverywhere } from './offset-gaps.js'
 import type { LargestTimestamp, Segment } from './segment.js'
 import { IndexBuilder, scanBatches } from './segment-scan.js'
 
@@ -29,15 +30,15 @@ export async function rebuildIndexes(
   try {
     let position = 0
     let expectedOffset = segment.baseOffset
-    while (position < segment.sizeBytes) {
+    while (position < segment.readableBytes) {
       const scanned = await scanBatches({
         format: host.format,
         handle,
         from: position,
-        to: segment.sizeBytes,
+        to: segment.readableBytes,
         expectedOffset,
         // Whether a gap is damage is for recovery to say; an index can be built over it.
-        offsetGaps: true,
+        gapsBelow: gapsEverywhere,
         verify: false,
         onBatch: (batch, at) => builder.add(batch, at),
       })
@@ -54,7 +55,8 @@ export async function rebuildIndexes(
     message: `rebuilt the indexes of ${segment.path}: ${options.reason}`,
     details: { path: segment.path, reason: options.reason },
   })
-  if (segment.sealed) await segment.persistIndexes()
+  // Beyond damage the old files may still tell repair where batches begin.
+  if (segment.sealed && segment.damage === undefined) await segment.persistIndexes()
   return builder.largest ?? { timestamp: -1, offset: segment.baseOffset }
 }
 
@@ -99,13 +101,15 @@ export async function locateOffset(
   wanted: { offset: number; reads: { indexed(segment: Segment): Promise<void> } },
 ): Promise<{ position: number; offset: number }> {
   await wanted.reads.indexed(segment)
-  const state = { position: segment.sizeBytes, offset: wanted.offset }
+  const state = { position: segment.readableBytes, offset: wanted.offset, found: false }
   await walk(host, segment, segment.floorPosition(wanted.offset).position, (batch, position) => {
     if (batch.lastOffset < wanted.offset) return true
     state.position = position
     state.offset = batch.baseOffset
+    state.found = true
     return false
   })
+  if (!state.found && segment.damage !== undefined) throw corruptSegment(segment, segment.damage)
   return state
 }
 
@@ -122,10 +126,10 @@ export async function walk(
       format: host.format,
       handle,
       from: position,
-      to: segment.sizeBytes,
+      to: segment.readableBytes,
       expectedOffset: segment.baseOffset,
       // The first batch of the walk need not be the segment's first.
-      offsetGaps: true,
+      gapsBelow: gapsEverywhere,
       verify: false,
       onBatch,
     })
@@ -137,12 +141,12 @@ export async function walk(
 
 export function corruptSegment(
   segment: Segment,
-  found: { position: number; problem?: string },
+  found: { position: number; nextOffset?: number; problem?: string; reason?: string },
 ): StoreError {
   const { path } = segment
-  return new StoreError(
-    'KFK_STORE_CORRUPT',
-    `${path} at byte ${found.position}: ${found.problem ?? 'cannot be read'}`,
-    { details: { path, position: found.position, reason: found.problem } },
-  )
+  const { position, nextOffset: offset } = found
+  const reason = found.problem ?? found.reason ?? 'cannot be read'
+  return new StoreError('KFK_STORE_CORRUPT', `${path} at byte ${position}: ${reason}`, {
+    details: { path, position, reason, ...(offset !== undefined && { offset }) },
+  })
 }

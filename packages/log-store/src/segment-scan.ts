@@ -5,7 +5,7 @@ import type { LargestTimestamp, Segment, SegmentIndexes } from './segment.js'
 import { TimeIndex } from './time-index.js'
 
 /** Read in pieces of this size: large enough that the disk, not the call, sets the pace. */
-const pieceBytes = 1024 ** 2
+const defaultPieceBytes = 1024 ** 2
 
 export interface ScanRequest {
   readonly format: BatchFormat
@@ -16,12 +16,16 @@ export interface ScanRequest {
   readonly to: number
   /** Batches must not begin below this offset. */
   readonly expectedOffset: number
-  /** Offsets may be missing between batches (compaction); else a gap is a problem. */
-  readonly offsetGaps: boolean
+  /** Offsets below this may be missing between batches (compaction); another gap is a problem. */
+  readonly gapsBelow: number
   /** Verify checksums as well; else only headers and order. */
   readonly verify: boolean
   /** Sees each good batch; false ends the scan before it. */
   readonly onBatch?: (batch: BatchSummary, position: number) => boolean
+  /** Called after each piece that was read; the next one waits for it. What it throws ends all. */
+  readonly onPiece?: (bytes: number) => Promise<void> | undefined
+  /** Read so much at once; default 1 MiB. */
+  readonly pieceBytes?: number | undefined
 }
 
 export interface ScanResult {
@@ -38,11 +42,14 @@ export interface ScanResult {
 export async function scanBatches(request: ScanRequest): Promise<ScanResult> {
   const { format, to } = request
   let position = request.from
+  const pieceBytes = request.pieceBytes ?? defaultPieceBytes
   let wantedBytes = pieceBytes
   const walk = new BatchWalk(request)
   while (position < to) {
     const length = Math.min(Math.max(wantedBytes, format.headerBytes), to - position)
     const bytes = await readRange(request.handle, position, length)
+    const wait = request.onPiece?.(bytes.length)
+    if (wait !== undefined) await wait
     const walked = walk.over(bytes, position)
     position += walked.bytes
     let { problem } = walked
@@ -97,7 +104,7 @@ class BatchWalk {
   #judge(batch: BatchSummary): string | undefined {
     const due = this.nextOffset
     const { baseOffset, lastOffset, leaderEpoch } = batch
-    if (baseOffset < due || (baseOffset > due && !this.#request.offsetGaps)) {
+    if (baseOffset < due || (baseOffset > due && baseOffset > this.#request.gapsBelow)) {
       return `offset ${baseOffset} where ${due} was due`
     }
     if (lastOffset < baseOffset) return 'last offset below the first'
@@ -111,20 +118,35 @@ class BatchWalk {
 
 /** Builds both indexes from batches as an append would, by Kafka's rule. */
 export class IndexBuilder {
-  readonly indexes: SegmentIndexes = { offsets: new OffsetIndex(), times: new TimeIndex() }
+  readonly indexes: SegmentIndexes
   largest: LargestTimestamp | undefined
   firstTimestamp: number | undefined
   bytesSinceEntry = 0
   readonly #baseOffset: number
   readonly #indexIntervalBytes: number
+  readonly #resumed: boolean
 
-  constructor(baseOffset: number, indexIntervalBytes: number) {
+  /** `known`: what is indexed already; the first batch is then told by `noteOnly`. */
+  constructor(
+    baseOffset: number,
+    indexIntervalBytes: number,
+    known?: { readonly indexes: SegmentIndexes; readonly largest: LargestTimestamp },
+  ) {
     this.#baseOffset = baseOffset
     this.#indexIntervalBytes = indexIntervalBytes
+    this.indexes = known?.indexes ?? { offsets: new OffsetIndex(), times: new TimeIndex() }
+    if (known !== undefined && known.largest.timestamp >= 0) this.largest = known.largest
+    this.#resumed = known !== undefined
+  }
+
+  /** A batch that has its entry. */
+  noteOnly(batch: BatchSummary): true {
+    this.bytesSinceEntry = batch.sizeInBytes
+    return true
   }
 
   add(batch: BatchSummary, position: number): true {
-    this.firstTimestamp ??= batch.maxTimestamp
+    if (!this.#resumed) this.firstTimestamp ??= batch.maxTimestamp
     if (batch.maxTimestamp > (this.largest?.timestamp ?? -1)) {
       this.largest = { timestamp: batch.maxTimestamp, offset: batch.lastOffset }
     }

@@ -32,6 +32,18 @@ export interface SealedFacts {
   readonly largest: LargestTimestamp | undefined
 }
 
+/** A place in a sealed segment from which on its bytes are not what was synced. */
+export interface SegmentDamage {
+  readonly baseOffset: number
+  /** End of the last good batch before it. */
+  readonly position: number
+  /** Offset that was due there. */
+  readonly offset: number
+  readonly reason: string
+  /** Wall clock. */
+  readonly foundMs: number
+}
+
 /** int32: what index entries can express. */
 export const maxRelativeOffset = 2 ** 31 - 1
 
@@ -54,6 +66,8 @@ export class Segment {
   #firstTimestamp: number | undefined
   /** Wall clock at creation, for rolling by time while there is no timestamp. */
   readonly createdMs: number
+  /** Reads serve nothing from there on. */
+  damage: SegmentDamage | undefined
   /** No more appends: the next segment has begun. */
   #sealed = false
   /** Part of the file that is likely in the page cache because this process touched it. */
@@ -121,6 +135,11 @@ export class Segment {
   get sizeBytes(): number {
     this.#sizeBytes ??= this.#files.use(this.data).size()
     return this.#sizeBytes
+  }
+
+  /** Bytes before the damage, if there is any. */
+  get readableBytes(): number {
+    return this.damage === undefined ? this.sizeBytes : this.damage.position
   }
 
   get indexesLoaded(): boolean {
@@ -264,6 +283,12 @@ export class Segment {
     return true
   }
 
+  /** What is in memory turned out wrong. */
+  forgetIndexes(): void {
+    this.#indexes = undefined
+    this.indexesDirty = false
+  }
+
   setIndexes(indexes: SegmentIndexes, bytesSinceIndexEntry: number): void {
     this.#indexes = indexes
     this.#bytesSinceIndexEntry = bytesSinceIndexEntry
@@ -310,6 +335,7 @@ export class Segment {
     this.#bytesSinceIndexEntry = 0
     this.indexesDirty = true
     if (position === 0) this.#firstTimestamp = undefined
+    if (position <= (this.damage?.position ?? 0)) this.damage = undefined
   }
 
   #noteTimestamp(batch: BatchSummary): void {

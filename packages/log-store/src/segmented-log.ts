@@ -13,14 +13,18 @@ import { LogStructure, type StructuredLog } from './log-structure.js'
 import type {
   AppendInfo,
   Log,
+  LogDamage,
   LogSlice,
   LogStats,
   ReadRequest,
   Rollback,
   TimestampOffset,
 } from './log.js'
+import { gapsEverywhere, type OffsetGaps } from './offset-gaps.js'
 import { resolveLogOptions, type LogOptions } from './options.js'
+import { Quarantine } from './quarantine.js'
 import { closeSegments } from './segment-files.js'
+import type { Segment } from './segment.js'
 import type { SegmentList } from './segment-list.js'
 import { TimestampSearch } from './timestamp-search.js'
 
@@ -36,6 +40,9 @@ export interface LogState {
   readonly epochs: EpochIndex
   /** The epoch checkpoint says the same as `epochs`. */
   readonly epochsSaved: boolean
+  readonly offsetGaps: OffsetGaps
+  /** Segments with a place that cannot be read. */
+  readonly damaged?: readonly Segment[]
 }
 
 /** The log over segments: order, offsets, roll, truncation. Durability is in `LogFlush`. */
@@ -49,6 +56,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   writtenOffset: number
   truncations = 0
   readonly epochs: EpochIndex
+  readonly offsetGaps: OffsetGaps
   readonly #host: LogHost
   readonly #appends: AppendPath
   readonly #acknowledgements: Acknowledgements
@@ -62,6 +70,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   refusal: StoreError | undefined
   #closed = false
   readonly #epochFile: EpochFile
+  #quarantine: Quarantine | undefined
 
   constructor(host: LogHost, state: LogState) {
     this.#host = host
@@ -73,6 +82,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.logEndOffset = state.logEndOffset
     this.writtenOffset = state.logEndOffset
     this.epochs = state.epochs
+    this.offsetGaps = state.offsetGaps
     this.#epochFile = new EpochFile(host.fileSystem, state.path, {
       epochs: state.epochs,
       current: state.epochsSaved,
@@ -88,6 +98,9 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
       tail: this.#tail,
       reads: this.#reads,
     })
+    if (state.damaged !== undefined && state.damaged.length > 0) {
+      this.#quarantine = new Quarantine(host, this, state.damaged)
+    }
     this.#appends = new AppendPath(host, this, {
       flush: this.#flush,
       acknowledgements: this.#acknowledgements,
@@ -114,6 +127,15 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   get indexIntervalBytes(): number {
     return this.options.indexIntervalBytes
+  }
+
+  /** Offsets below it may be missing between batches. */
+  get gapsBelow(): number {
+    return this.options.cleanupPolicy === 'delete' ? this.offsetGaps.bound : gapsEverywhere
+  }
+
+  get quarantine(): Quarantine {
+    return (this.#quarantine ??= new Quarantine(this.#host, this))
   }
 
   get needsSync(): boolean {
@@ -166,6 +188,11 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   async read(request: ReadRequest): Promise<LogSlice> {
     this.#requireOpen()
     return this.#reads.read(request)
+  }
+
+  async verify(offset: number, signal?: AbortSignal): Promise<LogDamage | undefined> {
+    this.#requireOpen()
+    return this.quarantine.verify(offset, signal)
   }
 
   async offsetForTimestamp(
