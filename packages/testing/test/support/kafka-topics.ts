@@ -15,6 +15,8 @@ export interface KafkaTopic {
   readonly config: Config
   /** Producers one after another. */
   readonly work: readonly Work[]
+  /** DeleteRecords up to here, at the end. */
+  readonly deleteBefore?: number
 }
 
 /** A record as all readers tell it: bytes shortened to what tells them apart. */
@@ -27,6 +29,12 @@ export interface ComparedRecord {
 }
 
 export const startTimestamp = 1_700_000_000_000
+
+/** Timestamps to find: spread over what is sent, before and after it; -2: earliest, -3: largest. */
+export const askedTimes = [
+  ...[-2, -3, 0, 1, 2, 9e12],
+  ...Array.from({ length: 40 }, (_, n) => startTimestamp - 10_500 + n * 10_007),
+]
 
 export const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
@@ -41,6 +49,13 @@ const segments: Config = {
   'segment.ms': '60000',
   'index.interval.bytes': '200',
   'retention.ms': '-1',
+}
+
+/** Segments end when the time index, of 12 bytes an entry, is full. */
+const smallIndexes: Config = {
+  'segment.ms': '9000000000000',
+  'segment.index.bytes': '100',
+  'index.interval.bytes': '300',
 }
 
 /** Markers have the time of the broker's clock, by which segments would roll as it pleases. */
@@ -69,10 +84,8 @@ export function compared(record: {
 const bytesOf = (text: string | null): Uint8Array | null =>
   text === null ? null : Buffer.from(text, 'base64')
 
-export function comparedJava(
-  record: Omit<JavaRecord, 'headers'> & Partial<JavaRecord>,
-): ComparedRecord {
-  const { headers = [], key, value } = record
+export function comparedJava(record: JavaRecord): ComparedRecord {
+  const { headers, key, value } = record
   return compared({
     ...record,
     key: bytesOf(key),
@@ -97,8 +110,7 @@ function plainSteps(topic: string, batches: number, seed = 7): JavaStep[] {
   return steps
 }
 
-function codecTopic(codec: string, batches: number): KafkaTopic {
-  const name = `codec-${codec}`
+function plain(name: string, batches: number, codec = 'none'): KafkaTopic {
   const producer = { ...onlyOnFlush, 'compression.type': codec }
   return { name, config: segments, work: [{ steps: plainSteps(name, batches), producer }] }
 }
@@ -247,13 +259,33 @@ export function kafkaTopics(size: 'small' | 'full'): KafkaTopic[] {
     work: transactionalWork('compacted-transactions', size === 'small' ? 6 : 14),
   }
   return [
-    ...codecs.map((codec) => codecTopic(codec, batches)),
-    unusualTopic(size === 'small' ? 3000 : 900_000),
+    ...codecs.map((codec) => plain(`codec-${codec}`, batches, codec)),
+    { ...plain('trimmed', batches), deleteBefore: 41 },
+    { ...plain('by-size', batches), config: { ...segments, ...smallSegments } },
+    { ...plain('by-index', batches), config: { ...segments, ...smallIndexes } },
+    unusualTopic(size === 'small' ? 1500 : 900_000),
     appendTimeTopic(),
     compactedTopic(batches),
     transactions,
     compactedTransactions,
   ]
+}
+
+/** The records of a topic that was filled by its work alone; timestamps are those of the producer. */
+export function sentRecords(topic: KafkaTopic): ComparedRecord[] {
+  const records: ComparedRecord[] = []
+  const { deleteBefore = 0 } = topic
+  let offset = 0
+  for (const step of topic.work.flatMap(({ steps }) => steps)) {
+    if (typeof step !== 'string') {
+      const { key, value, headers = [], timestamp = -1 } = step
+      records.push(comparedJava({ topic: topic.name, offset, timestamp, key, value, headers }))
+      offset++
+    }
+    // A marker takes an offset as well.
+    if (step === 'commit' || step === 'abort') offset++
+  }
+  return records.filter((record) => record.offset >= deleteBefore)
 }
 
 /** Creates and fills the topics; answers what was acknowledged, per topic, in order of offsets. */
@@ -263,10 +295,14 @@ export async function fillTopics(
 ): Promise<Map<string, ComparedRecord[]>> {
   await client.createTopics(Object.fromEntries(topics.map(({ name, config }) => [name, config])))
   const filled = new Map<string, ComparedRecord[]>()
-  for (const { name, work } of topics) {
+  for (const { name, work, deleteBefore = 0 } of topics) {
     const records: ComparedRecord[] = []
     for (const each of work) records.push(...(await produceWork(client, each)))
-    filled.set(name, records)
+    if (deleteBefore > 0) await client.deleteRecords(name, deleteBefore)
+    filled.set(
+      name,
+      records.filter(({ offset }) => offset >= deleteBefore),
+    )
   }
   return filled
 }
@@ -274,7 +310,7 @@ export async function fillTopics(
 export async function produceWork(client: JavaClient, work: Work): Promise<ComparedRecord[]> {
   const places = await client.produce(work.steps, work.producer)
   const sent = work.steps.filter((step): step is RecordStep => typeof step !== 'string')
-  return sent.map((record, at) => comparedJava({ ...record, ...places[at]! }))
+  return sent.map((record, at) => comparedJava({ headers: [], ...record, ...places[at]! }))
 }
 
 /** What Kafka's cleaner must leave of `records` below `end`: the last of each key, tombstones too. */

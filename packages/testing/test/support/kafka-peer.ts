@@ -1,0 +1,29 @@
+/* A Kafka whose cleaner works at once and whose partition directories are looked at. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { eventually, type JavaKafka } from '../../src/index.js'
+
+export const kafkaConfig = {
+  'log.cleaner.backoff.ms': '100',
+  'log.cleaner.dedupe.buffer.size': '4000000',
+  'transaction.state.log.num.partitions': '2',
+  // After kill -9 it may not register again before this is over.
+  'broker.session.timeout.ms': '2000',
+  'broker.heartbeat.interval.ms': '500',
+}
+
+/** Base offset of the segment that is written to. */
+export function activeBase(dir: string): number {
+  const bases = readdirSync(dir).map((name) => Number(/^(\d{20})\.log$/.exec(name)?.[1] ?? 0))
+  return Math.max(...bases)
+}
+
+/** Waits for a cleaning of all but the active segment; answers where that one begins. */
+export async function whenCleaned(kafka: JavaKafka, topic: string): Promise<number> {
+  const file = path.join(kafka.logDir, 'cleaner-offset-checkpoint')
+  return eventually(`${topic} is cleaned`, () => {
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+    const base = activeBase(path.join(kafka.logDir, `${topic}-0`))
+    return text.includes(`${topic} 0 ${base}\n`) ? base : undefined
+  })
+}

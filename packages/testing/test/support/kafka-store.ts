@@ -1,0 +1,86 @@
+/* The store over a directory of Kafka: what is in it, as all readers tell it. */
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import {
+  openLogDirectory,
+  type Log,
+  type LogDirectory,
+  type LogOptions,
+  type StoreReport,
+} from '@kfk/log-store'
+import { batches, decodeRecords, recordBatchFormat } from '@kfk/protocol'
+import type { JavaFound } from '../../src/index.js'
+import { compared, type ComparedRecord } from './kafka-topics'
+
+/** Settings of the topics as they are called here. */
+export const storeOptions = {
+  segmentMs: 60_000,
+  indexIntervalBytes: 200,
+  retentionMs: -1,
+  maxBatchBytes: 4_000_000,
+  fileDeleteDelayMs: 0,
+}
+
+/** What {@link kafkaTopics} sets otherwise. */
+export function optionsFor(name: string): Partial<LogOptions> {
+  const never = { segmentMs: 9_000_000_000_000 }
+  if (name === 'by-index-0') return { ...never, segmentIndexBytes: 100, indexIntervalBytes: 300 }
+  return /^by-size|transactions-0$/.test(name) ? { ...never, segmentBytes: 1500 } : {}
+}
+
+export function openStore(dataDir: string, reports: StoreReport[] = []): Promise<LogDirectory> {
+  return openLogDirectory(dataDir, {
+    format: recordBatchFormat,
+    defaults: storeOptions,
+    optionsFor,
+    offsetGaps: (name) => name.startsWith('compacted'),
+    onReport: (report) => reports.push(report),
+  })
+}
+
+/** Every batch, read in slices. */
+export async function readBatches(log: Log): Promise<Uint8Array[]> {
+  const found: Uint8Array[] = []
+  for (let from = log.logStartOffset; from < log.writtenOffset;) {
+    const slice = await log.read({ from, maxBytes: 3000 })
+    if (slice.nextOffset <= from) throw new Error(`${log.name}: no way on from ${from}`)
+    for (const { bytes } of batches(slice.bytes)) found.push(Uint8Array.from(bytes))
+    from = slice.nextOffset
+  }
+  return found
+}
+
+/** Every record from the log start on but the markers. */
+export async function readRecords(log: Log): Promise<ComparedRecord[]> {
+  const records: ComparedRecord[] = []
+  for (const each of await readBatches(log)) {
+    for (const { header, bytes } of batches(each)) {
+      if (!header.isControl) records.push(...decodeRecords(bytes).map(compared))
+    }
+  }
+  return records.filter(({ offset }) => offset >= log.logStartOffset)
+}
+
+/** The store's answers where Kafka's were `found`. */
+export async function findTimes(log: Log, found: readonly JavaFound[]): Promise<JavaFound[]> {
+  const answers: JavaFound[] = []
+  for (const { asked, topic } of found) {
+    const place =
+      asked === -2
+        ? { offset: log.logStartOffset, timestamp: -1 }
+        : asked === -3
+          ? await log.maxTimestampOffset()
+          : await log.offsetForTimestamp(asked)
+    const { offset, timestamp } = place ?? { offset: -1, timestamp: -1 }
+    answers.push({ topic, asked, offset, timestamp })
+  }
+  return answers
+}
+
+/** Contents in hex by name, of the files whose names match. */
+export function filesOf(dir: string, names: RegExp): Record<string, string> {
+  const found = readdirSync(dir).filter((name) => names.test(name))
+  return Object.fromEntries(
+    found.sort().map((name) => [name, readFileSync(path.join(dir, name)).toString('hex')]),
+  )
+}
