@@ -9,6 +9,7 @@ import type { HotTail } from './hot-tail.js'
 import { Listeners } from './listeners.js'
 import type { LogFlush } from './log-flush.js'
 import type { LogHost } from './log-host.js'
+import type { LogTracking } from './log-tracking.js'
 import type { AppendInfo, Rollback } from './log.js'
 import { OffsetWaiters } from './offset-waiters.js'
 import type { OffsetGaps } from './offset-gaps.js'
@@ -27,6 +28,7 @@ export interface AppendedLog extends Writable {
   readonly offsetGaps: OffsetGaps
   /** Offsets below it may be missing between batches. */
   readonly gapsBelow: number
+  readonly tracking: LogTracking | undefined
   segments: SegmentList
   logEndOffset: number
   writtenOffset: number
@@ -69,6 +71,7 @@ export class AppendPath {
   /** Gives up what is queued: the log is closed or poisoned. */
   drop(error: StoreError): void {
     this.#queue.clear()
+    this.#log.tracking?.rollBack()
     this.#written?.fail(error)
   }
 
@@ -96,6 +99,7 @@ export class AppendPath {
     this.#makeRoom({ sizeInBytes: bytes.length, baseOffset, lastOffset, maxTimestamp })
     if (leaderEpoch === undefined) this.#noteGaps(batches)
     for (const batch of batches) log.epochs.assign(batch.leaderEpoch, batch.baseOffset)
+    log.tracking?.apply(bytes, batches)
     if (this.#queue.isEmpty) this.#host.writes.request(log)
     this.#queue.add(bytes, batches)
     log.logEndOffset = lastOffset + 1
@@ -133,6 +137,7 @@ export class AppendPath {
     const startOffset = log.writtenOffset
     queue.clear()
     segment.noteBatches(batches, position, log.options.indexIntervalBytes)
+    log.tracking?.written(segment.baseOffset)
     this.#parts.tail.append(chunks, batches, startOffset)
     log.writtenOffset = batches[batches.length - 1]!.lastOffset + 1
     this.#written?.release(log.writtenOffset)
@@ -172,6 +177,7 @@ export class AppendPath {
     log.writtenOffset = baseOffset
     old.seal()
     log.segments = log.segments.with(segment)
+    log.tracking?.rolled(old.baseOffset, segment.baseOffset)
     this.#parts.flush.noteRolled(old)
     this.#host.metrics.rolls++
     if (diagnostics.roll.hasSubscribers) {
@@ -246,6 +252,7 @@ export class AppendPath {
     this.#queue.clear()
     log.logEndOffset = log.writtenOffset
     log.epochs.truncateFromEnd(log.writtenOffset)
+    log.tracking?.rollBack()
     this.#written?.rollBack(log.writtenOffset, failure)
     this.#parts.flush.rollBack(log.writtenOffset, failure)
     this.#parts.acknowledgements.rollBack(log.writtenOffset, failure)

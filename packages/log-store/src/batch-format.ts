@@ -27,7 +27,10 @@ export interface ProducerSummary {
   readonly baseSequence: number
   readonly lastSequence: number
   readonly transactional: boolean
-  readonly control?: 'commit' | 'abort'
+  /** The batch is a transaction marker; `other`: control records of another kind, or none left. */
+  readonly control?: 'commit' | 'abort' | 'other'
+  /** With a marker: of the transaction coordinator that wrote it. */
+  readonly coordinatorEpoch?: number
 }
 
 /**
@@ -65,7 +68,10 @@ export interface BatchFormat {
     retain(bytes: Uint8Array, keep: (offset: number) => boolean): Uint8Array | null
   }
   readonly producer?: {
-    /** Undefined when the batch has no producer id. */
+    /**
+     * Undefined when the batch has no producer id. The whole batch is there. Called for each one,
+     * so those without should cost next to nothing. Must not throw on garbage.
+     */
     describe(bytes: Uint8Array, position: number): ProducerSummary | undefined
   }
 }

@@ -31,6 +31,25 @@ export function segmentFileName(baseOffset: number, suffix: string): string {
   return String(baseOffset).padStart(offsetDigits, '0') + suffix
 }
 
+/** Files of ours that go with the segment's: checksum of its index, rest of its snapshot. */
+const segmentCompanions = ['.txnindex.crc', '.snapshot-detail'] as const
+
+/** `kfk.<20 digits><suffix>`: what Kafka has no place for. */
+export function companionFileName(
+  baseOffset: number,
+  suffix: (typeof segmentCompanions)[number],
+): string {
+  return `kfk.${segmentFileName(baseOffset, suffix)}`
+}
+
+/** All names that files of a segment may have; the data file's comes first. */
+export function segmentFileNames(baseOffset: number): string[] {
+  return [
+    ...Object.values(segmentSuffixes).map((suffix) => segmentFileName(baseOffset, suffix)),
+    ...segmentCompanions.map((suffix) => companionFileName(baseOffset, suffix)),
+  ]
+}
+
 /** Undefined when `name` is not `<20 digits><suffix>` of a safe offset. */
 export function parseSegmentFileName(
   name: string,

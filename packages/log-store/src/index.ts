@@ -1,3 +1,6 @@
+export type { AbortedTransaction, LogTracker, TrackerSnapshot } from './log-tracker.js'
+export { ProducerTracker, type ProducerTrackerOptions } from './producer-tracker.js'
+export type { ProducerBatch, ProducerEntry } from './producer-snapshot.js'
 export type { BatchFormat, BatchSummary, ProducerSummary, RecordSummary } from './batch-format.js'
 export type { Clock } from './clock.js'
 export {

@@ -8,7 +8,8 @@ import type { StoreReport } from './report.js'
 /** What checkpoints say of one log. */
 export interface CheckpointedLog {
   readonly name: string
-  readonly recoveryPoint: number
+  /** At most what is on the medium: recovery after a crash begins here. */
+  readonly checkpointPoint: number
   readonly logStartOffset: number
   /** Base offset of the first segment: a log start there needs no entry. */
   readonly firstOffset: number
@@ -75,7 +76,7 @@ export class LogCheckpoints {
   async #write(logs: () => Iterable<CheckpointedLog>): Promise<void> {
     // Values first, epochs after: an epoch file may know more than the checkpoint, never less.
     for (const log of logs()) {
-      this.#recoveryPoints.set(log.name, log.recoveryPoint)
+      this.#recoveryPoints.set(log.name, log.checkpointPoint)
       if (log.logStartOffset > log.firstOffset) this.#logStarts.set(log.name, log.logStartOffset)
       else this.#logStarts.delete(log.name)
     }

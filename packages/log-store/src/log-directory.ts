@@ -2,6 +2,7 @@ import type { BatchFormat } from './batch-format.js'
 import type { Clock } from './clock.js'
 import type { FileSystem } from './fs/file-system.js'
 import type { Log } from './log.js'
+import type { LogTracker } from './log-tracker.js'
 import type { LogOptions } from './options.js'
 import type { StoreReport } from './report.js'
 import type { StoreMetricsSnapshot } from './store-metrics.js'
@@ -29,6 +30,12 @@ export interface LogDirectoryOptions {
    * counts as damage when recovery meets it. Default: none.
    */
   readonly offsetGaps?: boolean | ((name: string) => boolean)
+  /**
+   * Makes what follows the batches of a log and is kept through a restart; more than one for the
+   * same log where its past is looked at. Undefined: nothing. Default: a `ProducerTracker` when the
+   * format tells of producers.
+   */
+  readonly tracker?: (name: string) => LogTracker | undefined
   /**
    * Checkpoints are written this often while something changed; 0 leaves it to `checkpoint()`.
    * Default 60 s.

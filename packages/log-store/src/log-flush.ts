@@ -3,6 +3,7 @@ import { ioError, isOutOfHandles, type StoreError } from './errors.js'
 import type { Syncable } from './flush-scheduler.js'
 import { syncFile } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
+import type { LogTracking } from './log-tracking.js'
 import { OffsetWaiters } from './offset-waiters.js'
 import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
@@ -15,6 +16,7 @@ interface FlushedLog extends Syncable {
   readonly path: string
   readonly options: LogOptions
   readonly segments: SegmentList
+  readonly tracking: LogTracking | undefined
   readonly writtenOffset: number
   /** Moves on what may be acknowledged; answers how many had waited for it. */
   acknowledge(): number
@@ -211,7 +213,10 @@ export class LogFlush {
       this.#directoryDirty = true
       throw error
     }
-    for (const segment of sealed) await this.#persistIndexes(segment)
+    for (const segment of sealed) {
+      await this.#persistIndexes(segment)
+      await this.#log.tracking?.persist(segment.baseOffset)
+    }
     if (directoryDirty || sealed.length > 0) {
       await this.#host.fileSystem.syncDirectory(this.#log.path)
     }

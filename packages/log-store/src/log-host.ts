@@ -5,6 +5,7 @@ import type { FileCache } from './file-cache.js'
 import type { SyncScheduler, WriteScheduler } from './flush-scheduler.js'
 import type { FileSystem } from './fs/file-system.js'
 import type { TailBudget } from './hot-tail.js'
+import type { LogTracker } from './log-tracker.js'
 import type { StoreReport } from './report.js'
 import type { StoreMetrics } from './store-metrics.js'
 
@@ -20,6 +21,8 @@ export interface LogHost {
   readonly metrics: StoreMetrics
   /** Offsets may be missing between the batches of this log. */
   offsetGaps(name: string): boolean
+  /** A new tracker for the log of that name; undefined: it has none. */
+  tracker(name: string): LogTracker | undefined
   report(report: StoreReport): void
   /** The disk failed: ends appends and acknowledgements of the whole directory, for good. */
   poison(error: StoreError): void

@@ -18,6 +18,7 @@ import { readRange } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import { gapsEverywhere, OffsetGaps, readOffsetGaps } from './offset-gaps.js'
 import { loadQuarantine } from './quarantine.js'
+import { LogTracking } from './log-tracking.js'
 import type { LogOptions } from './options.js'
 import { recoverLog, type RecoveryResult } from './recovery.js'
 import { SegmentList } from './segment-list.js'
@@ -25,6 +26,7 @@ import { ensureIndexes, findLargestTimestamp, rebuildIndexes } from './segment-r
 import { scanBatches } from './segment-scan.js'
 import { Segment } from './segment.js'
 import type { LogState } from './segmented-log.js'
+import { trackerFilesAmong, type TrackerFileNames } from './tracker-files.js'
 
 export interface LoadRequest {
   readonly name: string
@@ -42,8 +44,9 @@ const concurrentStats = 64
 /** Opens one log: creates it when missing, recovers it when it was not closed cleanly. */
 export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogState> {
   const startedMs = host.clock.monotonicMs()
-  const bases = await settleFiles(host, request.path)
+  const { bases, tracked } = await settleFiles(host, request.path)
   if (bases.length === 0) return createLog(host, request)
+  const tracking = makeTracking(host, request, tracked.indexed)
   const segments = await defineSegments(host, request.path, bases)
   await loadQuarantine(host, request.path, segments)
   const gaps = await loadGaps(host, request)
@@ -55,6 +58,8 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     epochs,
     epochsKnown: saved !== undefined,
     gapsBelow: request.options.cleanupPolicy === 'delete' ? gaps.bound : gapsEverywhere,
+    tracking,
+    tracked,
   })
   const first = loaded.segments[0]!
   const logStartOffset = Math.min(
@@ -89,6 +94,7 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     epochsSaved: saved !== undefined && epochs.changes === 0,
     offsetGaps: gaps,
     damaged: loaded.segments.filter(({ damage }) => damage !== undefined),
+    tracking,
   }
 }
 
@@ -131,20 +137,34 @@ async function createLog(host: LogHost, request: LoadRequest): Promise<LogState>
     epochs: new EpochIndex(),
     epochsSaved: false,
     offsetGaps: new OffsetGaps(host.fileSystem, path, host.offsetGaps(name) ? gapsEverywhere : 0),
+    tracking: makeTracking(host, request, []),
   }
+}
+
+function makeTracking(
+  host: LogHost,
+  { name, path }: LoadRequest,
+  indexed: readonly number[],
+): LogTracking | undefined {
+  const tracker = host.tracker(name)
+  const makeTracker = () => host.tracker(name)!
+  return tracker && new LogTracking(host, { name, path, tracker, makeTracker, indexed })
 }
 
 /**
  * Removes what interrupted work left behind; answers the base offsets of the segments, in order.
  */
-async function settleFiles(host: LogHost, path: string): Promise<number[]> {
+async function settleFiles(
+  host: LogHost,
+  path: string,
+): Promise<{ bases: number[]; tracked: TrackerFileNames }> {
   const { fileSystem } = host
   let names: string[]
   try {
     names = (await fileSystem.list(path)).filter((e) => !e.isDirectory).map((e) => e.name)
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return []
-    throw error
+    if ((error as { code?: unknown }).code === 'ENOENT') names = []
+    else throw error
   }
   const removable = [deletedSuffix, cleanedSuffix, temporarySuffix]
   const bases = new Set<number>()
@@ -159,17 +179,27 @@ async function settleFiles(host: LogHost, path: string): Promise<number[]> {
       )
     }
   }
-  const indexes: string[] = [segmentSuffixes.offsetIndex, segmentSuffixes.timeIndex]
+  const indexes: string[] = [
+    segmentSuffixes.offsetIndex,
+    segmentSuffixes.timeIndex,
+    segmentSuffixes.transactionIndex,
+    `${segmentSuffixes.transactionIndex}.crc`,
+  ]
+  // Snapshots outlive segments, but not all of them: they would speak of another log.
+  if (bases.size === 0) indexes.push(segmentSuffixes.producerSnapshot)
+  const removed = new Set<string>()
   for (const name of names) {
-    const parsed = parseSegmentFileName(name)
+    const parsed = parseSegmentFileName(name.replace(/^kfk\./, ''))
     const orphan =
       parsed !== undefined && indexes.includes(parsed.suffix) && !bases.has(parsed.baseOffset)
     if (!orphan && !removable.some((suffix) => name.endsWith(suffix))) continue
     await fileSystem.remove(join(path, name))
+    removed.add(name)
     const message = `removed ${join(path, name)}, left by interrupted work`
     host.report({ kind: 'leftover-removed', message, details: { path: join(path, name) } })
   }
-  return [...bases].sort((a, b) => a - b)
+  const tracked = trackerFilesAmong(names.filter((name) => !removed.has(name)))
+  return { bases: [...bases].sort((a, b) => a - b), tracked }
 }
 
 /** Undefined when missing or unreadable: then the batches have to tell. */
@@ -210,15 +240,23 @@ async function loadSegments(
     epochs: EpochIndex
     epochsKnown: boolean
     gapsBelow: number
+    tracking: LogTracking | undefined
+    tracked: TrackerFileNames
   },
 ): Promise<RecoveryResult> {
-  const { request, segments, epochs, epochsKnown, gapsBelow } = from
+  const { request, segments, epochs, epochsKnown, gapsBelow, tracking } = from
   const active = segments.at(-1)!
   const { indexIntervalBytes } = request.options
   if (request.clean && epochsKnown) {
     const logEndOffset = await findEnd(host, active, indexIntervalBytes)
     if (logEndOffset !== undefined && logEndOffset >= request.recoveryPoint) {
       for (const segment of segments) if (segment !== active) segment.markSealed()
+      const log = {
+        segments: SegmentList.of(segments),
+        indexIntervalBytes,
+        endOffset: logEndOffset,
+      }
+      await tracking?.open(log, from.tracked)
       return { segments, logEndOffset, scannedBytes: 0, cutBytes: 0 }
     }
   }
@@ -232,6 +270,10 @@ async function loadSegments(
     indexIntervalBytes,
     epochs,
   })
+  const { logEndOffset } = result
+  const list = SegmentList.of(result.segments)
+  const log = { segments: list, indexIntervalBytes, endOffset: logEndOffset }
+  await tracking?.recover(log, from.tracked, request.recoveryPoint)
   host.report({
     kind: 'recovered',
     message: `recovered ${request.path}: scanned ${result.scannedBytes} bytes, cut ${result.cutBytes}`,

@@ -4,6 +4,7 @@ import type { HotTail } from './hot-tail.js'
 import type { LogFlush } from './log-flush.js'
 import type { LogHost } from './log-host.js'
 import type { LogReadPath } from './log-read-path.js'
+import type { LogTracking, TrackedLog } from './log-tracking.js'
 import { countDeletable } from './log-retention.js'
 import type { LogOptions } from './options.js'
 import { createSegment, SegmentRemover } from './segment-files.js'
@@ -17,12 +18,15 @@ export interface StructuredLog {
   readonly options: LogOptions
   readonly epochs: EpochIndex
   readonly acknowledgedOffset: number
+  readonly tracking: LogTracking | undefined
   segments: SegmentList
   logStartOffset: number
   logEndOffset: number
   writtenOffset: number
   truncations: number
   roll(): void
+  /** What its tracking needs to know now. */
+  tracked(): TrackedLog
 }
 
 interface StructureParts {
@@ -119,6 +123,7 @@ export class LogStructure {
     if (target !== undefined) target.truncate(cut.position, cut.offset)
     // Newest first: a crash in between leaves no gap.
     await this.discard([...gone].reverse())
+    await log.tracking?.truncate(log.tracked())
     await findLargestTimestamp(this.#host, active, log.options.indexIntervalBytes)
   }
 
@@ -143,6 +148,7 @@ export class LogStructure {
     const bytes = segments.sizeBytes - log.segments.sizeBytes
     log.logStartOffset = Math.max(log.logStartOffset, log.segments.firstOffset)
     log.epochs.truncateFromStart(log.logStartOffset)
+    log.tracking?.forget(gone.map((segment) => segment.baseOffset))
     this.#discards++
     try {
       // A crash may undo only some renames; the checkpointed log start hides the hole. A disk too

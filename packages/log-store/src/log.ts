@@ -1,3 +1,4 @@
+import type { AbortedTransaction, LogTracker } from './log-tracker.js'
 import type { LogOptions } from './options.js'
 import type { StoreError } from './errors.js'
 
@@ -175,6 +176,22 @@ export interface Log {
   epochAt(offset: number): number | undefined
   /** Notes a new leader epoch that starts at the log end; ignored unless larger than the latest. */
   assignEpoch(leaderEpoch: number): void
+
+  /** What follows this log's batches; the one that the directory's option `tracker` made. */
+  readonly tracker: LogTracker | undefined
+  /**
+   * All below is decided: no transaction is open there, and none ended whose marker is not below
+   * `highWatermark`. At most `highWatermark`; what may be acknowledged when it is left out.
+   */
+  lastStableOffset(highWatermark?: number): number
+  /**
+   * Aborted transactions that have records or their marker from `from` to below `to`, in the order
+   * of their markers: what a reader at isolation `read_committed` has to leave out. Complete up to
+   * `lastStableOffset`. Undefined: indexes have to be read, use `abortedTransactions`.
+   */
+  abortedTransactionsNow(from: number, to: number): readonly AbortedTransaction[] | undefined
+  /** The same, reading indexes when they are not in memory. */
+  abortedTransactions(from: number, to: number): Promise<readonly AbortedTransaction[]>
 
   /** Forgets all below `offset` (DeleteRecords); durable when it resolves. Never moves back. */
   advanceLogStart(offset: number): Promise<void>

@@ -27,7 +27,9 @@ import type {
 import type { LogHost } from './log-host.js'
 import { loadLog } from './log-loader.js'
 import type { Log } from './log.js'
+import type { LogTracker } from './log-tracker.js'
 import { defaultLogOptions, resolveLogOptions, type LogOptions } from './options.js'
+import { ProducerTracker } from './producer-tracker.js'
 import type { StoreReport } from './report.js'
 import { ClockJumpGuard } from './retention.js'
 import { SegmentedLog } from './segmented-log.js'
@@ -239,6 +241,12 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   offsetGaps(name: string): boolean {
     const { offsetGaps } = this.#options
     return typeof offsetGaps === 'function' ? offsetGaps(name) : (offsetGaps ?? false)
+  }
+
+  tracker(name: string): LogTracker | undefined {
+    const { tracker } = this.#options
+    if (tracker !== undefined) return tracker(name)
+    return this.format.producer && new ProducerTracker(this.format.producer)
   }
 
   report(report: StoreReport): void {

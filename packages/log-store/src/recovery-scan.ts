@@ -2,7 +2,7 @@ import type { EpochIndex } from './epoch-index.js'
 import type { LogHost } from './log-host.js'
 import { gapsEverywhere } from './offset-gaps.js'
 import { readRange } from './fs/file-system.js'
-import { tryDescribe } from './batch-format.js'
+import { type BatchSummary, tryDescribe } from './batch-format.js'
 import { IndexBuilder, scanBatches, type ScanRequest, type ScanResult } from './segment-scan.js'
 import type { LargestTimestamp, Segment } from './segment.js'
 
@@ -65,7 +65,9 @@ async function run(
   host: LogHost,
   segment: Segment,
   scan: RecoveryScan,
-  part: Pick<ScanRequest, 'from' | 'expectedOffset'> & Required<Pick<ScanRequest, 'onBatch'>>,
+  part: Pick<ScanRequest, 'from' | 'expectedOffset'> & {
+    readonly onBatch: (batch: BatchSummary, position: number) => boolean
+  },
 ): Promise<ScanResult> {
   const handle = host.files.pin(segment.data)
   try {

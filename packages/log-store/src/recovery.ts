@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { tryDescribe } from './batch-format.js'
 import type { EpochIndex } from './epoch-index.js'
 import { StoreError } from './errors.js'
-import { segmentFileName, segmentSuffixes } from './file-names.js'
+import { segmentFileNames } from './file-names.js'
 import { readRange, syncFile } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import { damageError, describeDamage, reportDamage, writeQuarantine } from './quarantine.js'
@@ -258,9 +258,8 @@ class Recovery {
     const aside = setAsidePath(directory, { baseOffset, position: 0 })
     if (holdsData) await fileSystem.rename(path, aside)
     else await fileSystem.remove(path)
-    for (const suffix of Object.values(segmentSuffixes)) {
-      if (suffix === segmentSuffixes.log) continue
-      await fileSystem.remove(join(directory, segmentFileName(baseOffset, suffix)))
+    for (const name of segmentFileNames(baseOffset).slice(1)) {
+      await fileSystem.remove(join(directory, name))
     }
   }
 }

@@ -8,6 +8,7 @@ export interface StoreReport {
     | 'index-rebuilt'
     | 'checkpoint-unreadable'
     | 'leftover-removed'
+    | 'tracker-restored'
     | 'poisoned'
     | 'background-failure'
   readonly message: string

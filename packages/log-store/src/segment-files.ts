@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { ioError } from './errors.js'
 import type { FileCache } from './file-cache.js'
 import type { LogHost } from './log-host.js'
-import { deletedSuffix, segmentFileName, segmentSuffixes } from './file-names.js'
+import { deletedSuffix, segmentFileNames } from './file-names.js'
 import { Segment } from './segment.js'
 
 /** Creates an empty segment. Not durable. Poisons the directory unless the error passes. */
@@ -46,11 +46,12 @@ export class SegmentRemover {
     const { fileSystem } = this.#host
     for (const segment of segments) {
       const paths: string[] = []
-      for (const suffix of Object.values(segmentSuffixes)) {
-        const path = join(this.#directory, segmentFileName(segment.baseOffset, suffix))
-        if (suffix !== segmentSuffixes.log && (await fileSystem.stat(path)) === undefined) continue
+      for (const [index, name] of segmentFileNames(segment.baseOffset).entries()) {
+        const path = join(this.#directory, name)
+        const isData = index === 0
+        if (!isData && (await fileSystem.stat(path)) === undefined) continue
         await fileSystem.rename(path, path + deletedSuffix)
-        if (suffix === segmentSuffixes.log) segment.data.path = path + deletedSuffix
+        if (isData) segment.data.path = path + deletedSuffix
         paths.push(path + deletedSuffix)
       }
       this.#removeLater(segment, { paths, delayMs })

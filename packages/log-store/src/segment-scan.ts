@@ -20,8 +20,16 @@ export interface ScanRequest {
   readonly gapsBelow: number
   /** Verify checksums as well; else only headers and order. */
   readonly verify: boolean
-  /** Sees each good batch; false ends the scan before it. */
-  readonly onBatch?: (batch: BatchSummary, position: number) => boolean
+  /**
+   * Sees each good batch: where it is in the file, and its bytes, which begin at `at` of `bytes`.
+   * False ends the scan before it.
+   */
+  readonly onBatch?: (
+    batch: BatchSummary,
+    position: number,
+    bytes: Uint8Array,
+    at: number,
+  ) => boolean
   /** Called after each piece that was read; the next one waits for it. What it throws ends all. */
   readonly onPiece?: (bytes: number) => Promise<void> | undefined
   /** Read so much at once; default 1 MiB. */
@@ -93,7 +101,7 @@ class BatchWalk {
       if (batch === undefined) return { bytes: at, problem: 'impossible batch header' }
       const problem = this.#judge(batch) ?? (verify ? format.check(bytes, at) : undefined)
       if (problem !== undefined) return { bytes: at, problem }
-      if (onBatch?.(batch, position + at) === false) return { bytes: at, stopped: true }
+      if (onBatch?.(batch, position + at, bytes, at) === false) return { bytes: at, stopped: true }
       this.nextOffset = batch.lastOffset + 1
       this.#latestEpoch = batch.leaderEpoch
       at += size

@@ -10,6 +10,8 @@ import { Listeners } from './listeners.js'
 import type { LogHost } from './log-host.js'
 import { LogReadPath, type LogView } from './log-read-path.js'
 import { LogStructure, type StructuredLog } from './log-structure.js'
+import type { AbortedTransaction, LogTracker } from './log-tracker.js'
+import type { LogTracking, TrackedLog } from './log-tracking.js'
 import type {
   AppendInfo,
   Log,
@@ -43,6 +45,7 @@ export interface LogState {
   readonly offsetGaps: OffsetGaps
   /** Segments with a place that cannot be read. */
   readonly damaged?: readonly Segment[]
+  readonly tracking: LogTracking | undefined
 }
 
 /** The log over segments: order, offsets, roll, truncation. Durability is in `LogFlush`. */
@@ -57,6 +60,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   truncations = 0
   readonly epochs: EpochIndex
   readonly offsetGaps: OffsetGaps
+  readonly tracking: LogTracking | undefined
   readonly #host: LogHost
   readonly #appends: AppendPath
   readonly #acknowledgements: Acknowledgements
@@ -83,6 +87,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.writtenOffset = state.logEndOffset
     this.epochs = state.epochs
     this.offsetGaps = state.offsetGaps
+    this.tracking = state.tracking
     this.#epochFile = new EpochFile(host.fileSystem, state.path, {
       epochs: state.epochs,
       current: state.epochsSaved,
@@ -110,6 +115,15 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   get recoveryPoint(): number {
     return this.#flush.recoveryPoint
+  }
+
+  get checkpointPoint(): number {
+    const unsaved = this.tracking?.unsavedFrom(this.segments.active.baseOffset)
+    return Math.min(this.recoveryPoint, unsaved ?? this.recoveryPoint)
+  }
+
+  get tracker(): LogTracker | undefined {
+    return this.tracking?.tracker
   }
 
   get acknowledgedOffset(): number {
@@ -220,6 +234,25 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   assignEpoch(leaderEpoch: number): void {
     this.#requireWritable()
     this.epochs.assign(leaderEpoch, this.logEndOffset)
+  }
+
+  lastStableOffset(highWatermark = this.acknowledgedOffset): number {
+    return this.tracking?.lastStableOffset(highWatermark, this.logStartOffset) ?? highWatermark
+  }
+
+  abortedTransactionsNow(from: number, to: number): readonly AbortedTransaction[] | undefined {
+    this.#requireOpen()
+    return this.tracking === undefined ? [] : this.tracking.abortedNow(this.segments, from, to)
+  }
+
+  async abortedTransactions(from: number, to: number): Promise<readonly AbortedTransaction[]> {
+    this.#requireOpen()
+    return this.tracking?.aborted(this.tracked(), from, to) ?? []
+  }
+
+  tracked(): TrackedLog {
+    const { indexIntervalBytes, segments, writtenOffset } = this
+    return { segments, indexIntervalBytes, endOffset: writtenOffset }
   }
 
   async advanceLogStart(offset: number): Promise<void> {
@@ -360,6 +393,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     // As Kafka does at close: the index then ends with the segment's largest timestamp.
     active.seal()
     for (const segment of this.segments.touched()) await segment.persistIndexes()
+    await this.tracking?.persistAll(this.tracked())
     await this.saveEpochs()
     await this.#host.fileSystem.syncDirectory(this.path)
   }

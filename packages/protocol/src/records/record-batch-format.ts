@@ -10,7 +10,7 @@ import {
 import { checksumMatches, payloadOf, walkRecords } from './batch-reader.js'
 import { stampBatch, writeBatchHeader } from './batch-stamps.js'
 import { readBigInt64, readInt16, readInt32, readSafeInt64 } from './big-endian.js'
-import { readControlType, type ControlType } from './control-records.js'
+import { readControlRecord, type ControlRecord, type ControlType } from './control-records.js'
 import { RecordSource } from './decoded-record.js'
 import {
   ATTRIBUTES_AT,
@@ -49,7 +49,10 @@ export interface RecordBatchProducer {
   /** Of the batch's last record: sequences wrap from 2^31 - 1 to 0. */
   readonly lastSequence: number
   readonly transactional: boolean
-  readonly control?: ControlType
+  /** Set in control batches; `other`: without a transaction marker. */
+  readonly control?: ControlType | 'other'
+  /** With a marker. */
+  readonly coordinatorEpoch?: number
 }
 
 /** A record as compaction and search by time see it. */
@@ -186,8 +189,9 @@ function rewrite(
 
 /** The producer's part of the header; undefined when the batch has no producer id. */
 function describeProducer(bytes: Uint8Array, position: number): RecordBatchProducer | undefined {
+  // Most batches have none: seen by the sign, without a bigint.
+  if (bytes[position + PRODUCER_ID_AT]! > 0x7f) return undefined
   const producerId = readBigInt64(bytes, position + PRODUCER_ID_AT)
-  if (producerId < 0n) return undefined
   const attributes = readInt16(bytes, position + ATTRIBUTES_AT)
   const baseSequence = readInt32(bytes, position + BASE_SEQUENCE_AT)
   const producer = {
@@ -198,8 +202,9 @@ function describeProducer(bytes: Uint8Array, position: number): RecordBatchProdu
     transactional: (attributes & TRANSACTIONAL_BIT) !== 0,
   }
   if ((attributes & CONTROL_BIT) === 0) return producer
-  const control = controlTypeOf(bytes, position)
-  return control === undefined ? producer : { ...producer, control }
+  const marker = markerOf(bytes, position)
+  if (marker === undefined) return { ...producer, control: 'other' }
+  return { ...producer, control: marker.type, coordinatorEpoch: marker.coordinatorEpoch }
 }
 
 /** Sequences are int32 and wrap to 0; markers carry -1, which stays. */
@@ -209,14 +214,21 @@ function addToSequence(sequence: number, increment: number): number {
   return sum > 0x7fff_ffff ? sum - 0x8000_0000 : sum
 }
 
-function controlTypeOf(bytes: Uint8Array, position: number): ControlType | undefined {
-  const header = readBatchHeader(bytes, position)
-  const batch = wholeBatch(bytes, position, header.sizeInBytes)
-  const payload = payloadOf(batch, header, DEFAULT_MAX_DECOMPRESSED_BYTES)
-  const source = new RecordSource(payload.bytes, header)
-  let type: ControlType | undefined
-  walkRecords(payload, header, (cursor) => {
-    type = readControlType(source.view(cursor.keyAt, cursor.keyLength))
-  })
-  return type
+/** The marker in a control batch; undefined when there is none that makes sense. */
+function markerOf(bytes: Uint8Array, position: number): ControlRecord | undefined {
+  let marker: ControlRecord | undefined
+  try {
+    const header = readBatchHeader(bytes, position)
+    const batch = wholeBatch(bytes, position, header.sizeInBytes)
+    const payload = payloadOf(batch, header, DEFAULT_MAX_DECOMPRESSED_BYTES)
+    const source = new RecordSource(payload.bytes, header)
+    walkRecords(payload, header, (cursor) => {
+      const key = source.view(cursor.keyAt, cursor.keyLength)
+      const value = source.view(cursor.valueAt, cursor.valueLength)
+      marker ??= readControlRecord({ key, value })
+    })
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error
+  }
+  return marker
 }
