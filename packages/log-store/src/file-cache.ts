@@ -10,13 +10,41 @@ export interface CachedFile {
   pins: number
   /** Runs when the last pin goes; see `whenUnpinned`. */
   onUnpinned: (() => void)[]
-  /** Told when the handle was closed to make room: a good time to drop other memory, too. */
-  onEvicted?: () => void
+  /** Told when the handle is closed. */
+  owner?: { closed(): void; evicted(): void }
 }
+
+/** Bound of the memory for whole index files. */
+export class IndexMemory {
+  readonly #maxBytes: number
+  #usedBytes = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes
+  }
+
+  reserve(bytes: number): boolean {
+    if (this.#usedBytes + bytes > this.#maxBytes) return false
+    this.#usedBytes += bytes
+    return true
+  }
+
+  release(bytes: number): void {
+    this.#usedBytes -= bytes
+  }
+}
+
+/** Enough for the index files of a few dozen large segments that are read a lot. */
+const indexMemoryBytes = 64 * 1024 ** 2
 
 /** Bounds the files held open; the least recently used one that nobody waits on is closed. */
 export class FileCache {
   readonly fileSystem: FileSystem
+  readonly indexMemory = new IndexMemory(indexMemoryBytes)
   readonly #maxOpen: number
   // Insertion order is order of use.
   readonly #open = new Set<CachedFile>()
@@ -67,10 +95,10 @@ export class FileCache {
 
   close(file: CachedFile): void {
     const handle = file.handle
-    if (handle === undefined) return
     file.handle = undefined
     this.#open.delete(file)
-    handle.close()
+    handle?.close()
+    file.owner?.closed()
   }
 
   #openFile(file: CachedFile): FileHandle {
@@ -88,8 +116,8 @@ export class FileCache {
     for (const file of this.#open) {
       if (this.#open.size <= keep) return
       if (file.pins > 0 || file === exempt) continue
+      file.owner?.evicted()
       this.close(file)
-      file.onEvicted?.()
     }
   }
 }

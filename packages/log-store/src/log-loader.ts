@@ -15,6 +15,7 @@ import {
 } from './file-names.js'
 import { StoreError } from './errors.js'
 import { readRange } from './fs/file-system.js'
+import { IndexMismatch } from './index-entries.js'
 import type { LogHost } from './log-host.js'
 import { gapsEverywhere, OffsetGaps, readOffsetGaps } from './offset-gaps.js'
 import { loadQuarantine } from './quarantine.js'
@@ -296,8 +297,31 @@ async function findEnd(
   indexIntervalBytes: number,
 ): Promise<number | undefined> {
   await ensureIndexes(host, active, indexIntervalBytes)
-  const floor = active.floorPosition(Number.MAX_SAFE_INTEGER)
-  const state = { first: true, sound: true }
+  let position = -1
+  try {
+    const floor = active.floorPosition(Number.MAX_SAFE_INTEGER)
+    position = floor.position
+    const end = await scanEnd(host, active, floor)
+    if (end !== undefined) return end
+  } catch (error) {
+    if (!(error instanceof IndexMismatch)) throw error
+  }
+  if (position === 0) return undefined
+  const reason = 'the last entry does not match the data'
+  try {
+    await rebuildIndexes(host, active, { indexIntervalBytes, reason })
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT') return undefined
+    throw error
+  }
+  return findEnd(host, active, indexIntervalBytes)
+}
+
+async function scanEnd(
+  host: LogHost,
+  active: Segment,
+  floor: { position: number; lastOffset: number | undefined },
+): Promise<number | undefined> {
   const handle = host.files.pin(active.data)
   try {
     const scanned = await scanBatches({
@@ -308,26 +332,16 @@ async function findEnd(
       expectedOffset: active.baseOffset,
       gapsBelow: gapsEverywhere,
       verify: false,
-      onBatch(batch) {
-        const wrong = floor.lastOffset !== undefined && batch.lastOffset !== floor.lastOffset
-        if (state.first && wrong) state.sound = false
-        state.first = false
-        return state.sound
+      onBatch(batch, position) {
+        const first = position === floor.position && floor.lastOffset !== undefined
+        if (first && batch.lastOffset !== floor.lastOffset) throw new IndexMismatch()
+        return true
       },
     })
-    if (state.sound && scanned.problem === undefined) return scanned.nextOffset
+    return scanned.problem === undefined ? scanned.nextOffset : undefined
   } finally {
     host.files.unpin(active.data)
   }
-  if (floor.position === 0) return undefined
-  const reason = 'the last entry does not match the data'
-  try {
-    await rebuildIndexes(host, active, { indexIntervalBytes, reason })
-  } catch (error) {
-    if (error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT') return undefined
-    throw error
-  }
-  return findEnd(host, active, indexIntervalBytes)
 }
 
 /** What appending needs to know of the segment: its first and its largest timestamp. */

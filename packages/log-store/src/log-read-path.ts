@@ -4,7 +4,8 @@ import type { FileHandle } from './fs/file-system.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogHost } from './log-host.js'
 import type { LogSlice, ReadRequest } from './log.js'
-import { IndexMismatch, readSlice, readSliceSync, SliceBuilder } from './log-reader.js'
+import { IndexMismatch } from './index-entries.js'
+import { readSlice, readSliceSync, SliceBuilder } from './log-reader.js'
 import type { SliceRequest, SliceResult } from './log-reader.js'
 import { damageError, describeDamage, type Quarantine } from './quarantine.js'
 import type { SegmentList } from './segment-list.js'
@@ -192,7 +193,7 @@ export class LogReadPath {
     bounds: SliceRequest,
     run: (builder: SliceBuilder) => Promise<SliceResult>,
   ): Promise<SliceResult> {
-    await this.indexed(segment)
+    if (!segment.loadOffsets()) await this.indexed(segment)
     try {
       return await run(this.#builder(segment, bounds))
     } catch (error) {
@@ -205,7 +206,7 @@ export class LogReadPath {
   /** Undefined when the read may have to wait for the disk. */
   #readWarm(segment: Segment, bounds: SliceRequest, nowMs: number): SliceResult | undefined {
     const known = this.#placeOf(segment, bounds.from) !== undefined
-    if (!known && segment.indexes === undefined) return undefined
+    if (!known && !segment.offsetsLoaded) return undefined
     const handle = this.#open(segment)
     const builder = this.#builder(segment, bounds)
     if (!isWarm(segment, builder, nowMs)) return undefined

@@ -1,6 +1,7 @@
 import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format.js'
 import type { StoreError } from './errors.js'
 import { readRange, type FileHandle } from './fs/file-system.js'
+import { IndexMismatch } from './index-entries.js'
 import type { Segment } from './segment.js'
 import { corruptSegment } from './segment-repair.js'
 
@@ -27,9 +28,6 @@ export interface SliceResult {
 
 /** A sparse index lands up to one interval (and a batch) early; small enough to read over. */
 const scanSlackBytes = 8 * 1024
-
-/** The pointed batch is not the one the index names: the index is wrong, not the data. */
-export class IndexMismatch extends Error {}
 
 /**
  * State of one read, without the reading: asks for a range (`position`, `length`), takes its bytes,
@@ -97,6 +95,10 @@ export class SliceBuilder {
   #seek(bytes: Uint8Array): number | undefined {
     const format = this.#format
     let at = 0
+    if (bytes.length < format.headerBytes) {
+      if (this.#promised !== undefined) throw new IndexMismatch()
+      throw this.#corrupt(0, 'batch is cut short')
+    }
     while (bytes.length - at >= format.headerBytes) {
       const size = this.#sizeAt(bytes, at)
       const { lastOffset } = this.#batchAt(bytes, at)

@@ -9,7 +9,7 @@ import { countDeletable } from './log-retention.js'
 import type { LogOptions } from './options.js'
 import { createSegment, SegmentRemover } from './segment-files.js'
 import { SegmentList } from './segment-list.js'
-import { findLargestTimestamp, locateOffset } from './segment-repair.js'
+import { ensureIndexes, findLargestTimestamp, locateOffset } from './segment-repair.js'
 import type { Segment } from './segment.js'
 
 /** What changing the set of segments needs of its log. */
@@ -120,7 +120,10 @@ export class LogStructure {
     const active = target ?? createSegment(this.#host, log.path, offset)
     log.segments = target === undefined ? SegmentList.of([active]) : segments.takeFirst(keep)
     active.unseal()
-    if (target !== undefined) target.truncate(cut.position, cut.offset)
+    if (target !== undefined) {
+      await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
+      target.truncate(cut.position, cut.offset)
+    }
     // Newest first: a crash in between leaves no gap.
     await this.discard([...gone].reverse())
     await log.tracking?.truncate(log.tracked())

@@ -1,4 +1,5 @@
 import { segmentFileName, segmentSuffixes } from './file-names.js'
+import { type EntryKey, IndexEntries, type IndexSource } from './index-entries.js'
 
 // Format, as Kafka writes it: 8-byte entries, big-endian: int32 offset relative to the segment's
 // base,
@@ -9,78 +10,90 @@ import { segmentFileName, segmentSuffixes } from './file-names.js'
 
 export const offsetIndexEntryBytes = 8
 
+/** Entries that lie in a file. */
+export interface StoredOffsets {
+  readonly source: IndexSource
+  readonly count: number
+  /** The last entry, when it is known. */
+  readonly last?: { readonly relativeOffset: number; readonly position: number } | undefined
+}
+
 export function offsetIndexName(baseOffset: number): string {
   return segmentFileName(baseOffset, segmentSuffixes.offsetIndex)
 }
 
-/** Sparse map from relative offset to file position, in memory. */
+const offsetKey: EntryKey = (bytes, at) => bytes.readInt32BE(at)
+const positionKey: EntryKey = (bytes, at) => bytes.readInt32BE(at + 4)
+
+/** Sparse map from relative offset to file position. */
 export class OffsetIndex {
-  #entries = new Int32Array(128)
-  #count = 0
+  readonly entries: IndexEntries
+  #lastRelativeOffset = -1
+  #lastPosition = -1
+
+  /** Of a file, or empty. Throws as `IndexSource.read` does. */
+  constructor(stored?: StoredOffsets) {
+    this.entries = new IndexEntries(offsetIndexEntryBytes, stored)
+    if (stored?.last === undefined) this.#readLast()
+    else {
+      this.#lastRelativeOffset = stored.last.relativeOffset
+      this.#lastPosition = stored.last.position
+    }
+  }
 
   get count(): number {
-    return this.#count
+    return this.entries.count
   }
 
   get lastRelativeOffset(): number {
-    return this.#count === 0 ? -1 : this.#entries[this.#count * 2 - 2]!
+    return this.#lastRelativeOffset
   }
 
   get lastPosition(): number {
-    return this.#count === 0 ? -1 : this.#entries[this.#count * 2 - 1]!
+    return this.#lastPosition
   }
 
   relativeOffsetAt(entry: number): number {
-    return this.#entries[entry * 2]!
+    return this.entries.read(entry, offsetKey)
   }
 
   positionAt(entry: number): number {
-    return this.#entries[entry * 2 + 1]!
+    return this.entries.read(entry, positionKey)
   }
 
   append(relativeOffset: number, position: number): void {
-    if (this.#count * 2 === this.#entries.length) {
-      const grown = new Int32Array(this.#entries.length * 2)
-      grown.set(this.#entries)
-      this.#entries = grown
-    }
-    this.#entries[this.#count * 2] = relativeOffset
-    this.#entries[this.#count * 2 + 1] = position
-    this.#count++
+    const { bytes, at } = this.entries.push()
+    bytes.writeInt32BE(relativeOffset, at)
+    bytes.writeInt32BE(position, at + 4)
+    this.#lastRelativeOffset = relativeOffset
+    this.#lastPosition = position
   }
 
   /** Last entry whose offset is <= `relativeOffset`, or -1. */
   floor(relativeOffset: number): number {
-    return this.#floor(relativeOffset, 0)
+    if (relativeOffset >= this.#lastRelativeOffset) return this.count - 1
+    return this.entries.floor(relativeOffset, offsetKey)
   }
 
   /** Last entry whose position is <= `position`, or -1. */
   floorPosition(position: number): number {
-    return this.#floor(position, 1)
+    return this.entries.floor(position, positionKey)
   }
 
   /** Drops entries that point at `position` or beyond. */
   truncateToPosition(position: number): void {
-    this.#count = this.#floor(position - 1, 1) + 1
+    this.entries.truncate(this.floorPosition(position - 1) + 1)
+    this.#readLast()
   }
 
   encode(fromEntry = 0): Uint8Array {
-    const bytes = Buffer.allocUnsafe((this.#count - fromEntry) * offsetIndexEntryBytes)
-    for (let slot = fromEntry * 2; slot < this.#count * 2; slot++) {
-      bytes.writeInt32BE(this.#entries[slot]!, slot * 4 - fromEntry * offsetIndexEntryBytes)
-    }
-    return bytes
+    return this.entries.bytes(fromEntry)
   }
 
-  #floor(value: number, field: 0 | 1): number {
-    let low = 0
-    let high = this.#count - 1
-    while (low <= high) {
-      const middle = (low + high) >>> 1
-      if (this.#entries[middle * 2 + field]! <= value) low = middle + 1
-      else high = middle - 1
-    }
-    return high
+  #readLast(): void {
+    const last = this.count - 1
+    this.#lastRelativeOffset = last === -1 ? -1 : this.relativeOffsetAt(last)
+    this.#lastPosition = last === -1 ? -1 : this.positionAt(last)
   }
 }
 

@@ -1,4 +1,5 @@
 import { StoreError } from './errors.js'
+import { IndexMismatch } from './index-entries.js'
 import type { LogHost } from './log-host.js'
 import { gapsEverywhere } from './offset-gaps.js'
 import type { LargestTimestamp, Segment } from './segment.js'
@@ -75,7 +76,11 @@ export async function findLargestTimestamp(
   const found = segment.lastIndexedTimestamp()
   const state = { largest: found, sound: found.timestamp === -1 }
   try {
-    await walk(host, segment, segment.floorPosition(found.offset).position, (batch) => {
+    const { position, lastOffset } = segment.floorPosition(found.offset)
+    await walk(host, segment, position, (batch, at) => {
+      if (at === position && lastOffset !== undefined && batch.lastOffset !== lastOffset) {
+        throw new IndexMismatch()
+      }
       if (batch.lastOffset === found.offset && batch.maxTimestamp === found.timestamp) {
         state.sound = true
       }
@@ -86,7 +91,7 @@ export async function findLargestTimestamp(
     })
   } catch (error) {
     // A wrong position is the index's fault; if it is the data's, the rebuild says so.
-    if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) throw error
+    if (!isIndexFault(error)) throw error
     state.sound = false
   }
   if (state.sound) return segment.settleLargest(state.largest)
@@ -98,19 +103,44 @@ export async function findLargestTimestamp(
 export async function locateOffset(
   host: LogHost,
   segment: Segment,
-  wanted: { offset: number; reads: { indexed(segment: Segment): Promise<void> } },
+  wanted: { offset: number; reads: IndexRepair },
 ): Promise<{ position: number; offset: number }> {
   await wanted.reads.indexed(segment)
-  const state = { position: segment.readableBytes, offset: wanted.offset, found: false }
-  await walk(host, segment, segment.floorPosition(wanted.offset).position, (batch, position) => {
-    if (batch.lastOffset < wanted.offset) return true
-    state.position = position
-    state.offset = batch.baseOffset
-    state.found = true
-    return false
-  })
-  if (!state.found && segment.damage !== undefined) throw corruptSegment(segment, segment.damage)
-  return state
+  const locate = async () => {
+    const state = { position: segment.readableBytes, offset: wanted.offset, found: false }
+    const { position, lastOffset } = segment.floorPosition(wanted.offset)
+    await walk(host, segment, position, (batch, at) => {
+      if (at === position && lastOffset !== undefined && batch.lastOffset !== lastOffset) {
+        throw new IndexMismatch()
+      }
+      if (batch.lastOffset < wanted.offset) return true
+      state.position = at
+      state.offset = batch.baseOffset
+      state.found = true
+      return false
+    })
+    if (!state.found && segment.damage !== undefined) throw corruptSegment(segment, segment.damage)
+    return state
+  }
+  try {
+    return await locate()
+  } catch (error) {
+    if (!isIndexFault(error)) throw error
+    await wanted.reads.reindex(segment)
+    return locate()
+  }
+}
+
+/** Loads the indexes of a segment, or builds them anew; concurrent callers share the work. */
+export interface IndexRepair {
+  indexed(segment: Segment): Promise<void>
+  reindex(segment: Segment): Promise<void>
+}
+
+/** The index is wrong, or it led to where no batch begins: a rebuild tells which. */
+export function isIndexFault(error: unknown): boolean {
+  if (error instanceof IndexMismatch) return true
+  return error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT'
 }
 
 /** Walks the headers of a sound segment from a batch boundary on. Throws KFK_STORE_CORRUPT. */

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import type { BatchSummary } from './batch-format.js'
-import { ioError } from './errors.js'
 import type { CachedFile, FileCache } from './file-cache.js'
 import { segmentFileName, segmentSuffixes } from './file-names.js'
-import { readRangeSync, syncFile, writeFully } from './fs/file-system.js'
+import { type FileHandle, syncFile, writeFully } from './fs/file-system.js'
+import { type IndexEntries, IndexMismatch } from './index-entries.js'
+import { IndexFile } from './index-file.js'
 import {
   decodeOffsetIndex,
   OffsetIndex,
@@ -12,7 +13,7 @@ import {
 } from './offset-index.js'
 import { decodeTimeIndex, TimeIndex, timeIndexEntryBytes, timeIndexName } from './time-index.js'
 
-/** Both indexes of a segment, in memory. */
+/** Both indexes of a segment. */
 export interface SegmentIndexes {
   readonly offsets: OffsetIndex
   readonly times: TimeIndex
@@ -46,6 +47,8 @@ export interface SegmentDamage {
 
 /** int32: what index entries can express. */
 export const maxRelativeOffset = 2 ** 31 - 1
+/** Entries of an active segment in memory before they go to its file. */
+const spillEntries = 512
 
 /**
  * One base offset: the data file and its indexes. Knows bytes and index entries, nothing of
@@ -57,9 +60,14 @@ export class Segment {
   readonly data: CachedFile
   readonly #files: FileCache
   #sizeBytes: number | undefined
-  #indexes: SegmentIndexes | undefined
-  /** The index files differ from memory. */
+  #offsets: OffsetIndex | undefined
+  #times: TimeIndex | undefined
+  #offsetFile: IndexFile | undefined
+  #timeFile: IndexFile | undefined
+  /** The index files are not, or not durably, what they should be. */
   indexesDirty = false
+  /** What the files hold must not be loaded. */
+  #indexesUnusable = false
   #bytesSinceIndexEntry = 0
   #largest: LargestTimestamp | undefined
   /** Timestamp of the first batch, which rolling by time counts from. */
@@ -94,13 +102,29 @@ export class Segment {
       join(place.directory, segmentFileName(place.baseOffset, segmentSuffixes.log)),
       'write',
     )
-    this.data.onEvicted = () => {
-      if (!this.#sealed) return
-      if (!this.indexesDirty) this.#indexes = undefined
-      // Whether the object lives on is now a matter of who holds it: it must make no difference.
-      this.warmFrom = Number.MAX_SAFE_INTEGER
-      this.warmTo = 0
+    this.data.owner = this
+  }
+
+  /** The data file was closed to make room: other memory may go, too. */
+  evicted(): void {
+    if (!this.#sealed) {
+      this.#spill(0)
+      return
     }
+    // Whether the object lives on is now a matter of who holds it: it must make no difference.
+    this.warmFrom = Number.MAX_SAFE_INTEGER
+    this.warmTo = 0
+  }
+
+  /** The data file was closed. */
+  closed(): void {
+    this.#offsetFile?.close()
+    this.#timeFile?.close()
+    this.#offsets?.entries.forgetKept()
+    this.#times?.entries.forgetKept()
+    if (!this.#sealed || this.indexesDirty) return
+    this.#offsets = undefined
+    this.#times = undefined
   }
 
   /** Another segment of the same directory, which is not the last one. */
@@ -142,13 +166,15 @@ export class Segment {
     return this.damage === undefined ? this.sizeBytes : this.damage.position
   }
 
-  get indexesLoaded(): boolean {
-    return this.#indexes !== undefined
+  /** A search by offset can go on at once. */
+  get offsetsLoaded(): boolean {
+    return this.#offsets !== undefined
   }
 
   /** Undefined until `loadIndexes` or `setIndexes`. */
   get indexes(): SegmentIndexes | undefined {
-    return this.#indexes
+    if (this.#offsets === undefined || this.#times === undefined) return undefined
+    return { offsets: this.#offsets, times: this.#times }
   }
 
   get firstTimestamp(): number | undefined {
@@ -164,7 +190,8 @@ export class Segment {
     const handle = this.#files.use(this.data)
     if (handle.size() > 0) handle.truncateSync(0)
     this.#sizeBytes = 0
-    this.#indexes = { offsets: new OffsetIndex(), times: new TimeIndex() }
+    this.#offsets = new OffsetIndex()
+    this.#times = new TimeIndex()
     this.indexesDirty = true
     this.warmFrom = 0
   }
@@ -193,7 +220,8 @@ export class Segment {
     position: number,
     indexIntervalBytes: number,
   ): void {
-    const { offsets, times } = this.#indexes!
+    const offsets = this.#offsets!
+    const times = this.#times!
     let at = position
     for (const batch of batches) {
       this.#noteTimestamp(batch)
@@ -206,6 +234,7 @@ export class Segment {
       this.#bytesSinceIndexEntry += batch.sizeInBytes
       at += batch.sizeInBytes
     }
+    if (offsets.entries.pending >= spillEntries) this.#spill(spillEntries)
   }
 
   /** Index entries can express `offset`, which may be that of a batch here. */
@@ -215,12 +244,12 @@ export class Segment {
 
   /** No entry fits into an index any more once `coming` batches have added one each. */
   indexIsFull(segmentIndexBytes: number, coming = 0): boolean {
-    const indexes = this.#indexes
-    if (indexes === undefined) return false
+    const times = this.#times?.count ?? 0
+    const offsets = this.#offsets?.count ?? 0
     // One time slot stays free for the entry that sealing adds.
     return (
-      indexes.times.count + coming + 1 >= Math.floor(segmentIndexBytes / timeIndexEntryBytes) ||
-      indexes.offsets.count + coming >= Math.floor(segmentIndexBytes / offsetIndexEntryBytes)
+      times + coming + 1 >= Math.floor(segmentIndexBytes / timeIndexEntryBytes) ||
+      offsets + coming >= Math.floor(segmentIndexBytes / offsetIndexEntryBytes)
     )
   }
 
@@ -241,7 +270,7 @@ export class Segment {
 
   /** What the last time index entry says; the indexes must be loaded. */
   lastIndexedTimestamp(): LargestTimestamp {
-    const { times } = this.#indexes!
+    const times = this.#times!
     if (times.count === 0) return { timestamp: -1, offset: this.baseOffset }
     return { timestamp: times.lastTimestamp, offset: this.baseOffset + times.lastRelativeOffset }
   }
@@ -249,48 +278,80 @@ export class Segment {
   /** Adds the closing time entry, so that the file ends with the segment's largest timestamp. */
   seal(): void {
     this.#sealed = true
-    if (this.#indexes === undefined || this.#largest === undefined) return
-    const before = this.#indexes.times.count
-    this.#appendTimeEntry(this.#indexes.times)
-    if (this.#indexes.times.count !== before) this.indexesDirty = true
-  }
-
-  /** Position to scan from for `offset`: that of the index entry at or below it, else 0. */
-  floorPosition(offset: number): { position: number; lastOffset: number | undefined } {
-    const offsets = this.#indexes!.offsets
-    const entry = offsets.floor(offset - this.baseOffset)
-    if (entry === -1) return { position: 0, lastOffset: undefined }
-    return {
-      position: offsets.positionAt(entry),
-      lastOffset: this.baseOffset + offsets.relativeOffsetAt(entry),
-    }
+    const times = this.#times
+    if (times === undefined || this.#largest === undefined) return
+    const before = times.count
+    this.#appendTimeEntry(times)
+    if (times.count !== before) this.indexesDirty = true
   }
 
   /**
-   * Reads both index files. False: missing, shortened or impossible; then they must be rebuilt.
-   * What
-   * they point at is compared with the data at every lookup.
+   * Position to scan from for `offset`: that of the index entry at or below it, else 0. The batch
+   * there must end at `lastOffset`. Throws IndexMismatch, the system's error.
+   */
+  floorPosition(offset: number): { position: number; lastOffset: number | undefined } {
+    if (!this.loadOffsets()) throw new IndexMismatch()
+    const offsets = this.#offsets!
+    const entry = offsets.floor(offset - this.baseOffset)
+    if (entry === -1) return { position: 0, lastOffset: undefined }
+    const position = offsets.positionAt(entry)
+    const lastOffset = this.baseOffset + offsets.relativeOffsetAt(entry)
+    const possible = position >= 0 && position < this.sizeBytes && lastOffset <= offset
+    if (!possible) throw new IndexMismatch()
+    return { position, lastOffset }
+  }
+
+  /**
+   * Makes both indexes ready; entries stay in the files. False: missing, shortened or impossible;
+   * then they must be rebuilt. What they point at is compared with the data at every lookup.
    */
   loadIndexes(): boolean {
-    if (this.#indexes !== undefined) return true
-    const offsetBytes = this.#readSide(offsetIndexName(this.baseOffset))
-    const timeBytes = this.#readSide(timeIndexName(this.baseOffset))
-    if (offsetBytes === undefined || timeBytes === undefined) return false
-    const offsets = decodeOffsetIndex(offsetBytes, this.sizeBytes)
-    const times = decodeTimeIndex(timeBytes)
-    if (offsets === undefined || times === undefined) return false
-    this.#indexes = { offsets, times }
+    return this.loadOffsets() && this.#loadTimes()
+  }
+
+  /** The offset index alone. */
+  loadOffsets(): boolean {
+    if (this.#offsets !== undefined) return true
+    if (this.#indexesUnusable) return false
+    const source = this.#source(offsetIndexName)
+    const size = source.size()
+    if (size === undefined || size % offsetIndexEntryBytes !== 0) return false
+    let index: OffsetIndex | undefined = new OffsetIndex({
+      source,
+      count: size / offsetIndexEntryBytes,
+    })
+    const padded = index.lastRelativeOffset === 0 && index.lastPosition === 0
+    if (padded) index = decodeOffsetIndex(source.read(0, size), this.sizeBytes)
+    if (index === undefined || index.lastPosition >= this.sizeBytes) return false
+    this.#offsets = index
+    return true
+  }
+
+  #loadTimes(): boolean {
+    if (this.#times !== undefined) return true
+    if (this.#indexesUnusable) return false
+    const source = this.#source(timeIndexName)
+    const size = source.size()
+    if (size === undefined || size % timeIndexEntryBytes !== 0) return false
+    let index: TimeIndex | undefined = new TimeIndex({ source, count: size / timeIndexEntryBytes })
+    const padded = index.count > 1 && index.lastTimestamp === 0 && index.lastRelativeOffset === 0
+    if (padded) index = decodeTimeIndex(source.read(0, size))
+    if (index === undefined || !Number.isSafeInteger(index.lastTimestamp)) return false
+    this.#times = index
     return true
   }
 
   /** What is in memory turned out wrong. */
   forgetIndexes(): void {
-    this.#indexes = undefined
+    this.#offsets = undefined
+    this.#times = undefined
     this.indexesDirty = false
   }
 
   setIndexes(indexes: SegmentIndexes, bytesSinceIndexEntry: number): void {
-    this.#indexes = indexes
+    this.#offsets = indexes.offsets
+    this.#times = indexes.times
+    this.#indexesUnusable = false
     this.#bytesSinceIndexEntry = bytesSinceIndexEntry
     this.indexesDirty = true
   }
@@ -300,12 +361,12 @@ export class Segment {
    * directory.
    */
   async persistIndexes(): Promise<void> {
-    const indexes = this.#indexes
+    const indexes = this.indexes
     if (!this.indexesDirty || indexes === undefined) return
     this.indexesDirty = false
     try {
-      await this.#writeSide(offsetIndexName(this.baseOffset), indexes.offsets.encode())
-      await this.#writeSide(timeIndexName(this.baseOffset), indexes.times.encode())
+      await this.#persist(offsetIndexName, indexes.offsets.entries)
+      await this.#persist(timeIndexName, indexes.times.entries)
     } catch (error) {
       this.indexesDirty = true
       throw error
@@ -329,13 +390,24 @@ export class Segment {
     this.#files.use(this.data).truncateSync(position)
     this.#sizeBytes = position
     this.warmTo = Math.min(this.warmTo, position)
-    this.#indexes!.offsets.truncateToPosition(position)
-    this.#indexes!.times.truncateToOffset(endOffset - this.baseOffset)
+    this.#truncateIndexes(position, endOffset)
     this.#largest = undefined
     this.#bytesSinceIndexEntry = 0
     this.indexesDirty = true
     if (position === 0) this.#firstTimestamp = undefined
     if (position <= (this.damage?.position ?? 0)) this.damage = undefined
+  }
+
+  #truncateIndexes(position: number, endOffset: number): void {
+    try {
+      this.#offsets!.truncateToPosition(position)
+      this.#times!.truncateToOffset(endOffset - this.baseOffset)
+    } catch (error) {
+      if (!(error instanceof IndexMismatch)) throw error
+      this.#indexesUnusable = true
+      this.#offsets = undefined
+      this.#times = undefined
+    }
   }
 
   #noteTimestamp(batch: BatchSummary): void {
@@ -350,31 +422,56 @@ export class Segment {
     times.maybeAppend(this.#largest.timestamp, this.#largest.offset - this.baseOffset)
   }
 
-  #readSide(name: string): Uint8Array | undefined {
-    const path = join(this.directory, name)
-    let handle
+  #sidePath(name: (baseOffset: number) => string): string {
+    return join(this.directory, name(this.baseOffset))
+  }
+
+  /** Gives entries to the page cache. If that fails they stay in memory; persisting will tell. */
+  #spill(atLeast: number): void {
+    const sides = [
+      { name: offsetIndexName, entries: this.#offsets?.entries },
+      { name: timeIndexName, entries: this.#times?.entries },
+    ]
     try {
-      handle = this.#files.fileSystem.open(path, 'read')
-    } catch (error) {
-      if ((error as { code?: unknown }).code === 'ENOENT') return undefined
-      throw ioError(error, { action: 'open', path })
+      for (const { name, entries } of sides) {
+        if (entries === undefined || entries.pending === 0 || entries.pending < atLeast) continue
+        const handle = this.#files.fileSystem.open(this.#sidePath(name), 'write')
+        try {
+          this.#writePending(handle, name, entries)
+        } finally {
+          handle.close()
+        }
+      }
+    } catch {
+      return
     }
+  }
+
+  async #persist(name: (baseOffset: number) => string, entries: IndexEntries): Promise<void> {
+    const handle = this.#files.fileSystem.open(this.#sidePath(name), 'write')
     try {
-      return readRangeSync(handle, 0, handle.size())
+      this.#writePending(handle, name, entries)
+      handle.truncateSync(entries.count * entries.width)
+      await syncFile(handle)
     } finally {
       handle.close()
     }
   }
 
-  async #writeSide(name: string, bytes: Uint8Array): Promise<void> {
-    const path = join(this.directory, name)
-    const handle = this.#files.fileSystem.open(path, 'write')
-    try {
-      writeFully(handle, [bytes], 0)
-      handle.truncateSync(bytes.length)
-      await syncFile(handle)
-    } finally {
-      handle.close()
+  #writePending(
+    handle: FileHandle,
+    name: (baseOffset: number) => string,
+    entries: IndexEntries,
+  ): void {
+    const { stored, count, width } = entries
+    writeFully(handle, [entries.bytes(stored)], stored * width)
+    entries.noteStored(count, this.#source(name))
+  }
+
+  #source(name: (baseOffset: number) => string): IndexFile {
+    if (name === offsetIndexName) {
+      return (this.#offsetFile ??= new IndexFile(this.#files, this.#sidePath(name)))
     }
+    return (this.#timeFile ??= new IndexFile(this.#files, this.#sidePath(name)))
   }
 }

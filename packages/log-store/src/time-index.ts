@@ -1,4 +1,5 @@
 import { segmentFileName, segmentSuffixes } from './file-names.js'
+import { type EntryKey, IndexEntries, type IndexSource } from './index-entries.js'
 import { isZero } from './offset-index.js'
 
 // Format, as Kafka writes it: 12-byte entries, big-endian: int64 timestamp (ms), int32 relative
@@ -9,79 +10,89 @@ import { isZero } from './offset-index.js'
 
 export const timeIndexEntryBytes = 12
 
+/** Entries that lie in a file. */
+export interface StoredTimes {
+  readonly source: IndexSource
+  readonly count: number
+  /** The last entry, when it is known. */
+  readonly last?: { readonly timestamp: number; readonly relativeOffset: number } | undefined
+}
+
 export function timeIndexName(baseOffset: number): string {
   return segmentFileName(baseOffset, segmentSuffixes.timeIndex)
 }
 
-/** Sparse map from largest timestamp so far to relative offset, in memory. */
+const timestampKey: EntryKey = (bytes, at) =>
+  bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4)
+const offsetKey: EntryKey = (bytes, at) => bytes.readInt32BE(at + 8)
+
+/** Sparse map from largest timestamp so far to relative offset. */
 export class TimeIndex {
-  #timestamps = new Float64Array(64)
-  #offsets = new Int32Array(64)
-  #count = 0
+  readonly entries: IndexEntries
+  #lastTimestamp = -1
+  #lastRelativeOffset = -1
+
+  /** Of a file, or empty. Throws as `IndexSource.read` does. */
+  constructor(stored?: StoredTimes) {
+    this.entries = new IndexEntries(timeIndexEntryBytes, stored)
+    if (stored?.last === undefined) this.#readLast()
+    else {
+      this.#lastTimestamp = stored.last.timestamp
+      this.#lastRelativeOffset = stored.last.relativeOffset
+    }
+  }
 
   get count(): number {
-    return this.#count
+    return this.entries.count
   }
 
   get lastTimestamp(): number {
-    return this.#count === 0 ? -1 : this.#timestamps[this.#count - 1]!
+    return this.#lastTimestamp
   }
 
   get lastRelativeOffset(): number {
-    return this.#count === 0 ? -1 : this.#offsets[this.#count - 1]!
+    return this.#lastRelativeOffset
   }
 
   timestampAt(entry: number): number {
-    return this.#timestamps[entry]!
+    return this.entries.read(entry, timestampKey)
   }
 
   relativeOffsetAt(entry: number): number {
-    return this.#offsets[entry]!
+    return this.entries.read(entry, offsetKey)
   }
 
   /** Ignored unless the timestamp is larger than the last entry's. */
   maybeAppend(timestampMs: number, relativeOffset: number): void {
-    if (timestampMs <= this.lastTimestamp) return
-    if (this.#count === this.#offsets.length) this.#grow()
-    this.#timestamps[this.#count] = timestampMs
-    this.#offsets[this.#count] = relativeOffset
-    this.#count++
+    if (timestampMs <= this.#lastTimestamp) return
+    const { bytes, at } = this.entries.push()
+    bytes.writeInt32BE(Math.floor(timestampMs / 2 ** 32), at)
+    bytes.writeUInt32BE(timestampMs % 2 ** 32, at + 4)
+    bytes.writeInt32BE(relativeOffset, at + 8)
+    this.#lastTimestamp = timestampMs
+    this.#lastRelativeOffset = relativeOffset
   }
 
   /** Last entry whose timestamp is <= `timestampMs`, or -1. */
   floor(timestampMs: number): number {
-    let low = 0
-    let high = this.#count - 1
-    while (low <= high) {
-      const middle = (low + high) >>> 1
-      if (this.#timestamps[middle]! <= timestampMs) low = middle + 1
-      else high = middle - 1
-    }
-    return high
+    if (timestampMs >= this.#lastTimestamp) return this.count - 1
+    return this.entries.floor(timestampMs, timestampKey)
   }
 
   /** Drops entries of `relativeOffset` or beyond. */
   truncateToOffset(relativeOffset: number): void {
-    while (this.#count > 0 && this.lastRelativeOffset >= relativeOffset) this.#count--
+    this.entries.truncate(this.entries.floor(relativeOffset - 1, offsetKey) + 1)
+    this.#readLast()
   }
 
   encode(fromEntry = 0): Uint8Array {
-    const bytes = Buffer.allocUnsafe((this.#count - fromEntry) * timeIndexEntryBytes)
-    for (let entry = fromEntry; entry < this.#count; entry++) {
-      const at = (entry - fromEntry) * timeIndexEntryBytes
-      bytes.writeBigInt64BE(BigInt(this.#timestamps[entry]!), at)
-      bytes.writeInt32BE(this.#offsets[entry]!, at + 8)
-    }
-    return bytes
+    return this.entries.bytes(fromEntry)
   }
 
-  #grow(): void {
-    const timestamps = new Float64Array(this.#count * 2)
-    timestamps.set(this.#timestamps)
-    this.#timestamps = timestamps
-    const offsets = new Int32Array(this.#count * 2)
-    offsets.set(this.#offsets)
-    this.#offsets = offsets
+  #readLast(): void {
+    const last = this.count - 1
+    this.#lastTimestamp = last === -1 ? -1 : this.timestampAt(last)
+    this.#lastRelativeOffset = last === -1 ? -1 : this.relativeOffsetAt(last)
   }
 }
 

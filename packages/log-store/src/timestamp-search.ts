@@ -1,13 +1,14 @@
 import type { BatchSummary } from './batch-format.js'
 import { StoreError } from './errors.js'
 import { readRange } from './fs/file-system.js'
+import { IndexMismatch } from './index-entries.js'
 import { largestTimestampAt } from './largest-timestamp.js'
 import type { LogHost } from './log-host.js'
 import type { LogReadPath, LogView } from './log-read-path.js'
 import type { TimestampOffset } from './log.js'
 import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
-import { walk } from './segment-repair.js'
+import { isIndexFault, walk } from './segment-repair.js'
 
 interface Wanted {
   readonly timestampMs: number
@@ -105,31 +106,43 @@ export class TimestampSearch {
 
   /** Position to walk from; the time index entry is compared with the batch that it names. */
   async #startPosition(segment: Segment, wanted: Wanted): Promise<number> {
-    const { times } = segment.indexes!
-    const entry = times.floor(wanted.timestampMs)
-    if (entry === -1) return segment.floorPosition(wanted.startOffset).position
-    const offset = segment.baseOffset + times.relativeOffsetAt(entry)
-    const floor = segment.floorPosition(offset)
-    const state = { sound: false, first: true }
+    const { startOffset } = wanted
     try {
-      await walk(this.#host, segment, floor.position, (batch) => {
-        const { lastOffset } = floor
-        const pointed = !state.first || lastOffset === undefined || batch.lastOffset === lastOffset
-        state.first = false
-        if (pointed && batch.lastOffset < offset) return true
-        state.sound =
-          pointed && batch.lastOffset === offset && batch.maxTimestamp === times.timestampAt(entry)
+      const { times } = segment.indexes!
+      const entry = times.floor(wanted.timestampMs)
+      if (entry === -1) return await this.#floor(segment, startOffset)
+      const offset = segment.baseOffset + times.relativeOffsetAt(entry)
+      const timestamp = times.timestampAt(entry)
+      const state = { sound: false }
+      const position = await this.#floor(segment, offset, (batch) => {
+        if (batch.lastOffset < offset) return true
+        state.sound = batch.lastOffset === offset && batch.maxTimestamp === timestamp
         return false
       })
+      if (state.sound)
+        return startOffset <= offset ? position : await this.#floor(segment, startOffset)
     } catch (error) {
       // The walk may have begun in the middle of a batch.
-      if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) throw error
+      if (!isIndexFault(error)) throw error
     }
-    if (!state.sound) {
-      await this.#reads.reindex(segment)
-      return segment.floorPosition(wanted.startOffset).position
-    }
-    return segment.floorPosition(Math.max(offset, wanted.startOffset)).position
+    await this.#reads.reindex(segment)
+    return this.#floor(segment, startOffset)
+  }
+
+  /** Where the index says that `offset` is found; throws IndexMismatch when it is wrong. */
+  async #floor(
+    segment: Segment,
+    offset: number,
+    onBatch: (batch: BatchSummary) => boolean = () => false,
+  ): Promise<number> {
+    const { position, lastOffset } = segment.floorPosition(offset)
+    await walk(this.#host, segment, position, (batch, at) => {
+      if (at === position && lastOffset !== undefined && batch.lastOffset !== lastOffset) {
+        throw new IndexMismatch()
+      }
+      return onBatch(batch)
+    })
+    return position
   }
 
   async #record(segment: Segment, hit: Hit, wanted: Wanted): Promise<TimestampOffset | undefined> {
