@@ -38,6 +38,14 @@ export interface AppendedLog extends Writable {
   acknowledge(): void
 }
 
+/** One write that succeeded. */
+interface Written {
+  readonly batches: readonly BatchSummary[]
+  readonly records: number
+  readonly bytes: number
+  readonly durationMs: number
+}
+
 /** The parts of the log that hear of every write. */
 interface AppendParts {
   readonly flush: LogFlush
@@ -87,34 +95,64 @@ export class AppendPath {
   /** Assigns offsets (`leaderEpoch` undefined: keeps them), and queues. */
   enqueue(bytes: Uint8Array, leaderEpoch: number | undefined): AppendInfo {
     const log = this.#log
-    const batches = admitBatches(this.#host.format, bytes, {
-      nextOffset: log.logEndOffset,
-      limits: log.options,
-      leaderEpoch,
-    })
-    const { lastOffset } = batches[batches.length - 1]!
+    const queue = this.#queue
+    const { batches } = queue
+    const first = batches.length
+    const rules = { nextOffset: log.logEndOffset, limits: log.options, leaderEpoch }
+    // Into the queue at once: a list per append would cost more than all else that is done here.
+    admitBatches(this.#host.format, bytes, rules, batches)
     let maxTimestamp = -1
-    for (const batch of batches) maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
-    const { baseOffset } = batches[0]!
-    this.#makeRoom({ sizeInBytes: bytes.length, baseOffset, lastOffset, maxTimestamp })
-    if (leaderEpoch === undefined) this.#noteGaps(batches)
-    for (const batch of batches) log.epochs.assign(batch.leaderEpoch, batch.baseOffset)
-    log.tracking?.apply(bytes, batches)
-    if (this.#queue.isEmpty) this.#host.writes.request(log)
-    this.#queue.add(bytes, batches)
-    log.logEndOffset = lastOffset + 1
-    return {
-      baseOffset,
-      lastOffset,
-      maxTimestamp,
-      sizeInBytes: bytes.length,
+    let records = 0
+    for (let at = first; at < batches.length; at++) {
+      const batch = batches[at]!
+      if (batch.maxTimestamp > maxTimestamp) maxTimestamp = batch.maxTimestamp
+      records += batch.recordCount
     }
+    const { baseOffset } = batches[first]!
+    const { lastOffset } = batches[batches.length - 1]!
+    const info = { baseOffset, lastOffset, maxTimestamp, sizeInBytes: bytes.length }
+    if (leaderEpoch === undefined) this.#noteGaps(batches, first)
+    if (this.#needsRoom(info, first)) {
+      batches.length = first
+      this.#makeRoom(info)
+      // Whoever was told of an acknowledgement may have appended: the offsets may be others now.
+      return this.enqueue(bytes, leaderEpoch)
+    }
+    // Stamped batches have one epoch, those of a leader may have several.
+    const epochs = leaderEpoch === undefined ? batches.length : first + 1
+    for (let at = first; at < epochs; at++) {
+      log.epochs.assign(batches[at]!.leaderEpoch, batches[at]!.baseOffset)
+    }
+    log.tracking?.apply(bytes, first === 0 ? batches : batches.slice(first))
+    if (queue.isEmpty) this.#host.writes.request(log)
+    queue.addChunk(bytes, records)
+    log.logEndOffset = lastOffset + 1
+    return info
   }
 
   /** Writes what is queued to the active segment, in one call to the system. */
   writeQueued(): void {
+    const written = this.#write()
+    if (written !== undefined) this.#announce(written)
+  }
+
+  /** Seals the active segment, unless it is empty, and begins a new one at the log end. */
+  roll(): void {
+    const written = this.#write()
+    const { logEndOffset, segments } = this.#log
+    try {
+      // After a failed write somebody may have queued again.
+      const ready = segments.active.sizeBytes > 0 && this.#queue.isEmpty
+      if (ready) this.#beginSegment(logEndOffset)
+    } finally {
+      if (written !== undefined) this.#announce(written)
+    }
+  }
+
+  /** Undefined when there was nothing to write, or it failed. */
+  #write(): Written | undefined {
     const queue = this.#queue
-    if (queue.isEmpty) return
+    if (queue.isEmpty) return undefined
     const log = this.#log
     const segment = log.segments.active
     const { chunks, batches, records } = queue
@@ -127,7 +165,7 @@ export class AppendPath {
       bytes = segment.write(chunks)
     } catch (error) {
       this.#writeFailed(error, { segment, position })
-      return
+      return undefined
     }
     this.writes++
     this.writtenBytes += bytes
@@ -140,18 +178,18 @@ export class AppendPath {
     log.tracking?.written(segment.baseOffset)
     this.#parts.tail.append(chunks, batches, startOffset)
     log.writtenOffset = batches[batches.length - 1]!.lastOffset + 1
-    this.#written?.release(log.writtenOffset)
-    if (diagnostics.append.hasSubscribers) this.#tell({ batches, records, bytes, durationMs })
     this.#parts.flush.noteWritten(records, bytes)
-    log.acknowledge()
+    return { batches, records, bytes, durationMs }
   }
 
-  #tell(written: {
-    batches: readonly BatchSummary[]
-    records: number
-    bytes: number
-    durationMs: number
-  }): void {
+  /** May call back: the log must be whole, for whoever is called may append. */
+  #announce(written: Written): void {
+    this.#written?.release(this.#log.writtenOffset)
+    if (diagnostics.append.hasSubscribers) this.#tell(written)
+    this.#log.acknowledge()
+  }
+
+  #tell(written: Written): void {
     const { batches } = written
     diagnostics.append.publish({
       log: this.#log.name,
@@ -163,12 +201,8 @@ export class AppendPath {
     })
   }
 
-  /** Seals the active segment and begins a new one at the log end; the queue must be empty. */
-  roll(): void {
-    this.#rollAt(this.#log.logEndOffset)
-  }
-
-  #rollAt(baseOffset: number): void {
+  /** The queue must be empty. */
+  #beginSegment(baseOffset: number): void {
     const log = this.#log
     const old = log.segments.active
     const segment = createSegment(this.#host, log.path, baseOffset)
@@ -192,46 +226,55 @@ export class AppendPath {
   }
 
   /** Replicated batches may leave offsets out: recovery has to know before it can meet them. */
-  #noteGaps(batches: readonly BatchSummary[]): void {
+  #noteGaps(batches: readonly BatchSummary[], first: number): void {
     const { offsetGaps, logEndOffset } = this.#log
     let due = logEndOffset
-    for (const { baseOffset, lastOffset } of batches) {
+    for (let at = first; at < batches.length; at++) {
+      const { baseOffset, lastOffset } = batches[at]!
       if (baseOffset > due && baseOffset > this.#log.gapsBelow) offsetGaps.raise(baseOffset)
       due = lastOffset + 1
     }
     if (offsetGaps.unsaved) this.#parts.flush.noteGaps()
   }
 
-  #makeRoom(next: NextAppend): void {
+  /** `queued` batches are in the queue before those of `next`. */
+  #needsRoom(next: NextAppend, queued: number): boolean {
     const queue = this.#queue
     const { options, segments } = this.#log
-    const tooMuch = queue.bytes + next.sizeInBytes > options.maxQueuedBytes
-    // What is queued has no index entries yet: near the bound they have to be counted.
-    const nearlyFull =
-      queue.batches.length > 0 &&
-      segments.active.indexIsFull(options.segmentIndexBytes, queue.batches.length)
-    if (tooMuch || nearlyFull) this.#drain()
-    const full = mustRoll(segments.active, next, {
-      options,
-      nowMs: this.#host.clock.now(),
+    if (queued > 0) {
+      if (queue.bytes + next.sizeInBytes > options.maxQueuedBytes) return true
+      // What is queued has no index entries yet: near the bound they have to be counted.
+      if (segments.active.indexIsFull(options.segmentIndexBytes, queued)) return true
+    }
+    return this.#mustRoll(next, queued)
+  }
+
+  #mustRoll(next: NextAppend, queued: number): boolean {
+    const queue = this.#queue
+    return mustRoll(this.#log.segments.active, next, {
+      options: this.#log.options,
+      clock: this.#host.clock,
       queuedBytes: queue.bytes,
-      queuedTimestamp: queue.batches[0]?.maxTimestamp ?? -1,
+      queuedTimestamp: queued === 0 ? -1 : queue.batches[0]!.maxTimestamp,
     })
-    if (!full) return
-    this.#drain()
-    // A replicated batch may be too far ahead for the indexes of any segment that begins here.
-    const { logEndOffset } = this.#log
-    const reached = next.lastOffset - logEndOffset <= maxRelativeOffset
-    this.#rollAt(reached ? logEndOffset : next.baseOffset)
   }
 
   /** Writes the queue now; throws if it cannot, for what comes next has no offsets then. */
-  #drain(): void {
+  #makeRoom(next: NextAppend): void {
     const log = this.#log
     const expected = log.logEndOffset
-    this.writeQueued()
+    const written = this.#write()
     const failure = log.refusal ?? this.#writeFailure
     if (failure !== undefined && log.writtenOffset !== expected) throw failure
+    try {
+      if (this.#mustRoll(next, 0)) {
+        // A replicated batch may be too far ahead for the indexes of any segment that begins here.
+        const reached = next.lastOffset - log.logEndOffset <= maxRelativeOffset
+        this.#beginSegment(reached ? log.logEndOffset : next.baseOffset)
+      }
+    } finally {
+      if (written !== undefined) this.#announce(written)
+    }
   }
 
   #writeFailed(error: unknown, at: { segment: Segment; position: number }): void {

@@ -2,6 +2,14 @@ import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format
 import { StoreError } from './errors.js'
 import { maxRelativeOffset } from './segment.js'
 
+/** What an append must keep to. */
+export interface AdmissionRules {
+  readonly nextOffset: number
+  readonly limits: { readonly maxBatchBytes: number; readonly segmentBytes: number }
+  /** Stamped into every batch; undefined: batches keep offsets and epochs that they carry. */
+  readonly leaderEpoch: number | undefined
+}
+
 /** Appends that have offsets and are not in the file yet. */
 export class AppendQueue {
   chunks: Uint8Array[] = []
@@ -13,13 +21,11 @@ export class AppendQueue {
     return this.chunks.length === 0
   }
 
-  add(chunk: Uint8Array, batches: readonly BatchSummary[]): void {
+  /** `chunk` holds the batches that were put into `batches` since the last one. */
+  addChunk(chunk: Uint8Array, records: number): void {
     this.chunks.push(chunk)
-    for (const batch of batches) {
-      this.batches.push(batch)
-      this.records += batch.recordCount
-    }
     this.bytes += chunk.length
+    this.records += records
   }
 
   clear(): void {
@@ -31,34 +37,48 @@ export class AppendQueue {
 }
 
 /**
- * Splits appended bytes into batches. With `leaderEpoch` they are stamped in place from
- * `nextOffset` on;
- * without, they keep what they carry, which must be in order. Throws KFK_STORE_INVALID_ARGUMENT,
- * _TOO_LARGE.
+ * Splits appended bytes into batches and puts their summaries behind those in `batches`. With
+ * `leaderEpoch` they are stamped in place from `nextOffset` on; without, they keep what they carry,
+ * which must be in order. Throws KFK_STORE_INVALID_ARGUMENT, _TOO_LARGE, `batches` as before.
  */
 export function admitBatches(
   format: BatchFormat,
   bytes: Uint8Array,
-  rules: {
-    nextOffset: number
-    limits: { maxBatchBytes: number; segmentBytes: number }
-    leaderEpoch: number | undefined
-  },
-): BatchSummary[] {
-  const { maxBatchBytes, segmentBytes } = rules.limits
+  rules: AdmissionRules,
+  batches: BatchSummary[],
+): void {
+  const { segmentBytes } = rules.limits
   if (bytes.length > segmentBytes) {
     throw tooLarge(`an append of ${bytes.length} bytes`, segmentBytes)
   }
-  const batches: BatchSummary[] = []
-  let nextOffset = rules.nextOffset
-  let at = 0
-  while (at < bytes.length) {
+  const before = batches.length
+  try {
+    admitEach(format, bytes, rules, batches)
+    if (batches.length === before) throw refuse(0, 'nothing to append')
+    if (batches.at(-1)!.lastOffset - batches[before]!.baseOffset >= maxRelativeOffset) {
+      throw refuse(0, 'offsets too far apart for one segment')
+    }
+  } catch (error) {
+    batches.length = before
+    throw error
+  }
+}
+
+function admitEach(
+  format: BatchFormat,
+  bytes: Uint8Array,
+  rules: AdmissionRules,
+  batches: BatchSummary[],
+): void {
+  const { leaderEpoch } = rules
+  const { maxBatchBytes } = rules.limits
+  const stamp = { baseOffset: rules.nextOffset, leaderEpoch: leaderEpoch ?? -1 }
+  for (let at = 0; at < bytes.length;) {
+    const nextOffset = stamp.baseOffset
     const size = format.sizeOf(bytes, at)
     if (size <= 0 || at + size > bytes.length) throw refuse(at, 'not a whole batch')
     if (size > maxBatchBytes) throw tooLarge(`a batch of ${size} bytes`, maxBatchBytes)
-    if (rules.leaderEpoch !== undefined) {
-      format.stamp(bytes, at, { baseOffset: nextOffset, leaderEpoch: rules.leaderEpoch })
-    }
+    if (leaderEpoch !== undefined) format.stamp(bytes, at, stamp)
     const batch = tryDescribe(format, bytes, at)
     if (batch === undefined) throw refuse(at, 'impossible batch header')
     if (batch.baseOffset < nextOffset) {
@@ -68,14 +88,9 @@ export function admitBatches(
       throw refuse(at, `impossible last offset ${batch.lastOffset}`)
     }
     batches.push(batch)
-    nextOffset = batch.lastOffset + 1
+    stamp.baseOffset = batch.lastOffset + 1
     at += size
   }
-  if (batches.length === 0) throw refuse(0, 'nothing to append')
-  if (nextOffset - batches[0]!.baseOffset > maxRelativeOffset) {
-    throw refuse(0, 'offsets too far apart for one segment')
-  }
-  return batches
 }
 
 function refuse(position: number, reason: string): StoreError {

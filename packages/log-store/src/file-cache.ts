@@ -48,6 +48,7 @@ export class FileCache {
   readonly #maxOpen: number
   // Insertion order is order of use.
   readonly #open = new Set<CachedFile>()
+  #latest: CachedFile | undefined
 
   constructor(fileSystem: FileSystem, maxOpen: number) {
     this.fileSystem = fileSystem
@@ -65,10 +66,13 @@ export class FileCache {
   /** The open handle; good until the next call here, unless pinned. Throws the system's error. */
   use(file: CachedFile): FileHandle {
     if (file.handle !== undefined) {
+      if (file === this.#latest) return file.handle
+      this.#latest = file
       this.#open.delete(file)
       this.#open.add(file)
       return file.handle
     }
+    this.#latest = undefined
     file.handle = this.#openFile(file)
     this.#open.add(file)
     if (this.#open.size > this.#maxOpen) this.#evict(this.#maxOpen, file)
@@ -83,7 +87,7 @@ export class FileCache {
 
   unpin(file: CachedFile): void {
     file.pins--
-    if (file.pins > 0) return
+    if (file.pins > 0 || file.onUnpinned.length === 0) return
     for (const callback of file.onUnpinned.splice(0)) callback()
   }
 

@@ -54,12 +54,13 @@ export interface Writable {
  * many connections appended.
  */
 export class WriteScheduler {
-  #queued: Writable[] = []
+  // A set: a log that is written at once, again and again, within one turn must not pile up here.
+  readonly #queued = new Set<Writable>()
   #scheduled = false
 
-  /** To be called once per log and turn: when its queue stops being empty. */
+  /** To be called when the queue of a log stops being empty. */
   request(log: Writable): void {
-    this.#queued.push(log)
+    this.#queued.add(log)
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(this.#run)
@@ -67,8 +68,8 @@ export class WriteScheduler {
 
   readonly #run = () => {
     this.#scheduled = false
-    const logs = this.#queued
-    this.#queued = []
+    const logs = [...this.#queued]
+    this.#queued.clear()
     for (const log of logs) {
       try {
         log.flushNow()

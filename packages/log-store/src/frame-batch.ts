@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib'
 import {
   readInt32,
   readInt64,
@@ -9,6 +8,7 @@ import {
   writeUint24,
   writeUint48,
 } from './big-endian.js'
+import { crc32 } from './crc32.js'
 import { StoreError } from './errors.js'
 import {
   batchFrameMagic,
@@ -94,7 +94,7 @@ function sealFrame(
   writeUint48(frame, largestTimestampAt, header.largest)
   writeUint24(frame, countAt, header.count)
   writeUint24(frame, lastOffsetAt, header.lastOffset)
-  writeInt32(frame, crcAt, crc32(frame.subarray(coveredAt)) | 0)
+  writeInt32(frame, crcAt, crc32(frame, coveredAt, frame.length) | 0)
 }
 
 /** The header's words on the records. */

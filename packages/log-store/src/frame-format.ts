@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib'
 import type { BatchFormat, BatchSummary, RecordSummary } from './batch-format.js'
 import { readInt32, readInt64, readUint32, writeInt32, writeInt64 } from './big-endian.js'
+import { crc32 } from './crc32.js'
 import { StoreError } from './errors.js'
 import {
   checkBatchFrame,
@@ -78,7 +78,7 @@ function check(bytes: Uint8Array, position: number): string | undefined {
   if (size <= 0) return 'no frame header'
   if (bytes.length - position < size) return 'frame is cut short'
   const expected = readUint32(bytes, position + crcAt)
-  const found = crc32(bytes.subarray(position + coveredAt, position + size))
+  const found = crc32(bytes, position + coveredAt, position + size)
   if (found !== expected) return `checksum is ${found}, header says ${expected}`
   const several = bytes[position + magicAt] === batchFrameMagic
   const attributes = bytes[position + attributesAt]!
@@ -122,7 +122,7 @@ function encode(
   writeInt32(frame, keyLengthAt, key === null ? -1 : keyBytes)
   writeText(frame, headerBytes, key)
   writeText(frame, headerBytes + keyBytes, value)
-  writeInt32(frame, crcAt, crc32(frame.subarray(coveredAt)) | 0)
+  writeInt32(frame, crcAt, crc32(frame, coveredAt, size) | 0)
   return frame
 }
 

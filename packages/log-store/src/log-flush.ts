@@ -55,6 +55,8 @@ export class LogFlush {
   /** Who waits for the medium whatever the settings say; made when somebody does. */
   #durable: OffsetWaiters | undefined
   #failure: StoreError | undefined
+  #syncing = false
+  #idle: (() => void)[] = []
   /** Grows with every truncation: a sync that began before one says nothing of what came after. */
   #generation = 0
 
@@ -143,7 +145,14 @@ export class LogFlush {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
   }
 
+  /** Resolves when no sync is under way: from then on the files may be closed, moved or removed. */
+  whenIdle(): Promise<void> {
+    if (!this.#syncing) return Promise.resolve()
+    return new Promise((resolve) => this.#idle.push(resolve))
+  }
+
   startSync(done: () => void): void {
+    this.#syncing = true
     const target = this.#log.writtenOffset
     const active = this.#log.segments.active
     this.#timer?.cancel()
@@ -165,6 +174,8 @@ export class LogFlush {
           this.#tell({ bytes, waiters, sealedSegments, durationMs })
         }
       } else this.#syncFailed(error, active)
+      this.#syncing = false
+      for (const resolve of this.#idle.splice(0)) resolve()
       done()
     }
     if (this.#sealed.length > 0 || this.#directoryDirty) {

@@ -59,6 +59,7 @@ export class OffsetWaiters {
       queue[head]!.resolve()
       queue[head++] = undefined
     }
+    if (head === start) return 0
     this.#head = head
     if (head === queue.length) {
       queue.length = 0

@@ -1,3 +1,4 @@
+import type { Clock } from './clock.js'
 import type { LogOptions } from './options.js'
 import type { Segment } from './segment.js'
 
@@ -15,7 +16,7 @@ export function mustRoll(
   next: NextAppend,
   state: {
     readonly options: LogOptions
-    readonly nowMs: number
+    readonly clock: Clock
     /** Bytes that are queued for the segment. */
     readonly queuedBytes: number
     /** Timestamp of the first queued batch, -1 when there is none. */
@@ -28,7 +29,7 @@ export function mustRoll(
   if (occupied === 0) return false
   const firstTimestamp = segment.firstTimestamp ?? state.queuedTimestamp
   const ageMs =
-    firstTimestamp >= 0 ? next.maxTimestamp - firstTimestamp : state.nowMs - segment.createdMs
+    firstTimestamp >= 0 ? next.maxTimestamp - firstTimestamp : state.clock.now() - segment.createdMs
   return (
     occupied > segmentBytes - next.sizeInBytes ||
     ageMs > segmentMs ||

@@ -269,8 +269,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   roll(): void {
     this.#requireWritable()
-    this.flushNow()
-    if (this.segments.active.sizeBytes > 0) this.#appends.roll()
+    this.#appends.roll()
   }
 
   configure(options: Partial<LogOptions>): void {
@@ -375,6 +374,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#flush.fail(error)
     this.#acknowledgements.fail(error)
     this.#tail.clear()
+    await this.#flush.whenIdle()
     await this.#structure.finish()
     closeSegments(this.#host.files, this.segments.touched())
   }

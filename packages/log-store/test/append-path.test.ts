@@ -1,0 +1,106 @@
+// Appending while something else happens: a roll, a listener that appends, a refusal, a deletion.
+import { memoryFileSystem, openLogDirectory } from '../src/index'
+import type { FileSystem, LogDirectory, LogOptions } from '../src/index'
+import { ManualClock } from './support/manual-clock'
+import { readAll, record, settle } from './support/records'
+
+let directory: LogDirectory
+
+async function open(fileSystem: FileSystem, defaults: Partial<LogOptions> = {}) {
+  directory = await openLogDirectory('/data', { fileSystem, clock: new ManualClock(), defaults })
+  return directory.open('a-0')
+}
+afterEach(() => directory.close())
+
+const append = { leaderEpoch: 1 }
+
+test.each([
+  ['full segments', { segmentBytes: 300 }],
+  ['a full queue', { maxQueuedBytes: 150 }],
+])(
+  'who appends when told of an acknowledgement does not get between offsets: %s',
+  async (_, limits) => {
+    const fileSystem = memoryFileSystem()
+    const log = await open(fileSystem, { flushMessages: Number.MAX_SAFE_INTEGER, ...limits })
+    const expected = new Map<number, string>()
+    const add = (text: string) => {
+      const { baseOffset } = log.append(record(text), append)
+      expect(expected.has(baseOffset)).toBe(false)
+      expected.set(baseOffset, text)
+    }
+    let echoes = 0
+    log.onAcknowledged(() => {
+      if (echoes < 100) add(`echo ${echoes++}`)
+    })
+    for (let n = 0; n < 100; n++) {
+      add(`record ${n}`)
+      if (n % 10 === 9) log.roll()
+    }
+    while (log.writtenOffset < log.logEndOffset) log.flushNow()
+    expect(log.logEndOffset).toBe(expected.size)
+    expect(echoes).toBeGreaterThan(20)
+    const inOrder = new Map([...expected].sort(([a], [b]) => a - b))
+    expect(await readAll(log)).toEqual(inOrder)
+    await directory.close()
+    expect(await readAll(await open(fileSystem))).toEqual(inOrder)
+  },
+)
+
+test('an append that is refused leaves nothing behind', async () => {
+  const log = await open(memoryFileSystem())
+  log.append(record('kept'), append)
+  const broken = Buffer.concat([record('good'), Buffer.alloc(50, 1)])
+  expect(() => log.append(broken, append)).toThrow('append at byte')
+  expect(log.logEndOffset).toBe(1)
+  log.append(record('next'), append)
+  await log.whenAcknowledged(2)
+  expect([...(await readAll(log)).values()]).toEqual(['kept', 'next'])
+})
+
+test('a log that is written again and again in one turn is queued once', async () => {
+  const log = await open(memoryFileSystem(), { flushMessages: Number.MAX_SAFE_INTEGER })
+  const immediates = jest.spyOn(globalThis, 'setImmediate')
+  try {
+    for (let n = 0; n < 100; n++) {
+      log.append(record(`record ${n}`), append)
+      log.flushNow()
+    }
+    expect(immediates.mock.calls).toHaveLength(1)
+  } finally {
+    immediates.mockRestore()
+  }
+  await log.whenAcknowledged(100)
+})
+
+test('a deletion waits for the sync that is under way', async () => {
+  const memory = memoryFileSystem()
+  const held: (() => void)[] = []
+  let holding = true
+  const log = await open({
+    ...memory,
+    open(path, mode) {
+      const handle = memory.open(path, mode)
+      const syncData = handle.syncData.bind(handle)
+      handle.syncData = (done) => {
+        if (holding && path.endsWith('.log')) held.push(() => syncData(done))
+        else syncData(done)
+      }
+      return handle
+    },
+  })
+  const other = await directory.open('b-0')
+  log.append(record('one'), append)
+  log.roll()
+  await settle()
+  let deleted = false
+  const deletion = directory.delete('a-0').then(() => (deleted = true))
+  await settle()
+  expect(deleted).toBe(false)
+  holding = false
+  for (const end of held) end()
+  await deletion
+  // The sync had the indexes of the first segment to write, to a directory that was still there.
+  expect(directory.poisoned).toBeUndefined()
+  other.append(record('two'), append)
+  await other.whenAcknowledged(1)
+})
