@@ -1,72 +1,93 @@
 import type { Clock } from './clock.js'
-import { systemClock } from './clock.js'
+import {
+  type AppendedRange,
+  type AppendOptions,
+  type Durability,
+  type EmbeddedLogOptions,
+  type EmbeddedLogSettings,
+  type EmbeddedLogStats,
+  type FollowOptions,
+  isList,
+  isPayload,
+  logOptionsOf,
+  type NewRecord,
+  type PageOptions,
+  type Payload,
+  type ReadOptions,
+  type RecordsOptions,
+  requireDurability,
+  toRecord,
+} from './embedded-options.js'
 import { StoreError } from './errors.js'
-import { frameFormat } from './frame-format.js'
-import type { LogDirectory, LogDirectoryOptions } from './log-directory.js'
-import type { Log } from './log.js'
+import type { RecordCodec } from './frame-format.js'
+import type { LogDirectory, RetentionReport } from './log-directory.js'
+import { type FollowedLog, LogFollower } from './log-follower.js'
+import { type EmbeddedRecord, LogPage } from './log-page.js'
+import type { AppendInfo, Log } from './log.js'
 import { openLogDirectory } from './open-log-directory.js'
-import type { LogOptions } from './options.js'
 
-/** One record of an embedded log. */
-export interface EmbeddedRecord {
-  readonly offset: number
-  /** Ms since 1970. */
-  readonly timestamp: number
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array
-}
-
-export interface EmbeddedLogOptions extends Partial<LogOptions> {
-  readonly fileSystem?: LogDirectoryOptions['fileSystem']
-  readonly clock?: Clock
-  readonly onReport?: LogDirectoryOptions['onReport']
-}
-
-export interface EmbeddedReadOptions {
-  /** First offset; default: the log start. */
-  readonly from?: number
-  readonly signal?: AbortSignal
-}
-
-/** The only log of an embedded directory; a directory may hold more through `openLogDirectory`. */
-const logName = 'log-0'
+/** The only log of a directory that was opened with `openLog`. */
+const soleName = 'log-0'
 /** An embedded log has one writer for good. */
-const leaderEpoch = 0
-const readBytes = 256 * 1024
+const stamp = { leaderEpoch: 0 }
+const defaultPageBytes = 256 * 1024
+/** So often is looked for what is too old or too much. */
+const retentionCheckMs = 300_000
 
 /**
- * A log of its own in a directory: records in, records out, durable when `append` resolves. Throws
- * KFK_STORE_LOCKED when another process has the directory.
+ * Opens the log in a directory, which it has for itself; both are made when missing. Throws
+ * KFK_STORE_LOCKED when another process has the directory, KFK_STORE_CORRUPT when records that had
+ * been synced are damaged, KFK_STORE_INVALID_ARGUMENT, _IO.
  */
 export async function openLog(
   path: string,
   options: EmbeddedLogOptions = {},
 ): Promise<EmbeddedLog> {
-  const { fileSystem, clock, onReport, ...logOptions } = options
-  const directory = await openLogDirectory(path, {
-    ...(fileSystem && { fileSystem }),
-    ...(clock && { clock }),
-    ...(onReport && { onReport }),
-  })
+  const settings = logOptionsOf(options)
+  const directory = await openLogDirectory(path, { retentionCheckMs, ...options })
   try {
-    const log = await directory.open(logName, logOptions)
-    return new EmbeddedLog(directory, log, clock ?? systemClock)
+    const log = await directory.open(soleName, settings)
+    return new EmbeddedLog(directory, log, { ownsDirectory: true })
   } catch (error) {
     await directory.close()
     throw error
   }
 }
 
-/** See `openLog`. */
+/**
+ * Opens one of several logs of a directory, which closes them all when it is closed. A name is
+ * `<topic>-<number>`. Rejects as `openLog` does, but for the lock.
+ */
+export async function openLogIn(
+  directory: LogDirectory,
+  name: string,
+  options: EmbeddedLogSettings = {},
+): Promise<EmbeddedLog> {
+  const log = await directory.open(name, logOptionsOf(options))
+  return new EmbeddedLog(directory, log, { ownsDirectory: false })
+}
+
+/** Records in, records out, in one order. See `openLog`. */
 export class EmbeddedLog implements AsyncDisposable {
   readonly #directory: LogDirectory
   readonly #log: Log
   readonly #clock: Clock
+  readonly #codec: Partial<RecordCodec>
+  readonly #ownsDirectory: boolean
+  readonly #followers = new Set<LogFollower>()
+  readonly #stopListening: () => void
+  #closing: Promise<void> | undefined
 
-  constructor(directory: LogDirectory, log: Log, clock: Clock) {
+  /** Use `openLog` or `openLogIn`. */
+  constructor(directory: LogDirectory, log: Log, options: { readonly ownsDirectory: boolean }) {
     this.#directory = directory
     this.#log = log
-    this.#clock = clock
+    this.#clock = directory.clock
+    this.#codec = directory.format as Partial<RecordCodec>
+    this.#ownsDirectory = options.ownsDirectory
+    this.#stopListening = log.onTruncated((endOffset) => {
+      for (const follower of this.#followers) follower.noteTruncated(endOffset)
+    })
   }
 
   /** First offset that can be read. */
@@ -79,84 +100,230 @@ export class EmbeddedLog implements AsyncDisposable {
     return this.#log.logEndOffset
   }
 
-  /** Adds one record; resolves with its offset when it is on the medium. */
+  /** All below is on the medium. */
+  get durableOffset(): number {
+    return this.#log.recoveryPoint
+  }
+
+  /** Why the directory takes no more appends for good, once a write or a sync has failed. */
+  get poisoned(): Error | undefined {
+    return this.#directory.poisoned
+  }
+
+  /**
+   * Appends; resolves when the record is as safe as `durability` says, with its offset: of one
+   * record its offset, of an array the range. An array is one batch under one checksum: after a
+   * crash all of its records are there or none is. Calls that run at the same time share one write
+   * and one sync; their records are in the order of the calls.
+   *
+   * Rejects with KFK_STORE_NO_SPACE (taken back, retriable), KFK_STORE_IO (the disk failed: whether
+   * the records are there is known when the log is opened again), KFK_STORE_TOO_LARGE
+   * (`maxBatchBytes`, `segmentBytes`), KFK_STORE_CLOSED, KFK_STORE_INVALID_ARGUMENT.
+   */
+  append(record: Payload | null | NewRecord, options?: AppendOptions): Promise<number>
+  append(
+    records: readonly (Payload | NewRecord)[],
+    options?: Omit<AppendOptions, 'key'>,
+  ): Promise<AppendedRange>
   async append(
-    value: Uint8Array | string,
-    options: { readonly key?: Uint8Array | string | null; readonly timestamp?: number } = {},
-  ): Promise<number> {
-    const frame = frameFormat.encode(toBytes(value), {
-      key: options.key == null ? null : toBytes(options.key),
-      timestamp: options.timestamp ?? this.#clock.now(),
-    })
-    const { baseOffset, lastOffset } = this.#log.append(frame, { leaderEpoch })
-    await this.#log.whenAcknowledged(lastOffset + 1)
+    what: Payload | null | NewRecord | readonly (Payload | NewRecord)[],
+    options: AppendOptions = {},
+  ): Promise<number | AppendedRange> {
+    this.#requireOpen()
+    const durability = requireDurability(options.durability)
+    const nowMs = options.timestamp ?? this.#clock.now()
+    if (isList(what)) {
+      const batch = this.#encoder('encodeAll')(what.map(toRecord), nowMs)
+      return this.#appended(this.#log.append(batch, stamp), durability)
+    }
+    const record = isPayload(what) ? { value: what, key: options.key } : toRecord(what)
+    const { baseOffset, lastOffset } = this.#log.append(
+      this.#encoder('encode')(record.value, {
+        key: record.key,
+        timestamp: record.timestamp ?? nowMs,
+      }),
+      stamp,
+    )
+    await this.#when(lastOffset + 1, durability)
     return baseOffset
   }
 
-  /** The records that are durable now, in order. Checksums are verified. */
-  async *read(options: EmbeddedReadOptions = {}): AsyncGenerator<EmbeddedRecord, void, undefined> {
-    yield* this.#range(options, this.#log.acknowledgedOffset)
+  /**
+   * Appends whole batches of the log's format, back to back, without a copy: offsets are stamped
+   * into `batches`, which belongs to the log until the promise settles. Each batch is all or
+   * nothing after a crash, and no batch is there without those before it. Rejects as `append` does.
+   */
+  async appendBatches(
+    batches: Uint8Array,
+    options: Pick<AppendOptions, 'durability'> = {},
+  ): Promise<AppendedRange> {
+    this.#requireOpen()
+    const durability = requireDurability(options.durability)
+    return this.#appended(this.#log.append(batches, stamp), durability)
   }
 
-  /** The same, then those that come, until the signal or `close`. */
-  async *follow(
-    options: EmbeddedReadOptions = {},
-  ): AsyncGenerator<EmbeddedRecord, void, undefined> {
-    let from = options.from ?? this.#log.logStartOffset
-    while (options.signal?.aborted !== true) {
-      const until = this.#log.acknowledgedOffset
-      for await (const record of this.#range({ ...options, from }, until)) yield record
-      from = Math.max(from, until)
-      if (!(await this.#moreThan(from, options.signal))) return
+  /**
+   * One page: records from an offset on, at most `maxBytes` of them. Empty only at the end; a page
+   * does not cross segments, so few records do not mean that there are no more. Rejects
+   * with KFK_STORE_OFFSET_OUT_OF_RANGE when `from` was deleted or lies beyond the end,
+   * KFK_STORE_CORRUPT, _IO, _CLOSED.
+   */
+  async read(options: PageOptions = {}): Promise<LogPage> {
+    return this.#page(options.from ?? this.startOffset, options)
+  }
+
+  /**
+   * The records that are there now, one by one, in order. Throws as `read` does; what was deleted
+   * before it was reached is an error, not a gap.
+   */
+  async *records(options: RecordsOptions = {}): AsyncGenerator<EmbeddedRecord, void, undefined> {
+    const readable = this.#readable(options.durability)
+    const end = Math.min(options.to ?? readable, readable)
+    let next = options.from ?? this.startOffset
+    do {
+      options.signal?.throwIfAborted()
+      const page = await this.#page(next, options)
+      for (const record of page.records) {
+        if (record.offset >= end) return
+        yield record
+      }
+      next = page.nextOffset
+    } while (next < end)
+  }
+
+  /**
+   * The records from an offset on, then those that come, until the signal, `close` or the deletion
+   * of the log ends it. Compaction shows as missing offsets. Throws as `read` does, and KFK_STORE_IO
+   * when the disk fails, after everything that was readable was given.
+   */
+  follow(options: FollowOptions = {}): AsyncGenerator<EmbeddedRecord, void, undefined> {
+    const durability = requireDurability(options.durability)
+    const { from, signal, ifLost = 'throw' } = options
+    const log: FollowedLog = {
+      offsets: this.#log,
+      readableOffset: () => this.#readable(durability),
+      page: (offset) => this.#page(offset, { durability }),
+      whenReadable: (offset, wake) => this.#when(offset, durability, wake),
     }
+    return new LogFollower(log, this.#followers, { from, signal, ifLost }).records()
   }
 
-  /** Offset of the first record with a timestamp >= `timestampMs`. */
-  async offsetAt(timestampMs: number): Promise<number | undefined> {
-    const found = await this.#log.offsetForTimestamp(timestampMs, this.#log.acknowledgedOffset)
-    return found?.offset
+  /** Offset of the first record with a timestamp >= `timestampMs`; undefined when there is none. */
+  async offsetForTimestamp(
+    timestampMs: number,
+    options: Pick<ReadOptions, 'durability'> = {},
+  ): Promise<number | undefined> {
+    this.#requireOpen()
+    const readable = this.#readable(options.durability)
+    return (await this.#log.offsetForTimestamp(timestampMs, readable))?.offset
   }
 
-  /** Deletes what is older or more than `retentionMs` and `retentionBytes` allow. */
-  async applyRetention(): Promise<void> {
-    await this.#directory.applyRetention()
-  }
-
-  /** Syncs and closes; the next opening is instant. Iterations end. */
-  async close(): Promise<void> {
-    await this.#directory.close()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  async *#range(
-    options: EmbeddedReadOptions,
-    until: number,
-  ): AsyncGenerator<EmbeddedRecord, void, undefined> {
-    let from = options.from ?? this.#log.logStartOffset
-    while (from < until && options.signal?.aborted !== true) {
-      const slice = await this.#log.read({ from, maxBytes: readBytes, maxOffset: until })
-      if (slice.bytes.length === 0) return
-      for (const frame of frameFormat.decode(slice.bytes)) if (frame.offset >= from) yield frame
-      from = slice.nextOffset
-    }
-  }
-
-  /** Resolves with true when there is a record at `offset`, with false at the signal or `close`. */
-  async #moreThan(offset: number, signal?: AbortSignal): Promise<boolean> {
+  /**
+   * Cuts off everything from `offset` on; an array that holds `offset` goes as a whole. Durable when
+   * it resolves, with the new end. Appends are refused meanwhile (KFK_STORE_IO, retriable).
+   */
+  async truncateTo(offset: number): Promise<number> {
+    this.#requireOpen()
+    let cutTo = this.endOffset
+    const stop = this.#log.onTruncated((endOffset) => {
+      cutTo = endOffset
+    })
     try {
-      await this.#log.whenAcknowledged(offset + 1, signal)
-      return true
-    } catch (error) {
-      if (signal?.aborted === true) return false
-      if (error instanceof StoreError && error.code === 'KFK_STORE_CLOSED') return false
-      throw error
+      await this.#log.truncateTo(offset)
+    } finally {
+      stop()
     }
+    return cutTo
   }
-}
 
-function toBytes(value: Uint8Array | string): Uint8Array {
-  return typeof value === 'string' ? Buffer.from(value) : value
+  /**
+   * Forgets everything below `offset`, which is at most the end; durable when it resolves, with the
+   * new start. The space is freed a segment at a time.
+   */
+  async deleteBefore(offset: number): Promise<number> {
+    this.#requireOpen()
+    await this.#log.advanceLogStart(offset)
+    return this.startOffset
+  }
+
+  /** Deletes now what `retentionMs` and `retentionBytes` let go, in all logs of the directory. */
+  applyRetention(): Promise<RetentionReport> {
+    return this.#directory.applyRetention()
+  }
+
+  /** Resolves when everything appended so far is on the medium, whatever `durability` says. */
+  async flush(): Promise<void> {
+    this.#requireOpen()
+    return this.#log.flush()
+  }
+
+  stats(): EmbeddedLogStats {
+    const { startOffset, endOffset, durableOffset } = this
+    const directory = this.#directory.stats()
+    return { ...this.#log.stats(), startOffset, endOffset, durableOffset, directory }
+  }
+
+  /** Told once, when the directory stops taking appends for good. Returns the unsubscriber. */
+  onPoisoned(listener: (error: StoreError) => void): () => void {
+    return this.#log.onPoisoned(listener)
+  }
+
+  /**
+   * Ends the iterations, puts everything on the medium, closes the files; the next opening is
+   * instant. Of several logs in a directory the files stay open until the directory is closed.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#stopListening()
+    for (const follower of [...this.#followers]) follower.end()
+    await (this.#ownsDirectory ? this.#directory.close() : this.#log.flush())
+  }
+
+  async #appended(info: AppendInfo, durability: Durability | undefined): Promise<AppendedRange> {
+    const { baseOffset: firstOffset, lastOffset } = info
+    await this.#when(lastOffset + 1, durability)
+    return { firstOffset, lastOffset, count: lastOffset - firstOffset + 1 }
+  }
+
+  /** Resolves when all below `offset` is that safe. */
+  #when(offset: number, durability?: Durability, signal?: AbortSignal): Promise<void> {
+    if (durability === 'disk') return this.#log.whenDurable(offset, signal)
+    if (durability === 'os') return this.#log.whenWritten(offset, signal)
+    return this.#log.whenAcknowledged(offset, signal)
+  }
+
+  #readable(durability: Durability | undefined): number {
+    if (requireDurability(durability) === 'disk') return this.#log.recoveryPoint
+    return durability === 'os' ? this.#log.writtenOffset : this.#log.acknowledgedOffset
+  }
+
+  async #page(from: number, options: PageOptions): Promise<LogPage> {
+    this.#requireOpen()
+    const { maxBytes = defaultPageBytes } = options
+    const maxOffset = this.#readable(options.durability)
+    const slice = await this.#log.read({ from, maxBytes, maxOffset })
+    // Nothing left up to there: compaction took it.
+    const nextOffset = slice.bytes.length === 0 ? Math.max(from, maxOffset) : slice.nextOffset
+    return new LogPage({ ...slice, nextOffset }, { from, decode: this.#codec.decode })
+  }
+
+  #encoder<Name extends 'encode' | 'encodeAll'>(name: Name): RecordCodec[Name] {
+    const encoder = this.#codec[name]
+    if (encoder !== undefined) return encoder
+    const problem = `${this.#directory.format.name} cannot encode records: use appendBatches`
+    throw new StoreError('KFK_STORE_INVALID_ARGUMENT', problem)
+  }
+
+  #requireOpen(): void {
+    if (this.#closing === undefined) return
+    throw new StoreError('KFK_STORE_CLOSED', `log ${this.#log.path} is closed`)
+  }
 }

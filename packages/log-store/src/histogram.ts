@@ -48,8 +48,8 @@ export class Histogram {
 }
 
 /**
- * The value below which `share` (0 to 1) of all values lie, as well as the buckets tell: a value may
- * be anywhere in its bucket, so the answer is at most twice, at least half the true one. 0: empty.
+ * The value below which `share` (0 to 1) of all values lie, as well as the buckets tell: a value
+ * may be anywhere in its bucket, so the answer is between half and twice the true one.
  */
 export function histogramQuantile(histogram: HistogramSnapshot, share: number): number {
   let left = histogram.count * share

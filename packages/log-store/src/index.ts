@@ -64,10 +64,20 @@ export type { StoreMetricsSnapshot } from './store-metrics.js'
 export { type CleanupPolicy, defaultLogOptions, type LogOptions } from './options.js'
 export type { StoreReport } from './report.js'
 export { dumpSegment, type DumpLine, type DumpOptions } from './dump.js'
-export {
-  type EmbeddedLog,
-  type EmbeddedLogOptions,
-  type EmbeddedReadOptions,
-  type EmbeddedRecord,
-  openLog,
-} from './embedded-log.js'
+export { type EmbeddedLog, openLog, openLogIn } from './embedded-log.js'
+export type {
+  AppendedRange,
+  AppendOptions,
+  Durability,
+  DurabilityBounds,
+  EmbeddedLogOptions,
+  EmbeddedLogSettings,
+  EmbeddedLogStats,
+  FollowOptions,
+  NewRecord,
+  PageOptions,
+  Payload,
+  ReadOptions,
+  RecordsOptions,
+} from './embedded-options.js'
+export type { EmbeddedRecord, LogPage } from './log-page.js'

@@ -41,6 +41,11 @@ export interface LogDirectoryOptions {
    * Default 60 s.
    */
   readonly checkpointMs?: number
+  /**
+   * `applyRetention` runs this often [log.retention.check.interval.ms]; 0 leaves it to whoever calls
+   * it. Default 0; `openLog` has 5 minutes.
+   */
+  readonly retentionCheckMs?: number
 }
 
 export interface RetentionReport {
@@ -64,6 +69,8 @@ export interface DirectoryStats extends StoreMetricsSnapshot {
 /** Many logs under one directory, which this process holds alone. */
 export interface LogDirectory {
   readonly path: string
+  readonly format: BatchFormat
+  readonly clock: Clock
   /** The directory had been closed cleanly, so nothing was scanned. */
   readonly cleanStart: boolean
   /** Set for good after the first failed write or sync; appends and acknowledgements have ended. */

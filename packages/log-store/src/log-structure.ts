@@ -1,5 +1,6 @@
 import type { Acknowledgements } from './acknowledgements.js'
 import type { EpochIndex } from './epoch-index.js'
+import { Listeners } from './listeners.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogFlush } from './log-flush.js'
 import type { LogHost } from './log-host.js'
@@ -45,6 +46,8 @@ export class LogStructure {
   readonly #log: StructuredLog
   readonly #parts: StructureParts
   readonly #remover: SegmentRemover
+  /** Told the new end. */
+  readonly truncated = new Listeners<number>()
   /** Deletions of old segments that are under way. */
   #discards = 0
   #last: Promise<unknown> = Promise.resolve()
@@ -117,6 +120,7 @@ export class LogStructure {
     tail.clear()
     reads.forgetPlaces()
     log.epochs.truncateFromEnd(cut.offset)
+    this.truncated.tell(cut.offset)
     const active = target ?? createSegment(this.#host, log.path, offset)
     log.segments = target === undefined ? SegmentList.of([active]) : segments.takeFirst(keep)
     active.unseal()

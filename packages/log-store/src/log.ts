@@ -144,6 +144,11 @@ export interface Log {
   onAcknowledged(listener: (acknowledgedOffset: number) => void): () => void
   /** Called when queued appends were given up because they could not be written (disk full). */
   onRollback(listener: (rollback: Rollback) => void): () => void
+  /**
+   * Called when `truncateTo` has cut the log, before anything can be appended in the place of what
+   * is gone.
+   */
+  onTruncated(listener: (endOffset: number) => void): () => void
   /** Called once, when the directory stops taking appends for good after a failed write or sync. */
   onPoisoned(listener: (error: StoreError) => void): () => void
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { atomicWriteFile } from './checkpoint-file.js'
+import { BackgroundTask } from './background-task.js'
 import { systemClock } from './clock.js'
 import { diagnostics } from './diagnostics.js'
 import { ioError, StoreError } from './errors.js'
@@ -117,7 +118,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly #clockGuard = new ClockJumpGuard(clockJumpMs)
   /** Logs that recovery gave up on: the directory cannot be called clean. */
   readonly #unrecovered = new Set<string>()
-  #timer: { cancel(): void } | undefined
+  readonly #tasks: readonly BackgroundTask[]
   #closing: Promise<void> | undefined
 
   private constructor(
@@ -136,6 +137,14 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.tails = new TailBudget(options.hotTailBytes ?? defaults.hotTailBytes)
     this.syncs = new SyncScheduler(options.maxConcurrentSyncs ?? defaults.maxConcurrentSyncs)
     this.#checkpoints = new LogCheckpoints(this.fileSystem, path)
+    const task = (intervalMs: number, name: string, run: () => Promise<unknown>) =>
+      new BackgroundTask(this.clock, intervalMs, () => this.#inBackground(name, run))
+    this.#tasks = [
+      task(options.checkpointMs ?? defaults.checkpointMs, 'write checkpoints', () =>
+        this.checkpoint(),
+      ),
+      task(options.retentionCheckMs ?? 0, 'apply retention', () => this.applyRetention()),
+    ]
   }
 
   static async start(
@@ -281,7 +290,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     await this.fileSystem.remove(join(this.path, fileNames.cleanShutdown))
     await this.fileSystem.syncDirectory(this.path)
     if (!this.cleanStart) await this.#recoverAll()
-    this.#scheduleCheckpoint()
+    for (const task of this.#tasks) task.start()
   }
 
   async #recoverAll(): Promise<void> {
@@ -337,8 +346,8 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   }
 
   async #close(): Promise<void> {
-    this.#timer?.cancel()
     try {
+      await Promise.all(this.#tasks.map((task) => task.stop()))
       await Promise.allSettled(this.#opening.values())
       const failures = await inParallel([...this.#logs.values()], concurrentCloses, (log) =>
         log.close(),
@@ -372,18 +381,14 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.#removals.add(removal)
   }
 
-  #scheduleCheckpoint(): void {
-    const intervalMs = this.#options.checkpointMs ?? defaults.checkpointMs
-    if (intervalMs === 0) return
-    this.#timer = this.clock.setTimer(intervalMs, () => {
-      if (this.#closing !== undefined || this.poisoned !== undefined) return
-      this.checkpoint()
-        .catch((error: unknown) => {
-          const message = 'cannot write checkpoints; recovery after a crash would take longer'
-          this.report({ kind: 'background-failure', message, details: { error } })
-        })
-        .finally(() => this.#scheduleCheckpoint())
-    })
+  async #inBackground(name: string, run: () => Promise<unknown>): Promise<void> {
+    if (this.#closing !== undefined || this.poisoned !== undefined) return
+    try {
+      await run()
+    } catch (error) {
+      const message = `cannot ${name} of ${this.path}; will be tried again`
+      this.report({ kind: 'background-failure', message, details: { error } })
+    }
   }
 
   #requireOpen(): void {

@@ -190,6 +190,10 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return this.#appends.rollbacks.add(listener)
   }
 
+  onTruncated(listener: (endOffset: number) => void): () => void {
+    return this.#structure.truncated.add(listener)
+  }
+
   onPoisoned(listener: (error: StoreError) => void): () => void {
     return this.#poisonings.add(listener)
   }

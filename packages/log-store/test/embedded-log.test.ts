@@ -1,64 +1,321 @@
-// Property: the easy log gives records back in order, follows, and ends when told to.
-import { memoryFileSystem, openLog } from '../src/index'
-import type { EmbeddedRecord } from '../src/index'
+// Property: records come back as they were appended, and are as safe as the caller was told.
+import {
+  faultyFileSystem,
+  frameFormat,
+  memoryFileSystem,
+  openLog,
+  openLogDirectory,
+  openLogIn,
+} from '../src/index'
+import type { BatchFormat, EmbeddedLogOptions, EmbeddedRecord } from '../src/index'
+import { ManualClock } from './support/manual-clock'
+import { collect, settle, textOf } from './support/records'
 
-const text = (record: EmbeddedRecord) => Buffer.from(record.value).toString()
-
-async function collect(records: AsyncIterable<EmbeddedRecord>, count: number): Promise<string[]> {
-  const found: string[] = []
-  for await (const record of records) {
-    found.push(text(record))
-    if (found.length === count) break
-  }
-  return found
-}
+const open = (options: EmbeddedLogOptions = {}) =>
+  openLog('/events', { fileSystem: memoryFileSystem(), ...options })
 
 test('appends, reads from an offset, finds by time', async () => {
-  await using log = await openLog('/events', { fileSystem: memoryFileSystem(), segmentBytes: 300 })
+  await using log = await open({ segmentBytes: 300 })
   const offsets = await Promise.all(
     Array.from({ length: 40 }, (_, n) => log.append(`record ${n}`, { timestamp: 1000 + n })),
   )
   expect(offsets).toEqual(Array.from({ length: 40 }, (_, n) => n))
-  expect([log.startOffset, log.endOffset]).toEqual([0, 40])
-  expect(await collect(log.read({ from: 37 }), 99)).toEqual(['record 37', 'record 38', 'record 39'])
-  expect(await log.offsetAt(1017)).toBe(17)
+  expect([log.startOffset, log.endOffset, log.durableOffset]).toEqual([0, 40, 40])
+  expect(await collect(log.records({ from: 37 }))).toEqual(['record 37', 'record 38', 'record 39'])
+  expect(await collect(log.records({ from: 3, to: 5 }))).toEqual(['record 3', 'record 4'])
+  expect(await log.offsetForTimestamp(1017)).toBe(17)
+  expect(await log.offsetForTimestamp(5000)).toBeUndefined()
 })
 
-test('keys and values are kept', async () => {
-  await using log = await openLog('/events', { fileSystem: memoryFileSystem() })
+test('a page: records, bytes, and where to read on', async () => {
+  await using log = await open()
+  await log.append(['zero', 'one', 'two'])
+  await log.append('three')
+  const page = await log.read({ from: 1, maxBytes: 10 })
+  expect(page.records.map(textOf)).toEqual(['one', 'two'])
+  expect([...page].map(({ offset }) => offset)).toEqual([1, 2])
+  expect(frameFormat.decode(page.bytes)).toHaveLength(3)
+  expect([page.startOffset, page.nextOffset]).toEqual([0, 3])
+  const end = await log.read({ from: 4 })
+  expect([end.records, end.nextOffset]).toEqual([[], 4])
+  await expect(log.read({ from: 5 })).rejects.toMatchObject({
+    code: 'KFK_STORE_OFFSET_OUT_OF_RANGE',
+    details: { offset: 5, logStartOffset: 0, logEndOffset: 4 },
+  })
+})
+
+test('keys, timestamps and tombstones are kept; the clock stamps the rest', async () => {
+  const clock = new ManualClock()
+  await using log = await open({ clock })
   await log.append('v', { key: 'k', timestamp: 5 })
   await log.append(new Uint8Array(0))
+  await log.append(null, { key: Buffer.from('k') })
+  await log.append({ value: 'w', key: 'l', timestamp: 7 }, { timestamp: 6 })
+  await log.append(['x', { value: null, key: 'k' }, { value: 'y', timestamp: 8 }], { timestamp: 9 })
   const records: EmbeddedRecord[] = []
-  for await (const record of log.read()) records.push(record)
-  expect(records[0]).toMatchObject({ offset: 0, timestamp: 5 })
-  expect(Buffer.from(records[0]!.key!).toString()).toBe('k')
-  expect(records[1]!.key).toBeNull()
+  for await (const record of log.records()) records.push(record)
+  const now = clock.now()
+  expect(records.map(({ timestamp }) => timestamp)).toEqual([5, now, now, 7, 9, 9, 8])
+  expect(records.map(({ key }) => key && Buffer.from(key).toString())).toEqual(
+    ['k', null, 'k', 'l', null, 'k', null], // prettier-ignore
+  )
+  expect(records.map(textOf)).toEqual(['v', '', '', 'w', 'x', '', 'y'])
+  expect(records.map(({ tombstone }) => tombstone)).toEqual(
+    [false, false, true, false, false, true, false], // prettier-ignore
+  )
 })
 
-test('follow goes on with what comes, until the signal or the end', async () => {
-  const log = await openLog('/events', { fileSystem: memoryFileSystem() })
-  await log.append('one')
-  const three = collect(log.follow(), 3)
-  await log.append('two')
-  await log.append('three')
-  expect(await three).toEqual(['one', 'two', 'three'])
+test('what cannot be appended is refused, and takes no offset', async () => {
+  await using log = await open({ maxBatchBytes: 200 })
+  const invalid = { code: 'KFK_STORE_INVALID_ARGUMENT' }
+  await expect(log.append([])).rejects.toMatchObject(invalid)
+  await expect(log.append(7 as never)).rejects.toMatchObject(invalid)
+  await expect(log.append({ key: 'k' } as never)).rejects.toMatchObject(invalid)
+  await expect(log.append(['a', null as never])).rejects.toMatchObject(invalid)
+  await expect(log.append('a', { timestamp: -1 })).rejects.toMatchObject(invalid)
+  await expect(log.append('a', { durability: 'disc' as never })).rejects.toMatchObject(invalid)
+  await expect(log.append('a'.repeat(300))).rejects.toMatchObject({ code: 'KFK_STORE_TOO_LARGE' })
+  await expect(log.appendBatches(Buffer.from('rubbish'))).rejects.toMatchObject(invalid)
+  await expect(open({ durability: {} })).rejects.toMatchObject(invalid)
+  await expect(open({ durability: 'none' as never })).rejects.toMatchObject(invalid)
+  expect(await log.append('first')).toBe(0)
+})
 
-  const abort = new AbortController()
-  const aborted = collect(log.follow({ from: 2, signal: abort.signal }), 99)
-  const closed = collect(log.follow({ from: 1 }), 99)
-  await new Promise((resolve) => setImmediate(resolve))
-  abort.abort()
-  expect(await aborted).toEqual(['three'])
-  await log.close()
-  expect(await closed).toEqual(['two', 'three'])
+test('an array is one write and one sync, and all or nothing after a crash', async () => {
+  for (const outcome of ['lose-unsynced', 'tear-last-write', 'zero-last-write'] as const) {
+    const fileSystem = faultyFileSystem()
+    const log = await open({ fileSystem })
+    const before = log.stats()
+    expect(await log.append(['a', 'b', 'c'])).toEqual({ firstOffset: 0, lastOffset: 2, count: 3 })
+    expect(log.stats().writes - before.writes).toBe(1)
+    expect(log.stats().syncs - before.syncs).toBe(1)
+    const torn = log.append(['d', 'e', 'f'], { durability: 'os' })
+    await torn
+    fileSystem.crash(outcome)
+    await settle()
+    await using reopened = await open({ fileSystem })
+    expect(await collect(reopened.records())).toEqual(['a', 'b', 'c'])
+  }
+})
+
+test('appends of one moment share a write and a sync, and keep their order', async () => {
+  await using log = await open()
+  const offsets = await Promise.all([log.append('a'), log.append(['b', 'c']), log.append('d')])
+  expect(offsets).toEqual([0, { firstOffset: 1, lastOffset: 2, count: 2 }, 3])
+  expect(log.stats()).toMatchObject({ writes: 1, syncs: 1 })
+  expect(await collect(log.records())).toEqual(['a', 'b', 'c', 'd'])
+})
+
+describe('durability', () => {
+  test('os: acknowledged and readable at the write; a power cut takes it', async () => {
+    const fileSystem = faultyFileSystem()
+    const log = await open({ fileSystem, durability: 'os' })
+    await log.append('one')
+    await log.append('two', { durability: 'disk' })
+    const syncs = log.stats().syncs
+    await log.append('three')
+    await settle()
+    expect(log.stats().syncs).toBe(syncs)
+    expect([log.durableOffset, log.endOffset]).toEqual([2, 3])
+    expect(await collect(log.records())).toEqual(['one', 'two', 'three'])
+    expect(await collect(log.records({ durability: 'disk' }))).toEqual(['one', 'two'])
+    fileSystem.crash('lose-unsynced')
+    await using reopened = await open({ fileSystem })
+    expect(await collect(reopened.records())).toEqual(['one', 'two'])
+  })
+
+  test('disk: one append may be acknowledged before the sync, which comes all the same', async () => {
+    await using log = await open({ fileSystem: faultyFileSystem() })
+    await log.append('one', { durability: 'os' })
+    expect(log.durableOffset).toBe(0)
+    expect((await log.read()).records).toEqual([])
+    expect((await log.read({ durability: 'os' })).records.map(textOf)).toEqual(['one'])
+    await settle()
+    expect(log.durableOffset).toBe(1)
+  })
+
+  test('bounds: after so many records, after so many ms', async () => {
+    const clock = new ManualClock()
+    const options = { fileSystem: faultyFileSystem(), clock, checkpointMs: 0 }
+    await using log = await open({ ...options, durability: { records: 3, ms: 50 } })
+    await log.append('one')
+    await log.append('two')
+    await settle()
+    expect(log.durableOffset).toBe(0)
+    await log.append('three')
+    await settle()
+    expect(log.durableOffset).toBe(3)
+    await log.append('four')
+    clock.advance(49)
+    await settle()
+    expect(log.durableOffset).toBe(3)
+    clock.advance(1)
+    await settle()
+    expect(log.durableOffset).toBe(4)
+  })
+
+  test('flush puts on the medium what was appended', async () => {
+    await using log = await open({ durability: 'os' })
+    await log.append('one')
+    await log.flush()
+    expect(log.durableOffset).toBe(1)
+  })
+})
+
+test('truncateTo cuts arrays as a whole and says where the end is', async () => {
+  await using log = await open()
+  await log.append('zero')
+  await log.append(['one', 'two', 'three'])
+  expect(await log.truncateTo(9)).toBe(4)
+  expect(await log.truncateTo(2)).toBe(1)
+  expect(await log.append('again')).toBe(1)
+  expect(await collect(log.records())).toEqual(['zero', 'again'])
+})
+
+test('deleteBefore moves the start, also into an array', async () => {
+  await using log = await open()
+  await log.append(['zero', 'one', 'two'])
+  expect(await log.deleteBefore(2)).toBe(2)
+  expect(await collect(log.records())).toEqual(['two'])
+  await expect(log.read({ from: 1 })).rejects.toMatchObject({
+    code: 'KFK_STORE_OFFSET_OUT_OF_RANGE',
+  })
+  await expect(log.deleteBefore(4)).rejects.toMatchObject({ code: 'KFK_STORE_OFFSET_OUT_OF_RANGE' })
+})
+
+test('nothing is deleted unasked; asked for, retention runs in the background', async () => {
+  const clock = new ManualClock()
+  const options = { clock, segmentBytes: 100, fileSystem: memoryFileSystem() }
+  const fill = async (log: Awaited<ReturnType<typeof open>>) => {
+    for (let n = 0; n < 9; n++) await log.append(`record ${n}`)
+    clock.advance(600_000)
+    await settle(50)
+  }
+  const keeping = await open(options)
+  await fill(keeping)
+  expect(keeping.startOffset).toBe(0)
+  await keeping.close()
+  await using log = await open({ ...options, retentionMs: 1000, retentionCheckMs: 1000 })
+  await fill(log)
+  expect(log.startOffset).toBe(18)
+  await log.append('young')
+  await log.applyRetention()
+  expect(await collect(log.records())).toEqual(['young'])
+})
+
+test('a format that only knows batches: bytes in, bytes out', async () => {
+  const { encode, encodeAll, decode, ...opaque } = frameFormat
+  const format: BatchFormat = opaque
+  await using log = await open({ format })
+  const batches = Buffer.concat([encode('one'), encodeAll([{ value: 'two' }, { value: '3' }], 0)])
+  expect(await log.appendBatches(batches)).toEqual({ firstOffset: 0, lastOffset: 2, count: 3 })
+  const page = await log.read()
+  expect(decode(page.bytes).map(textOf)).toEqual(['one', 'two', '3'])
+  const invalid = { code: 'KFK_STORE_INVALID_ARGUMENT' }
+  expect(() => page.records).toThrow('use `bytes`')
+  await expect(log.append('x')).rejects.toMatchObject(invalid)
+  await expect(log.append(['x'])).rejects.toMatchObject(invalid)
+})
+
+test('several logs in one directory', async () => {
+  const fileSystem = memoryFileSystem()
+  const directory = await openLogDirectory('/many', { fileSystem })
+  const orders = await openLogIn(directory, 'orders-0')
+  const users = await openLogIn(directory, 'users-0', { durability: 'os' })
+  await Promise.all([orders.append('an order'), users.append(['ann', 'bob'])])
+  await orders.close()
+  await expect(orders.append('late')).rejects.toMatchObject({ code: 'KFK_STORE_CLOSED' })
+  // The files belong to the directory; the log can be had again.
+  const again = await openLogIn(directory, 'orders-0')
+  expect(await again.append('another')).toBe(1)
+  await directory.close()
+  await expect(users.append('late')).rejects.toMatchObject({ code: 'KFK_STORE_CLOSED' })
+  await using reopened = await openLogDirectory('/many', { fileSystem })
+  expect(await collect((await openLogIn(reopened, 'orders-0')).records())).toHaveLength(2)
+  expect(await collect((await openLogIn(reopened, 'users-0')).records())).toEqual(['ann', 'bob'])
 })
 
 test('one process at a time', async () => {
   const fileSystem = memoryFileSystem()
-  const log = await openLog('/events', { fileSystem })
-  await expect(openLog('/events', { fileSystem })).rejects.toMatchObject({
-    code: 'KFK_STORE_LOCKED',
-  })
+  const log = await open({ fileSystem })
+  await expect(open({ fileSystem })).rejects.toMatchObject({ code: 'KFK_STORE_LOCKED' })
   await log.close()
-  await (await openLog('/events', { fileSystem })).close()
+  await (await open({ fileSystem })).close()
+})
+
+test('close finishes what was begun; after it everything says so', async () => {
+  const fileSystem = faultyFileSystem()
+  const log = await open({ fileSystem })
+  const pending = [log.append('one'), log.append('two', { durability: 'os' })]
+  await Promise.all([log.close(), log.close()])
+  expect(await Promise.all(pending)).toEqual([0, 1])
+  const closed = { code: 'KFK_STORE_CLOSED' }
+  for (const late of [
+    log.append('x'),
+    log.append(['x']),
+    log.appendBatches(frameFormat.encode('x')),
+    log.read(),
+    log.records().next(),
+    log.offsetForTimestamp(0),
+    log.truncateTo(0),
+    log.deleteBefore(1),
+    log.flush(),
+    log.applyRetention(),
+  ]) {
+    await expect(late).rejects.toMatchObject(closed)
+  }
+  fileSystem.crash('lose-unsynced')
+  await using reopened = await open({ fileSystem })
+  expect(await collect(reopened.records())).toEqual(['one', 'two'])
+})
+
+test('a failed sync: told to all, nothing acknowledged, reads go on', async () => {
+  const fileSystem = faultyFileSystem()
+  const log = await open({ fileSystem })
+  await log.append('safe')
+  const told: string[] = []
+  log.onPoisoned((error) => told.push(error.code))
+  fileSystem.inject({ at: 1, error: 'EIO', operation: 'sync', times: 99 })
+  const failed = { code: 'KFK_STORE_IO', retriable: false }
+  const results = [log.append('a'), log.append(['b', 'c']), log.append('d', { durability: 'disk' })]
+  for (const result of results) await expect(result).rejects.toMatchObject(failed)
+  await expect(log.append('e', { durability: 'os' })).rejects.toMatchObject(failed)
+  expect(told).toEqual(['KFK_STORE_IO'])
+  expect(log.poisoned).toMatchObject(failed)
+  expect(await collect(log.records())).toEqual(['safe'])
+  await log.close()
+})
+
+test('a full disk: the append is taken back, and works when there is room', async () => {
+  const fileSystem = faultyFileSystem()
+  await using log = await open({ fileSystem })
+  fileSystem.inject({ at: 1, error: 'ENOSPC', operation: 'write', partialWrite: 0.5 })
+  for (const durability of ['disk', 'os', undefined] as const) {
+    fileSystem.clearFaults()
+    fileSystem.inject({ at: 1, error: 'ENOSPC', operation: 'write', partialWrite: 0.5 })
+    await expect(log.append('x', durability ? { durability } : {})).rejects.toMatchObject({
+      code: 'KFK_STORE_NO_SPACE',
+      retriable: true,
+    })
+  }
+  expect(await log.append('now')).toBe(0)
+})
+
+test('stats of the log and of its directory', async () => {
+  await using log = await open()
+  await log.append(['a', 'b'])
+  const { directory, ...own } = log.stats()
+  expect(own).toMatchObject({ startOffset: 0, endOffset: 2, durableOffset: 2, segments: 1 })
+  expect(own).toMatchObject({ writes: 1, syncs: 1, queuedBytes: 0 })
+  expect(directory).toMatchObject({ logs: 1, writtenRecords: 2 })
+  expect(directory.syncMicros.count).toBe(1)
+})
+
+test('a signal rejects an iteration over what is there', async () => {
+  await using log = await open()
+  await log.append('a')
+  const abort = new AbortController()
+  const records: AsyncGenerator<EmbeddedRecord> = log.records({ signal: abort.signal })
+  abort.abort(new Error('enough'))
+  await expect(records.next()).rejects.toThrow('enough')
 })

@@ -1,5 +1,5 @@
 import { frameFormat } from '../../src/index'
-import type { Log } from '../../src/index'
+import type { EmbeddedRecord, Log } from '../../src/index'
 
 /** A frame that says which record it is. */
 export function record(text: string, timestamp = 1000): Uint8Array {
@@ -24,4 +24,19 @@ export async function readAll(log: Log, maxBytes = 300): Promise<Map<number, str
 /** Lets everything that is ready run, timers apart. */
 export async function settle(turns = 5): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+export const textOf = (record: EmbeddedRecord) => Buffer.from(record.value).toString()
+
+/** The texts of the first `count` records; all, when nothing is said. */
+export async function collect(
+  records: AsyncIterable<EmbeddedRecord>,
+  count = Number.MAX_SAFE_INTEGER,
+): Promise<string[]> {
+  const found: string[] = []
+  for await (const record of records) {
+    found.push(textOf(record))
+    if (found.length === count) break
+  }
+  return found
 }
