@@ -32,6 +32,9 @@ export {
   type FaultyFileSystem,
   type FileOperation,
 } from './fs/faulty-file-system.js'
+export { recordingFileSystem, type RecordingFileSystem } from './fs/recording-file-system.js'
+export type { CrashedDisk, CrashPoint } from './fs/crash-replay.js'
+export type { DiskChange, DiskStep, Survival } from './fs/disk-step.js'
 export { memoryFileSystem } from './fs/memory-file-system.js'
 export { nodeFileSystem } from './fs/node-file-system.js'
 export {

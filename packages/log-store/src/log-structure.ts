@@ -154,7 +154,6 @@ export class LogStructure {
     log.segments = segments.dropFirst(gone.length)
     const bytes = segments.sizeBytes - log.segments.sizeBytes
     log.logStartOffset = Math.max(log.logStartOffset, log.segments.firstOffset)
-    log.epochs.truncateFromStart(log.logStartOffset)
     log.tracking?.forget(gone.map((segment) => segment.baseOffset))
     this.#discards++
     try {
@@ -165,6 +164,8 @@ export class LogStructure {
     } finally {
       this.#discards--
     }
+    // Not before: a crash would bring the records back without their epochs.
+    log.epochs.truncateFromStart(log.logStartOffset)
     return bytes
   }
 }

@@ -266,8 +266,9 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     }
     if (offset <= this.logStartOffset) return
     this.logStartOffset = offset
-    this.epochs.truncateFromStart(offset)
     await this.#host.checkpoint()
+    // Not before: a crash would bring the records back without their epochs.
+    this.epochs.truncateFromStart(this.logStartOffset)
     await this.#structure.dropBelowStart()
   }
 

@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileSystemCompliance, logCompliance } from '../src/compliance'
-import { faultyFileSystem, memoryFileSystem, nodeFileSystem, openLogDirectory } from '../src/index'
+import {
+  faultyFileSystem,
+  memoryFileSystem,
+  nodeFileSystem,
+  openLogDirectory,
+  recordingFileSystem,
+} from '../src/index'
 import type { FileSystem, LogDirectory } from '../src/index'
 
 const makers: Record<string, () => Promise<{ fileSystem: FileSystem; directory: string }>> = {
@@ -13,6 +19,11 @@ const makers: Record<string, () => Promise<{ fileSystem: FileSystem; directory: 
   }),
   memory: async () => {
     const fileSystem = memoryFileSystem()
+    await fileSystem.makeDirectory('/data')
+    return { fileSystem, directory: '/data' }
+  },
+  recording: async () => {
+    const fileSystem = recordingFileSystem()
     await fileSystem.makeDirectory('/data')
     return { fileSystem, directory: '/data' }
   },

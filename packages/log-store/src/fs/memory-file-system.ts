@@ -3,9 +3,29 @@ import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from './file-sy
 
 /** A file's content; names point at it, as at an inode. */
 export class MemoryFile {
-  bytes = new Uint8Array(256)
+  bytes: Uint8Array
   sizeBytes = 0
   modifiedMs = 0
+  /** `bytes` belong to another file as well: they are copied before the first change. */
+  #shared = false
+
+  constructor(bytes: Uint8Array = new Uint8Array(256)) {
+    this.bytes = bytes
+  }
+
+  /** Unchanged since it was copied. */
+  get isCopy(): boolean {
+    return this.#shared
+  }
+
+  /** The same content in a file of its own, for as long as this one does not change. */
+  copy(): MemoryFile {
+    const copy = new MemoryFile(this.bytes)
+    copy.sizeBytes = this.sizeBytes
+    copy.modifiedMs = this.modifiedMs
+    copy.#shared = true
+    return copy
+  }
 
   write(chunk: Uint8Array, position: number): void {
     const end = position + chunk.length
@@ -28,7 +48,8 @@ export class MemoryFile {
   }
 
   private reserve(size: number): void {
-    if (size <= this.bytes.length) return
+    if (size <= this.bytes.length && !this.#shared) return
+    this.#shared = false
     const grown = new Uint8Array(Math.max(size, this.bytes.length * 2))
     grown.set(this.bytes.subarray(0, this.sizeBytes))
     this.bytes = grown
@@ -101,6 +122,8 @@ export function nameOf(path: string): string {
 
 /** One form for a path: absolute, no trailing slash. */
 export function normalise(path: string): string {
+  // Nearly always it has that form already.
+  if (/^(?:\/[^/\\.][^/\\]*)+$/.test(path)) return path
   const parts = path.split(/[\\/]/).filter((part) => part !== '' && part !== '.')
   return `/${parts.join('/')}`
 }

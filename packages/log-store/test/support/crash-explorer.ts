@@ -1,0 +1,231 @@
+// Records a workload once; then, for every step of the disk and many choices of what survives,
+// restarts from what a power cut would leave and verifies all of it.
+import { dirname, join } from 'node:path'
+import { openLogDirectory } from '../../src/index'
+import type {
+  CrashedDisk,
+  CrashPoint,
+  LogDirectory,
+  LogDirectoryOptions,
+  RecordingFileSystem,
+} from '../../src/index'
+import { recordingFileSystemOver } from '../../src/fs/recording-file-system'
+import type { LogExpectation } from './crash-history'
+import { type Choice, type ChoiceBounds, choices } from './crash-survivals'
+import { openAndVerify } from './crash-verify'
+import { type CrashWorkload, directoryPath, runWorkload } from './crash-workload'
+import { ManualClock } from './manual-clock'
+import { record } from './records'
+
+export interface ExplorerOptions extends ChoiceBounds {
+  readonly workload: CrashWorkload
+  /** Only every so many-th crash point, from the first on. */
+  readonly every: number
+  /** A crash during the restart, too, for one in so many states. */
+  readonly secondCrashEvery: number
+  /** After the restart, append, stop cleanly and start again, for one in so many states. */
+  readonly goOnEvery: number
+}
+
+/** All crash points, as CI has them. */
+export const thoroughly: Omit<ExplorerOptions, 'workload'> = {
+  every: 1,
+  subsetsOf: 7,
+  randomSubsets: 100,
+  randomMixtures: 60,
+  stride: 2,
+  secondCrashEvery: 400,
+  goOnEvery: 50,
+}
+
+export interface Exploration {
+  readonly steps: number
+  readonly crashPoints: number
+  /** Disks that differ in names or bytes, each opened and verified. */
+  readonly states: number
+  /** The same of crashes while such a disk was being opened. */
+  readonly secondStates: number
+  readonly wentOn: number
+  /** Including those of the same disk when other things were promised. */
+  readonly openings: number
+}
+
+interface Moment {
+  readonly expected: ReadonlyMap<string, LogExpectation>
+  readonly processOnly: boolean
+}
+
+export async function explore(options: ExplorerOptions): Promise<Exploration> {
+  const session = await runWorkload(options.workload)
+  const explorer = new Explorer(options)
+  const { disk, history } = session
+  for (let count = 0; count <= disk.steps.length; count += options.every) {
+    const point = disk.crashAfter(count)
+    const expected = history.at(count)
+    const last = disk.steps[count - 1]
+    const lastIsNew = last !== undefined && point.pending.at(-1) === last
+    explorer.crashPoints++
+    await explorer.visit(point, { expected, version: history.version, lastIsNew, count })
+  }
+  return { ...explorer.result(), steps: disk.steps.length }
+}
+
+class Explorer {
+  crashPoints = 0
+  #states = 0
+  #secondStates = 0
+  #wentOn = 0
+  #openings = 0
+  readonly #options: ExplorerOptions
+  readonly #seen = new Set<string>()
+  /** Disks and what was expected of them. */
+  readonly #verified = new Set<string>()
+
+  constructor(options: ExplorerOptions) {
+    this.#options = options
+  }
+
+  result(): Omit<Exploration, 'steps'> {
+    const { crashPoints } = this
+    const [states, secondStates, wentOn] = [this.#states, this.#secondStates, this.#wentOn]
+    return { crashPoints, states, secondStates, wentOn, openings: this.#openings }
+  }
+
+  async visit(
+    point: CrashPoint,
+    at: {
+      readonly expected: ReadonlyMap<string, LogExpectation>
+      readonly version: number
+      readonly lastIsNew: boolean
+      readonly count: number
+    },
+  ): Promise<void> {
+    const { expected, version, lastIsNew, count } = at
+    const bounds = { ...this.#options, seed: count }
+    for (const choice of choices(point.pending, lastIsNew, bounds)) {
+      const disk = point.restart((_, at) => choice.survivals[at]!)
+      const print = disk.fingerprint()
+      const { processOnly } = choice
+      // The same disk with other promises is looked at again, but counts once.
+      const moment = `${print} ${version} ${processOnly}`
+      if (this.#verified.has(moment)) continue
+      this.#verified.add(moment)
+      const isNew = !this.#seen.has(print)
+      this.#seen.add(print)
+      if (isNew) this.#states++
+      try {
+        await this.#restart(disk, { expected, processOnly }, () =>
+          processOnly
+            ? continued(point)
+            : recordingFileSystemOver(point.restart((_, at) => choice.survivals[at]!).tree),
+        )
+      } catch (error) {
+        throw new Error(describe(this.#options.workload, point, { count, choice, error }), {
+          cause: error,
+        })
+      }
+    }
+  }
+
+  async #restart(
+    disk: CrashedDisk,
+    moment: Moment,
+    unsynced: () => RecordingFileSystem | Promise<RecordingFileSystem>,
+  ): Promise<void> {
+    const { options } = this.#options.workload
+    const number = ++this.#openings
+    const request = { processOnly: moment.processOnly, options, turn: number }
+    const directory = await openAndVerify(disk.fileSystem, moment.expected, request)
+    if (number % this.#options.goOnEvery === 0) {
+      this.#wentOn++
+      await goOn(disk, directory, options)
+    }
+    if (number % this.#options.secondCrashEvery === 0) {
+      await this.#crashAgain(await unsynced(), moment)
+    }
+  }
+
+  /** The power goes while the disk is being opened, or just after. */
+  async #crashAgain(disk: RecordingFileSystem, moment: Moment): Promise<void> {
+    const { options } = this.#options.workload
+    const { expected } = moment
+    const before = disk.steps.length
+    await openAndVerify(disk, expected, { ...moment, options })
+    const opened = disk.steps.length
+    for (let count = before; count <= opened; count++) {
+      const point = disk.crashAfter(count)
+      const lastIsNew = point.pending.at(-1) === disk.steps[count - 1]
+      const few = { subsetsOf: 2, randomSubsets: 1, randomMixtures: 1, stride: 64, seed: count }
+      for (const { survivals } of choices(point.pending, lastIsNew, few)) {
+        // Of the torn writes a few: the first crash has had them all.
+        const torn = survivals.at(-1)
+        if (typeof torn === 'object' && torn.to % 16 !== 1) continue
+        const left = point.restart((_, at) => survivals[at]!)
+        const print = left.fingerprint()
+        if (this.#seen.has(print)) continue
+        this.#seen.add(print)
+        this.#secondStates++
+        // What was written by a process that ended is on the medium once the log is open again.
+        const processOnly = moment.processOnly && count === opened
+        await openAndVerify(left.fileSystem, expected, { processOnly, options })
+      }
+    }
+  }
+}
+
+/** What was recovered is a log like any other. */
+async function goOn(
+  disk: CrashedDisk,
+  directory: LogDirectory,
+  options: LogDirectoryOptions,
+): Promise<void> {
+  const ends = new Map<string, number>()
+  for (const name of directory.names()) {
+    const log = await directory.open(name)
+    log.append(record('afterwards', 90_000), { leaderEpoch: 99 })
+    await log.whenAcknowledged(log.logEndOffset)
+    ends.set(name, log.logEndOffset)
+  }
+  await directory.close()
+  const { fileSystem } = disk
+  const clock = new ManualClock()
+  const clean = await openLogDirectory(directoryPath, { ...options, clock, fileSystem })
+  if (!clean.cleanStart) throw new Error('a clean stop was not found clean')
+  for (const [name, end] of ends) {
+    const log = await clean.open(name)
+    if (log.logEndOffset !== end) throw new Error(`${name} ends at ${log.logEndOffset}, not ${end}`)
+  }
+  await clean.close()
+}
+
+/** The disk as it goes on when only the process ends: changes are there, but not yet durable. */
+async function continued(point: CrashPoint): Promise<RecordingFileSystem> {
+  const disk = recordingFileSystemOver(point.restart(() => 'lost').tree)
+  for (const change of point.pending) {
+    const { path } = change
+    if (change.kind === 'rename') await disk.rename(path, join(dirname(path), change.to))
+    else if (change.kind === 'remove') await disk.remove(path)
+    else if (change.kind === 'create' && change.isDirectory) await disk.makeDirectory(path)
+    else {
+      const handle = disk.open(path, 'write')
+      if (change.kind === 'write') handle.writevSync([change.bytes], change.position)
+      if (change.kind === 'truncate') handle.truncateSync(change.sizeBytes)
+      handle.close()
+    }
+  }
+  return disk
+}
+
+function describe(
+  workload: CrashWorkload,
+  point: CrashPoint,
+  found: { count: number; choice: Choice; error: unknown },
+): string {
+  const changes = point.pending.map((change, at) => {
+    const survival = JSON.stringify(found.choice.survivals[at])
+    const size = change.kind === 'write' ? ` ${change.bytes.length} at ${change.position}` : ''
+    return `  ${change.kind} ${change.path}${size}: ${survival}`
+  })
+  const reason = found.error instanceof Error ? (found.error.stack ?? '') : String(found.error)
+  return `${workload.name}, power cut after step ${found.count}:\n${changes.join('\n')}\n${reason}`
+}

@@ -1,0 +1,87 @@
+// The workloads that the crash explorer goes through in CI.
+import type { CrashWorkload } from './crash-workload'
+import * as work from './crash-workload'
+
+/** Every append is acknowledged by its sync. */
+export const syncedWorkload: CrashWorkload = {
+  name: 'acknowledged by syncs',
+  options: {
+    defaults: {
+      segmentBytes: 220,
+      indexIntervalBytes: 60,
+      fileDeleteDelayMs: 10,
+      retentionMs: -1,
+    },
+  },
+  steps: [
+    work.append('a-0', 3, 1),
+    work.append('b-0', 2, 1),
+    work.stream('a-0', 4, 2),
+    work.checkpoint,
+    work.append('a-0', 5, 3),
+    work.interleave(['a-0', 'b-0', 'c-1'], 3, 4),
+    work.advanceStart('a-0', 4),
+    work.truncate('a-0', 6),
+    work.append('a-0', 4, 6),
+    work.restart,
+    work.append('a-0', 7, 7),
+    work.interleave(['c-1', 'a-0', 'b-0'], 2, 8),
+    work.rollWhileSyncing('a-0', 9),
+    work.remove('b-0'),
+    work.stream('c-1', 6, 10),
+    work.append('b-0', 3, 8),
+    work.retain('c-1', 200),
+    work.interleave(['b-0', 'c-1', 'a-0'], 4, 11),
+    work.truncate('c-1', 1),
+    work.advanceStart('c-1', 4),
+    work.stream('c-1', 4, 13),
+    work.retain('a-0', 300),
+    work.restart,
+    work.interleave(['a-0', 'b-0', 'c-1'], 3, 14),
+  ],
+}
+
+/**
+ * The sync is left to the system for a while, so that much is unsynced at any time, in several files.
+ */
+export const unsyncedWorkload: CrashWorkload = {
+  name: 'acknowledged by writes',
+  options: {
+    checkpointMs: 50,
+    defaults: {
+      flushMessages: 6,
+      segmentBytes: 260,
+      indexIntervalBytes: 60,
+      fileDeleteDelayMs: 30,
+      retentionMs: -1,
+    },
+  },
+  steps: [
+    work.append('a-0', 3, 1),
+    work.append('b-0', 2, 1),
+    work.stream('a-0', 4, 2),
+    work.append('a-0', 5, 3),
+    work.append('b-0', 5, 3),
+    work.checkpoint,
+    work.interleave(['a-0', 'b-0'], 3, 4),
+    work.roll('b-0'),
+    work.append('b-0', 2, 5),
+    work.append('a-0', 2, 5),
+    work.advanceStart('a-0', 4),
+    work.truncate('a-0', 6),
+    work.append('a-0', 4, 6),
+    work.truncate('b-0', 2),
+    work.append('a-0', 2, 6),
+    work.restart,
+    work.append('a-0', 7, 7),
+    work.append('b-0', 7, 7),
+    work.rollWhileSyncing('a-0', 7),
+    work.append('b-0', 3, 8),
+    work.flush('b-0'),
+    work.retain('b-0', 200),
+    work.append('b-0', 3, 8),
+    work.remove('a-0'),
+    work.append('a-0', 3, 9),
+    work.interleave(['a-0', 'b-0'], 2, 10),
+  ],
+}

@@ -1,0 +1,138 @@
+import { frameFormat, openLogDirectory, StoreError } from '../../src/index'
+import type { FileSystem, Frame, Log, LogDirectory, LogDirectoryOptions } from '../../src/index'
+import type { LogExpectation } from './crash-history'
+import { directoryPath } from './crash-workload'
+import { ManualClock } from './manual-clock'
+
+/** What is wrong with what a crash left. */
+export class Violation extends Error {}
+
+function must(condition: boolean, whatIsWrong: () => string): void {
+  if (!condition) throw new Violation(whatIsWrong())
+}
+
+interface VerifyRequest {
+  readonly options: LogDirectoryOptions
+  readonly processOnly: boolean
+  /** Of the lookups by offset and time one in three, by turns; all when absent. */
+  readonly turn?: number
+}
+
+/**
+ * Opens what a crash left and compares all of it with what was promised: records, order, indexes,
+ * epochs, log start. `processOnly`: only the process ended, so that whatever was written must be there.
+ */
+export async function openAndVerify(
+  fileSystem: FileSystem,
+  expected: ReadonlyMap<string, LogExpectation>,
+  request: VerifyRequest,
+): Promise<LogDirectory> {
+  const directory = await openLogDirectory(directoryPath, {
+    ...request.options,
+    fileSystem,
+    clock: new ManualClock(),
+    onReport({ kind, message }) {
+      must(kind !== 'checkpoint-unreadable' && kind !== 'poisoned', () => `${kind}: ${message}`)
+    },
+  })
+  const names = directory.names()
+  for (const name of names) must(expected.has(name), () => `log ${name} was invented`)
+  for (const [name, log] of expected) {
+    const promised = request.processOnly ? log.written : log.durable
+    if (!names.includes(name)) {
+      must(log.existence !== 'yes' && promised.size === 0, () => `log ${name} is gone`)
+      continue
+    }
+    must(log.existence !== 'no', () => `log ${name} came back`)
+    try {
+      await verifyLog(await directory.open(name), log, { promised, turn: request.turn })
+    } catch (error) {
+      if (!(error instanceof Violation || error instanceof StoreError)) throw error
+      throw new Violation(`log ${name}: ${error.message}`, { cause: error })
+    }
+  }
+  return directory
+}
+
+async function verifyLog(
+  log: Log,
+  expected: LogExpectation,
+  how: { readonly promised: ReadonlyMap<number, string>; readonly turn: number | undefined },
+): Promise<void> {
+  const { logStartOffset: start, logEndOffset: end } = log
+  must(
+    start >= expected.startAtLeast && start <= expected.startAtMost,
+    () => `log start ${start} not in ${expected.startAtLeast} to ${expected.startAtMost}`,
+  )
+  const frames = await readFrames(log)
+  let due = start
+  for (const { offset, value } of frames) {
+    for (; due < offset; due++) {
+      must(expected.optional.has(due), () => `offset ${due} is missing before ${offset}`)
+    }
+    must(offset === due, () => `offset ${offset} after ${due - 1}`)
+    const text = Buffer.from(value).toString()
+    const epoch = expected.appended.get(offset)?.get(text)
+    must(epoch !== undefined, () => `invented at ${offset}: ${text}`)
+    must(log.epochAt(offset) === epoch, () => `epoch ${log.epochAt(offset)} at ${offset}: ${epoch}`)
+    due = offset + 1
+  }
+  must(frames.length === 0 || due === end, () => `log end ${end} after ${due - 1}`)
+  const found = new Map(frames.map((frame) => [frame.offset, Buffer.from(frame.value).toString()]))
+  for (const [offset, text] of how.promised) {
+    if (offset < start || (expected.optional.has(offset) && !found.has(offset))) continue
+    must(found.get(offset) === text, () => `${offset} was acknowledged: ${text}`)
+  }
+  const { latestEpoch } = log
+  const last = frames.at(-1)
+  must(
+    last === undefined || latestEpoch === log.epochAt(last.offset),
+    () => `latest epoch is ${latestEpoch}`,
+  )
+  await verifyLookups(log, frames, how.turn)
+}
+
+async function readFrames(log: Log): Promise<Frame[]> {
+  const frames: Frame[] = []
+  for (let from = log.logStartOffset; from < log.writtenOffset;) {
+    const slice = await log.read({ from, maxBytes: 4096 })
+    must(slice.bytes.length > 0, () => `nothing to read at ${from}`)
+    for (const frame of frameFormat.decode(slice.bytes))
+      if (frame.offset >= from) frames.push(frame)
+    from = slice.nextOffset
+  }
+  return frames
+}
+
+/** Every offset and every timestamp is found through the indexes as a full scan finds it. */
+async function verifyLookups(
+  log: Log,
+  frames: readonly Frame[],
+  turn: number | undefined,
+): Promise<void> {
+  const isDue = (at: number) =>
+    turn === undefined || at % 3 === turn % 3 || at === frames.length - 1
+  for (const [at, { offset }] of frames.entries()) {
+    if (!isDue(at)) continue
+    const [first] = frameFormat.decode((await log.read({ from: offset, maxBytes: 1 })).bytes)
+    must(first?.offset === offset, () => `read of ${offset} gave ${first?.offset}`)
+  }
+  let largest = -1
+  // What is found for a timestamp is the first record that reaches it: those that set a new height.
+  for (const [at, { offset, timestamp }] of frames.entries()) {
+    if (timestamp <= largest) continue
+    // Half way between two heights, or at one.
+    const wanted = at % 2 === 0 ? timestamp : largest + 1
+    largest = timestamp
+    if (!isDue(at)) continue
+    const found = await log.offsetForTimestamp(wanted)
+    must(found?.offset === offset, () => `time ${wanted} gave ${found?.offset}, not ${offset}`)
+  }
+  const beyond = await log.offsetForTimestamp(largest + 1)
+  must(beyond === undefined, () => `time ${largest + 1} gave ${beyond?.offset}`)
+  const maximum = await log.maxTimestampOffset()
+  must(
+    (maximum?.timestamp ?? -1) === largest,
+    () => `largest timestamp ${maximum?.timestamp}, not ${largest}`,
+  )
+}
