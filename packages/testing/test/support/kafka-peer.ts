@@ -27,3 +27,22 @@ export async function whenCleaned(kafka: JavaKafka, topic: string): Promise<numb
     return text.includes(`${topic} 0 ${base}\n`) ? base : undefined
   })
 }
+
+/** What Kafka had to say about its logs when it started. */
+function complaints(output: string): string[] {
+  const ofLogs = /UnifiedLog|LogLoader|LogSegment|LogManager|Index|Checkpoint|ProducerState/
+  const unusual = /corrupt|invalid|mismatch|rebuilding index|truncat|not found|could not/i
+  const harmless = /Performing controller activation|Attempting to close NetworkClient/
+  return output
+    .split('\n')
+    .filter(
+      (line) => /\b(WARN|ERROR|FATAL)\b/.test(line) || (ofLogs.test(line) && unusual.test(line)),
+    )
+    .filter((line) => !harmless.test(line))
+}
+
+/** It took all logs for cleanly closed, and found nothing to complain of but what is `allowed`. */
+export function expectGoodStart(kafka: JavaKafka, allowed = /^$/): void {
+  expect(kafka.output()).toMatch(/Skipping recovery .* since clean shutdown file was found/)
+  expect(complaints(kafka.output()).filter((line) => !allowed.test(line))).toEqual([])
+}
