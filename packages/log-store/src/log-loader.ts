@@ -26,7 +26,7 @@ import { SegmentList } from './segment-list.js'
 import { ensureIndexes, findLargestTimestamp, rebuildIndexes } from './segment-repair.js'
 import { scanBatches } from './segment-scan.js'
 import { Segment } from './segment.js'
-import type { LogState } from './segmented-log.js'
+import type { LogState } from './log-state.js'
 import { trackerFilesAmong, type TrackerFileNames } from './tracker-files.js'
 
 export interface LoadRequest {
@@ -149,7 +149,7 @@ function makeTracking(
 ): LogTracking | undefined {
   const tracker = host.tracker(name)
   const makeTracker = () => host.tracker(name)!
-  return tracker && new LogTracking(host, { name, path, tracker, makeTracker, indexed })
+  return tracker && new LogTracking(host, { name, path }, { tracker, makeTracker, indexed })
 }
 
 /**
@@ -255,7 +255,7 @@ async function loadSegments(
       const log = {
         segments: SegmentList.of(segments),
         indexIntervalBytes,
-        endOffset: logEndOffset,
+        writtenOffset: logEndOffset,
       }
       await tracking?.open(log, from.tracked)
       return { segments, logEndOffset, scannedBytes: 0, cutBytes: 0 }
@@ -273,7 +273,7 @@ async function loadSegments(
   })
   const { logEndOffset } = result
   const list = SegmentList.of(result.segments)
-  const log = { segments: list, indexIntervalBytes, endOffset: logEndOffset }
+  const log = { segments: list, indexIntervalBytes, writtenOffset: logEndOffset }
   await tracking?.recover(log, from.tracked, request.recoveryPoint)
   host.report({
     kind: 'recovered',

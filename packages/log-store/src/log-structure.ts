@@ -5,16 +5,17 @@ import type { HotTail } from './hot-tail.js'
 import type { LogFlush } from './log-flush.js'
 import type { LogHost } from './log-host.js'
 import type { LogReadPath } from './log-read-path.js'
-import type { LogTracking, TrackedLog } from './log-tracking.js'
+import type { LogTracking } from './log-tracking.js'
 import { countDeletable } from './log-retention.js'
 import type { LogOptions } from './options.js'
+import type { TrackedLog } from './transaction-indexes.js'
 import { createSegment, SegmentRemover } from './segment-files.js'
 import { SegmentList } from './segment-list.js'
 import { ensureIndexes, findLargestTimestamp, locateOffset } from './segment-repair.js'
 import type { Segment } from './segment.js'
 
 /** What changing the set of segments needs of its log. */
-export interface StructuredLog {
+export interface StructuredLog extends TrackedLog {
   readonly path: string
   readonly options: LogOptions
   readonly epochs: EpochIndex
@@ -26,8 +27,6 @@ export interface StructuredLog {
   writtenOffset: number
   truncations: number
   roll(): void
-  /** What its tracking needs to know now. */
-  tracked(): TrackedLog
 }
 
 interface StructureParts {
@@ -130,7 +129,7 @@ export class LogStructure {
     }
     // Newest first: a crash in between leaves no gap.
     await this.discard([...gone].reverse())
-    await log.tracking?.truncate(log.tracked())
+    await log.tracking?.truncate(log)
     await findLargestTimestamp(this.#host, active, log.options.indexIntervalBytes)
   }
 

@@ -1,89 +1,56 @@
-import { AbortedTransactions } from './aborted-transactions.js'
 import type { BatchSummary } from './batch-format.js'
 import { ioError } from './errors.js'
 import type { LogHost } from './log-host.js'
-import type { AbortedTransaction, LogTracker, TrackerSnapshot } from './log-tracker.js'
+import { type Captured, type GrowingLog, LogSnapshots } from './log-snapshots.js'
+import type { AbortedTransaction, LogTracker } from './log-tracker.js'
 import type { SegmentList } from './segment-list.js'
 import { TrackerFiles, type TrackerFileNames } from './tracker-files.js'
-import { replay, restoreTracker, type ReplayedLog } from './tracker-replay.js'
-import { collectAborted } from './transaction-index.js'
-
-/** A segment that has grown by this much gets a snapshot in its middle. */
-const snapshotBytes = 16 * 1024 ** 2
-
-/** A snapshot to be written when all that it speaks of is on the medium. */
-interface Captured {
-  readonly offset: number
-  readonly make: () => TrackerSnapshot
-}
-
-/** What queries and changes need of the log. */
-export interface TrackedLog extends ReplayedLog {
-  readonly endOffset: number
-}
-
-/** What a checkpoint needs of it. */
-export interface CheckpointedLog extends TrackedLog {
-  readonly logEndOffset: number
-  readonly recoveryPoint: number
-}
+import { type Restored, restoreTracker } from './tracker-replay.js'
+import { type TrackedLog, TransactionIndexes } from './transaction-indexes.js'
 
 /**
- * Keeps one log's tracker true to the log, and its files true to the tracker: a snapshot at the
- * base of each segment and at the log end, and the transaction indexes.
+ * Keeps one log's tracker true to the log, and its files true to the tracker: a snapshot at the base
+ * of each segment, in the middle of large ones and at the log end, and the transaction indexes.
  */
 export class LogTracking {
   readonly tracker: LogTracker
   readonly #host: LogHost
-  readonly #name: string
-  readonly #path: string
+  readonly #place: { readonly name: string; readonly path: string }
   readonly #files: TrackerFiles
-  readonly #makeTracker: () => LogTracker
-  /** Undefined: no segment has any. */
-  #aborted: AbortedTransactions | undefined
+  readonly #snapshots: LogSnapshots
+  readonly #indexes: TransactionIndexes
   /** Of appends that are not in the file yet. */
   #queued: AbortedTransaction[] | undefined
-  /** By base offset of the segment that ended there. */
-  #captured: Map<number, Captured> | undefined
-  /** To be written by the next checkpoint. */
-  #pending: (Captured & { readonly base: number }) | undefined
-  /** How much of which segment had been written at the last of these. */
-  #growth = { base: -1, bytes: 0 }
   /** Work on the files that is under way. */
   #running: Promise<void> | undefined
-  /** Offset of the newest snapshot on the disk. */
-  #newest: number | undefined
-  /** It is not at the base of a segment, so the next one takes its place. */
-  #newestIsStray = false
+  #finished = false
 
   constructor(
     host: LogHost,
+    place: { readonly name: string; readonly path: string },
     options: {
-      readonly name: string
-      readonly path: string
       readonly tracker: LogTracker
       /** Another one, for looking at the past of the log. */
       readonly makeTracker: () => LogTracker
-      readonly indexed?: readonly number[]
+      readonly indexed: readonly number[]
     },
   ) {
     this.#host = host
-    this.#name = options.name
-    this.#path = options.path
-    this.#files = new TrackerFiles(host.fileSystem, options.path)
-    this.#makeTracker = options.makeTracker
+    this.#place = place
+    this.#files = new TrackerFiles(host.fileSystem, place.path)
+    this.#snapshots = new LogSnapshots(this.#files)
+    this.#indexes = new TransactionIndexes(host, { files: this.#files, ...options })
     this.tracker = options.tracker
-    if (options.indexed?.length) this.#aborted = new AbortedTransactions(options.indexed)
   }
 
   /** Offset of the newest snapshot on the disk. */
   get newestSnapshot(): number | undefined {
-    return this.#newest
+    return this.#snapshots.newest
   }
 
   /** Base offsets of the segments that have a transaction index. */
   get indexed(): readonly number[] {
-    return this.#aborted?.bases ?? []
+    return this.#indexes.bases
   }
 
   /**
@@ -91,7 +58,7 @@ export class LogTracking {
    * sealed segment whose index could not be written.
    */
   unsavedFrom(activeBase: number): number {
-    const first = this.#aborted?.dirty[0]
+    const first = this.#indexes.dirty[0]
     return first === undefined || first >= activeBase ? Number.MAX_SAFE_INTEGER : first
   }
 
@@ -109,8 +76,7 @@ export class LogTracking {
   written(activeBase: number): void {
     this.tracker.settle()
     if (this.#queued === undefined) return
-    this.#aborted ??= new AbortedTransactions()
-    for (const entry of this.#queued) this.#aborted.append(activeBase, entry)
+    for (const entry of this.#queued) this.#indexes.append(activeBase, entry)
     this.#queued = undefined
   }
 
@@ -122,8 +88,7 @@ export class LogTracking {
 
   /** The segment with base `sealedBase` has ended, and one at `newBase` begins. */
   rolled(sealedBase: number, newBase: number): void {
-    this.#captured ??= new Map()
-    this.#captured.set(sealedBase, { offset: newBase, make: this.tracker.capture() })
+    this.#snapshots.rolled(sealedBase, { offset: newBase, make: this.tracker.capture() })
   }
 
   /**
@@ -132,64 +97,55 @@ export class LogTracking {
    */
   persist(sealedBase: number): Promise<void> {
     return this.#exclusively(async () => {
-      const captured = this.#captured?.get(sealedBase)
-      if (captured !== undefined) {
-        this.#captured!.delete(sealedBase)
-        if (this.#captured!.size === 0) this.#captured = undefined
-        await this.#trySnapshot(captured)
-      }
-      for (const base of this.#aborted?.dirty ?? []) {
-        if (base <= sealedBase) await this.#tryIndex(base)
-      }
+      const captured = this.#snapshots.takeSealed(sealedBase)
+      if (captured !== undefined) await this.#trySnapshot(captured)
+      for (const base of this.#indexes.dirty) if (base <= sealedBase) await this.#tryIndex(base)
     })
   }
 
   /**
-   * From time to time: a snapshot in the middle of a segment that has grown by `snapshotBytes` since
-   * the last one, so that not all of it is read again after a crash. It is taken now and written the
-   * next time, if all before it is on the medium by then.
+   * From time to time: a snapshot in the middle of a segment that has grown much since the last one,
+   * so that not all of it is read again after a crash. Captured now, written the next time if all
+   * before it is on the medium by then.
    */
-  checkpoint(log: CheckpointedLog): Promise<void> {
-    this.#expire()
-    const { baseOffset, sizeBytes } = log.segments.active
-    const pending = this.#pending
-    if (pending !== undefined) {
-      if (pending.offset > log.recoveryPoint) return Promise.resolve()
-      this.#pending = undefined
-      // Rolled since: there is a newer one.
-      if (pending.base !== baseOffset) return Promise.resolve()
-      return this.#exclusively(async () => {
-        // The index goes first: recovery takes from it what lies before the snapshot.
-        if (this.#aborted?.isDirty(baseOffset) === true) await this.#tryIndex(baseOffset)
-        await this.#trySnapshot(pending, true)
-      })
-    }
-    const from = this.#growth.base === baseOffset ? this.#growth.bytes : 0
-    if (log.logEndOffset === log.endOffset && sizeBytes - from >= snapshotBytes) {
-      this.#growth = { base: baseOffset, bytes: sizeBytes }
-      this.#pending = { offset: log.endOffset, base: baseOffset, make: this.tracker.capture() }
-    }
-    return Promise.resolve()
+  checkpoint(log: GrowingLog): Promise<void> | undefined {
+    this.tracker.expire(this.#host.clock.now())
+    const captured = this.#snapshots.takeGrown(log, () => this.tracker.capture())
+    if (captured === undefined) return undefined
+    const { baseOffset } = log.segments.active
+    return this.#exclusively(async () => {
+      // The index goes first: recovery takes from it what lies before the snapshot.
+      if (this.#indexes.dirty.includes(baseOffset)) await this.#tryIndex(baseOffset)
+      await this.#trySnapshot(captured, true)
+    })
   }
 
   /** The same for the whole log when it is closed. */
   async persistAll(log: TrackedLog): Promise<void> {
-    for (const base of [...(this.#captured?.keys() ?? [])]) await this.persist(base)
+    for (const base of this.#snapshots.sealed) await this.persist(base)
+    this.#snapshots.dropBeyond(log.writtenOffset)
     await this.#exclusively(async () => {
-      for (const base of this.#aborted?.dirty ?? []) await this.#saveIndex(base)
-      const { endOffset, segments } = log
-      if (this.#newest === endOffset) return
+      for (const base of this.#indexes.dirty) await this.#indexes.save(base)
+      const { writtenOffset: endOffset, segments } = log
+      const { newest } = this.#snapshots
       // Of a log that never had anything there is nothing to say.
-      if (this.#newest === undefined && endOffset === segments.firstOffset) return
+      const never = newest === undefined && endOffset === segments.firstOffset
+      if (never || newest === endOffset) return
       const stray = segments.active.baseOffset !== endOffset
-      await this.#saveSnapshot({ offset: endOffset, make: this.tracker.capture() }, stray)
+      await this.#snapshots.save({ offset: endOffset, make: this.tracker.capture() }, stray)
     })
+  }
+
+  /** Nothing is written any more; resolves when nothing is under way. */
+  async finish(): Promise<void> {
+    this.#finished = true
+    await this.#running
   }
 
   /** A log that was closed cleanly: takes over the newest snapshot, and what came behind it. */
   async open(log: TrackedLog, names: TrackerFileNames): Promise<void> {
-    await this.#restore(log, names.snapshots, { trusted: log.endOffset })
-    await this.#loadActive(log)
+    await this.#restore(log, names.snapshots, { trusted: log.writtenOffset })
+    await this.#indexes.loadActive(log)
   }
 
   /**
@@ -197,267 +153,112 @@ export class LogTracking {
    * speaks of records below the recovery point.
    */
   async recover(log: TrackedLog, names: TrackerFileNames, recoveryPoint: number): Promise<void> {
-    for (const base of this.indexed) if (!isBase(log, base)) this.#aborted!.forget(base)
     await this.#restore(log, names.snapshots, {
-      trusted: Math.min(recoveryPoint, log.endOffset),
+      trusted: Math.min(recoveryPoint, log.writtenOffset),
       rebuildIndexes: true,
     })
-    for (const base of this.#aborted?.dirty ?? []) {
+    for (const base of this.#indexes.dirty) {
       if (base < log.segments.active.baseOffset) await this.#tryIndex(base)
     }
-    await this.#loadActive(log)
+    await this.#indexes.loadActive(log)
   }
 
-  /** The log has been cut and ends at `endOffset` now; appends must be refused meanwhile. */
+  /** The log has been cut and ends at its `writtenOffset` now; appends must be refused meanwhile. */
   truncate(log: TrackedLog): Promise<void> {
-    const { endOffset } = log
-    const active = log.segments.active.baseOffset
-    this.#pending = undefined
-    for (const [base, { offset }] of [...(this.#captured ?? [])]) {
-      if (offset > endOffset) this.#captured!.delete(base)
-    }
-    for (const base of this.indexed) if (base > active) this.#aborted!.forget(base)
+    this.#snapshots.dropBeyond(log.writtenOffset)
     return this.#exclusively(async () => {
-      if (this.indexed.includes(active)) {
-        const entries = await this.#entriesOf(log, active, Number.MAX_SAFE_INTEGER)
-        const kept = entries.filter((entry) => entry.lastOffset < endOffset)
-        if (kept.length < entries.length) this.#aborted!.replace(active, kept)
-      }
+      await this.#indexes.truncate(log)
       const { snapshots } = await this.#files.list()
-      // Without producers before the cut there are none after it.
-      if (!this.tracker.isEmpty) await this.#restore(log, snapshots, { trusted: endOffset })
-      else this.#noteNewest(log, (await this.#removeStrays(log, snapshots, endOffset)).at(-1))
+      if (!this.tracker.isEmpty) await this.#restore(log, snapshots, { trusted: log.writtenOffset })
+      else {
+        // Without producers before the cut there are none after it.
+        const kept = await this.#removeStrays(log, snapshots, log.writtenOffset)
+        this.#snapshots.noteNewest(log, kept.at(-1))
+      }
     })
   }
 
   /** Segments that are not part of the log any more; their files are somebody else's to remove. */
   forget(baseOffsets: readonly number[]): void {
-    for (const base of baseOffsets) this.#aborted?.forget(base)
+    for (const base of baseOffsets) this.#indexes.forget(base)
   }
 
-  /** A compaction has put a segment with these entries there, and their file. */
+  /** Somebody has put this segment there, and the file of its transaction index. */
   replaced(baseOffset: number, hasIndex: boolean): void {
-    this.#aborted?.forget(baseOffset)
-    if (!hasIndex) return
-    this.#aborted ??= new AbortedTransactions()
-    this.#aborted.found(baseOffset)
+    this.#indexes.replaced(baseOffset, hasIndex)
   }
 
   /** See `Log.lastStableOffset`. */
   lastStableOffset(highWatermark: number, logStartOffset: number): number {
     const first = this.tracker.firstUnstableOffset(highWatermark)
-    return first === undefined
-      ? highWatermark
-      : Math.min(highWatermark, Math.max(first, logStartOffset))
+    if (first === undefined) return highWatermark
+    return Math.min(highWatermark, Math.max(first, logStartOffset))
   }
 
-  /**
-   * Aborted transactions with records or markers from `from` to below `to`, in the order of their
-   * markers. Undefined: they have to be read.
-   */
+  /** See `Log.abortedTransactionsNow`. */
   abortedNow(segments: SegmentList, from: number, to: number): AbortedTransaction[] | undefined {
-    if (this.#aborted === undefined) return []
-    const base = segments.baseAt(Math.max(0, segments.floor(from)))
-    return this.#aborted.collect({ base, from, to })
+    return this.#indexes.collectNow(segments, from, to)
   }
 
-  /** The same, reading them where necessary. */
-  async aborted(log: TrackedLog, from: number, to: number): Promise<AbortedTransaction[]> {
-    const found: AbortedTransaction[] = []
-    const { indexed } = this
-    for (const [at, base] of indexed.entries()) {
-      const behind = (indexed[at + 1] ?? Number.MAX_SAFE_INTEGER) <= from
-      if (behind) continue
-      if (collectAborted(await this.#entriesOf(log, base), { from, to }, found)) break
-    }
-    return found
-  }
-
-  async #entriesOf(
-    log: TrackedLog,
-    base: number,
-    endOffset?: number,
-  ): Promise<readonly AbortedTransaction[]> {
-    const loaded = this.#aborted?.loaded(base)
-    if (loaded !== undefined) return loaded
-    const end = endOffset ?? log.segments.endOffset(log.segments.floor(base), log.endOffset)
-    const read = await this.#files.readIndex({ baseOffset: base, endOffset: end })
-    if (read === undefined && isBase(log, base)) return this.#rebuildIndex(log, base, end)
-    this.#aborted?.keep(base, read ?? [])
-    return this.#aborted?.loaded(base) ?? read ?? []
-  }
-
-  async #rebuildIndex(
-    log: TrackedLog,
-    baseOffset: number,
-    endOffset: number,
-  ): Promise<readonly AbortedTransaction[]> {
-    const entries = await this.#findAborted(log, baseOffset, endOffset)
-    const path = this.#files.indexPath(baseOffset)
-    const reason = 'missing or impossible'
-    this.#host.report({
-      kind: 'index-rebuilt',
-      message: `rebuilt ${path}: ${reason}`,
-      details: { path, reason },
-    })
-    const wanted = this.#aborted?.has(baseOffset) && this.#aborted.loaded(baseOffset) === undefined
-    if (wanted) this.#aborted!.replace(baseOffset, entries)
-    return entries
-  }
-
-  /** The aborted transactions of a segment whose marker is below `endOffset`, from the data. */
-  async #findAborted(
-    log: TrackedLog,
-    baseOffset: number,
-    endOffset: number,
-  ): Promise<AbortedTransaction[]> {
-    const tracker = this.#makeTracker()
-    const { snapshots } = await this.#files.list()
-    await restoreTracker(this.#host, log, {
-      ...{ tracker, files: this.#files, snapshots, to: baseOffset },
-    })
-    const entries: AbortedTransaction[] = []
-    const range = { from: baseOffset, to: Math.min(endOffset, log.endOffset) }
-    await replay(this.#host, log, range, (batch, bytes, at) => {
-      const aborted = tracker.apply(bytes, at, batch)
-      tracker.settle()
-      if (aborted !== undefined) entries.push(aborted)
-    })
-    return entries
-  }
-
-  /** Appends add to what is in memory. */
-  async #loadActive(log: TrackedLog): Promise<void> {
-    const active = log.segments.active.baseOffset
-    if (this.indexed.includes(active)) await this.#entriesOf(log, active)
+  /** See `Log.abortedTransactions`. */
+  aborted(log: TrackedLog, from: number, to: number): Promise<AbortedTransaction[]> {
+    return this.#indexes.collect(log, from, to)
   }
 
   async #restore(
     log: TrackedLog,
-    snapshots: readonly number[],
+    found: readonly number[],
     how: { readonly trusted: number; readonly rebuildIndexes?: boolean },
   ): Promise<void> {
-    const usable = await this.#removeStrays(log, snapshots, how.trusted)
-    const { segments, endOffset: to } = log
-    const { count } = segments
-    const lastTwo = [count - 2, count - 1].filter((at) => at >= 0).map((at) => segments.baseAt(at))
+    const snapshots = await this.#removeStrays(log, found, how.trusted)
+    const { segments, writtenOffset: to } = log
+    const { tracker } = this
     const missing: Captured[] = []
     const restored = await restoreTracker(this.#host, log, {
-      ...{ tracker: this.tracker, files: this.#files, snapshots: usable, to },
-      onStart: (from) => (how.rebuildIndexes ? this.#dropIndexes(log, from) : Promise.resolve()),
-      onSegment: (base) => {
-        if (base === segments.firstOffset || !lastTwo.includes(base)) return
-        if (usable.includes(base)) return
-        missing.push({ offset: base, make: this.tracker.capture() })
+      ...{ tracker, files: this.#files, snapshots, to },
+      onStart: async (from) => {
+        if (how.rebuildIndexes === true) await this.#indexes.dropFrom(log, from)
+      },
+      onSegment: (offset) => {
+        // As Kafka: older ones are not likely to be asked for.
+        const isLate = segments.floor(offset) >= Math.max(1, segments.count - 2)
+        if (isLate && !snapshots.includes(offset)) missing.push({ offset, make: tracker.capture() })
       },
       onAborted: (aborted, base) => {
-        if (how.rebuildIndexes) (this.#aborted ??= new AbortedTransactions()).append(base, aborted)
+        if (how.rebuildIndexes === true) this.#indexes.append(base, aborted)
       },
     })
-    this.#noteNewest(log, restored.snapshot)
+    this.#snapshots.noteNewest(log, restored.snapshot)
     for (const offset of restored.damaged) await this.#files.removeSnapshot(offset)
-    for (const captured of missing) {
-      if (captured.offset > (this.#newest ?? -1)) await this.#trySnapshot(captured)
-    }
-    this.#expire()
-    this.#reportRestored(restored, to)
+    for (const captured of missing) await this.#trySnapshot(captured)
+    tracker.expire(this.#host.clock.now())
+    this.#report(restored, to)
   }
 
-  /** A replay from `from` on is going to find the aborted transactions from there on again. */
-  async #dropIndexes(log: TrackedLog, from: number): Promise<void> {
-    for (const base of this.indexed) {
-      const next = log.segments.endOffset(log.segments.floor(base), log.endOffset)
-      if (base >= from) this.#aborted!.replace(base, [])
-      else if (next > from) {
-        const range = { baseOffset: base, endOffset: Number.MAX_SAFE_INTEGER }
-        const entries =
-          (await this.#files.readIndex(range)) ?? (await this.#findAborted(log, base, from))
-        const before = entries.filter((entry) => entry.lastOffset < from)
-        this.#aborted!.replace(base, before)
-      }
-    }
+  #removeStrays(log: TrackedLog, found: readonly number[], trusted: number): Promise<number[]> {
+    const { fileSystem } = this.#host
+    return this.#snapshots.removeStrays(log, found, { trusted, fileSystem, path: this.#place.path })
   }
 
-  /**
-   * As Kafka: snapshots beyond the end speak of something else, and of those that are not at the
-   * base of a segment only the newest is worth keeping. Answers those that are left.
-   */
-  async #removeStrays(
-    log: ReplayedLog,
-    snapshots: readonly number[],
-    trusted: number,
-  ): Promise<number[]> {
-    const usable = snapshots.filter((offset) => offset <= trusted)
-    const kept = usable.filter((offset) => isBase(log, offset) || offset === usable.at(-1))
-    if (kept.length === snapshots.length) return kept
-    for (const offset of snapshots) {
-      if (!kept.includes(offset)) await this.#files.removeSnapshot(offset)
-    }
-    // Lest one that speaks of records that were cut comes back when there are others in their place.
-    await this.#host.fileSystem.syncDirectory(this.#path)
-    return kept
-  }
-
-  #noteNewest(log: ReplayedLog, offset: number | undefined): void {
-    this.#newest = offset
-    this.#newestIsStray = offset !== undefined && !isBase(log, offset)
-  }
-
-  #reportRestored(
-    restored: { snapshot: number | undefined; damaged: readonly number[]; replayedBytes: number },
-    to: number,
-  ): void {
+  #report(restored: Restored, to: number): void {
     const { snapshot, damaged, replayedBytes } = restored
     if (replayedBytes === 0 && damaged.length === 0) return
+    const { name } = this.#place
     const from = snapshot === undefined ? 'no snapshot' : `the snapshot at ${snapshot}`
     this.#host.report({
       kind: 'tracker-restored',
-      message: `producers of ${this.#name} up to ${to}: from ${from} and ${replayedBytes} bytes`,
-      details: { log: this.#name, to, snapshot, damaged, replayedBytes },
+      message: `producers of ${name} up to ${to}: from ${from} and ${replayedBytes} bytes`,
+      details: { log: name, to, snapshot, damaged, replayedBytes },
     })
   }
 
   #trySnapshot(captured: Captured, stray = false): Promise<void> {
     const path = this.#files.snapshotPath(captured.offset)
-    return this.#unlessFull(path, () => this.#saveSnapshot(captured, stray))
+    return this.#unlessFull(path, () => this.#snapshots.save(captured, stray))
   }
 
   #tryIndex(base: number): Promise<void> {
-    return this.#unlessFull(this.#files.indexPath(base), () => this.#saveIndex(base))
-  }
-
-  /** One piece of work on the files at a time. */
-  #exclusively(work: () => Promise<void>): Promise<void> {
-    const run = this.#running === undefined ? work() : this.#running.then(work)
-    const settled = run.catch(() => undefined)
-    this.#running = settled
-    void settled.then(() => {
-      if (this.#running === settled) this.#running = undefined
-    })
-    return run
-  }
-
-  async #saveSnapshot(captured: Captured, stray = false): Promise<void> {
-    const { offset } = captured
-    await this.#files.writeSnapshot(offset, captured.make())
-    const before = this.#newest
-    if (before !== undefined && before > offset) return
-    this.#newest = offset
-    const superseded = this.#newestIsStray && before !== undefined && before !== offset
-    this.#newestIsStray = stray
-    if (superseded) await this.#files.removeSnapshot(before)
-  }
-
-  async #saveIndex(base: number): Promise<void> {
-    const entries = this.#aborted!.loaded(base) ?? []
-    const { length } = entries
-    await this.#files.writeIndex(base, entries)
-    // Appends may have added to the active segment's meanwhile.
-    if (this.#aborted!.loaded(base)?.length === length) this.#aborted!.saved(base)
-  }
-
-  #expire(): void {
-    this.tracker.expire(this.#host.clock.now())
+    return this.#unlessFull(this.#files.indexPath(base), () => this.#indexes.save(base))
   }
 
   /** A full disk is no reason to stop: these files can be made again. */
@@ -474,10 +275,16 @@ export class LogTracking {
       })
     }
   }
-}
 
-/** Whether a segment begins at `offset`. */
-function isBase({ segments }: ReplayedLog, offset: number): boolean {
-  const at = segments.floor(offset)
-  return at >= 0 && segments.baseAt(at) === offset
+  /** One piece of work on the files at a time. */
+  #exclusively(work: () => Promise<void>): Promise<void> {
+    const unlessFinished = () => (this.#finished ? Promise.resolve() : work())
+    const run = this.#running === undefined ? unlessFinished() : this.#running.then(unlessFinished)
+    const settled = run.catch(() => undefined)
+    this.#running = settled
+    void settled.then(() => {
+      if (this.#running === settled) this.#running = undefined
+    })
+    return run
+  }
 }

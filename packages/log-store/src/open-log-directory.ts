@@ -233,6 +233,10 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     if (this.poisoned !== undefined) throw this.poisoned
     try {
       await this.#checkpoints.write(() => this.#logs.values())
+      for (const log of [...this.#logs.values()]) {
+        const saving = log.tracking?.checkpoint(log)
+        if (saving !== undefined) await saving
+      }
     } catch (error) {
       throw ioError(error, { action: 'write the checkpoints of', path: this.path })
     }

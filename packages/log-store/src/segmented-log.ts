@@ -11,7 +11,8 @@ import type { LogHost } from './log-host.js'
 import { LogReadPath, type LogView } from './log-read-path.js'
 import { LogStructure, type StructuredLog } from './log-structure.js'
 import type { AbortedTransaction, LogTracker } from './log-tracker.js'
-import type { LogTracking, TrackedLog } from './log-tracking.js'
+import type { LogState } from './log-state.js'
+import type { LogTracking } from './log-tracking.js'
 import type {
   AppendInfo,
   Log,
@@ -26,27 +27,8 @@ import { gapsEverywhere, type OffsetGaps } from './offset-gaps.js'
 import { resolveLogOptions, type LogOptions } from './options.js'
 import { Quarantine } from './quarantine.js'
 import { closeSegments } from './segment-files.js'
-import type { Segment } from './segment.js'
 import type { SegmentList } from './segment-list.js'
 import { TimestampSearch } from './timestamp-search.js'
-
-/** What opening found, or made. The active segment's indexes are loaded. */
-export interface LogState {
-  readonly name: string
-  readonly path: string
-  readonly options: LogOptions
-  readonly segments: SegmentList
-  readonly logStartOffset: number
-  readonly logEndOffset: number
-  readonly recoveryPoint: number
-  readonly epochs: EpochIndex
-  /** The epoch checkpoint says the same as `epochs`. */
-  readonly epochsSaved: boolean
-  readonly offsetGaps: OffsetGaps
-  /** Segments with a place that cannot be read. */
-  readonly damaged?: readonly Segment[]
-  readonly tracking: LogTracking | undefined
-}
 
 /** The log over segments: order, offsets, roll, truncation. Durability is in `LogFlush`. */
 export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, Syncable {
@@ -251,12 +233,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   async abortedTransactions(from: number, to: number): Promise<readonly AbortedTransaction[]> {
     this.#requireOpen()
-    return this.tracking?.aborted(this.tracked(), from, to) ?? []
-  }
-
-  tracked(): TrackedLog {
-    const { indexIntervalBytes, segments, writtenOffset } = this
-    return { segments, indexIntervalBytes, endOffset: writtenOffset }
+    return this.tracking?.aborted(this, from, to) ?? []
   }
 
   async advanceLogStart(offset: number): Promise<void> {
@@ -381,6 +358,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#tail.clear()
     await this.#flush.whenIdle()
     await this.#structure.finish()
+    await this.tracking?.finish()
     closeSegments(this.#host.files, this.segments.touched())
   }
 
@@ -398,7 +376,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     // As Kafka does at close: the index then ends with the segment's largest timestamp.
     active.seal()
     for (const segment of this.segments.touched()) await segment.persistIndexes()
-    await this.tracking?.persistAll(this.tracked())
+    await this.tracking?.persistAll(this)
     await this.saveEpochs()
     await this.#host.fileSystem.syncDirectory(this.path)
   }

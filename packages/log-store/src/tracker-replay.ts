@@ -140,3 +140,9 @@ async function startOf(
   await ensureIndexes(host, segment, log.indexIntervalBytes)
   return segment.floorPosition(offset).position
 }
+
+/** Whether a segment begins at `offset`. */
+export function isBase({ segments }: ReplayedLog, offset: number): boolean {
+  const at = segments.floor(offset)
+  return at >= 0 && segments.baseAt(at) === offset
+}

@@ -1,0 +1,175 @@
+import { AbortedTransactions } from './aborted-transactions.js'
+import type { LogHost } from './log-host.js'
+import type { AbortedTransaction, LogTracker } from './log-tracker.js'
+import type { SegmentList } from './segment-list.js'
+import { TrackerFiles } from './tracker-files.js'
+import { isBase, replay, restoreTracker, type ReplayedLog } from './tracker-replay.js'
+import { collectAborted } from './transaction-index.js'
+
+/** What queries and changes need of the log. */
+export interface TrackedLog extends ReplayedLog {
+  readonly writtenOffset: number
+}
+
+/**
+ * The transaction indexes of one log, in memory and on disk. That of the active segment is in memory
+ * and written when the segment is sealed or the log closed; what is damaged is built anew.
+ */
+export class TransactionIndexes {
+  readonly #host: LogHost
+  readonly #files: TrackerFiles
+  readonly #makeTracker: () => LogTracker
+  /** Undefined: no segment has any. */
+  #aborted: AbortedTransactions | undefined
+
+  constructor(
+    host: LogHost,
+    options: {
+      readonly files: TrackerFiles
+      /** A tracker for looking at the past of the log. */
+      readonly makeTracker: () => LogTracker
+      readonly indexed: readonly number[]
+    },
+  ) {
+    this.#host = host
+    this.#files = options.files
+    this.#makeTracker = options.makeTracker
+    if (options.indexed.length > 0) this.#aborted = new AbortedTransactions(options.indexed)
+  }
+
+  /** Base offsets of the segments that have one. */
+  get bases(): readonly number[] {
+    return this.#aborted?.bases ?? []
+  }
+
+  /** Of which the file is not up to date; ascending. */
+  get dirty(): readonly number[] {
+    return this.#aborted?.dirty ?? []
+  }
+
+  append(base: number, entry: AbortedTransaction): void {
+    this.#aborted ??= new AbortedTransactions()
+    this.#aborted.append(base, entry)
+  }
+
+  forget(base: number): void {
+    this.#aborted?.forget(base)
+  }
+
+  /** Somebody has put this segment there, and the file of its index. */
+  replaced(base: number, hasIndex: boolean): void {
+    this.#aborted?.forget(base)
+    if (!hasIndex) return
+    this.#aborted ??= new AbortedTransactions()
+    this.#aborted.found(base)
+  }
+
+  /** Durable when it resolves. */
+  async save(base: number): Promise<void> {
+    const entries = this.#aborted?.loaded(base) ?? []
+    const { length } = entries
+    await this.#files.writeIndex(base, entries)
+    // Appends may have added to the active segment's meanwhile.
+    if ((this.#aborted?.loaded(base)?.length ?? 0) === length) this.#aborted?.saved(base)
+  }
+
+  /** Appends add to what is in memory. */
+  async loadActive(log: TrackedLog): Promise<void> {
+    const active = log.segments.active.baseOffset
+    if (this.bases.includes(active)) await this.#entriesOf(log, active)
+  }
+
+  /** The log ends at its `writtenOffset` now. */
+  async truncate(log: TrackedLog): Promise<void> {
+    const active = log.segments.active.baseOffset
+    for (const base of this.bases) if (base > active) this.forget(base)
+    if (!this.bases.includes(active)) return
+    const entries = await this.#entriesOf(log, active, Number.MAX_SAFE_INTEGER)
+    const kept = entries.filter((entry) => entry.lastOffset < log.writtenOffset)
+    if (kept.length < entries.length) this.#aborted!.replace(active, kept)
+  }
+
+  /** A replay from `from` on is going to tell what is aborted from there on. */
+  async dropFrom(log: TrackedLog, from: number): Promise<void> {
+    for (const base of this.bases) {
+      const next = log.segments.endOffset(log.segments.floor(base), log.writtenOffset)
+      if (!isBase(log, base)) this.forget(base)
+      else if (base >= from) this.#aborted!.replace(base, [])
+      else if (next > from) {
+        const range = { baseOffset: base, endOffset: Number.MAX_SAFE_INTEGER }
+        const entries = (await this.#files.readIndex(range)) ?? (await this.#find(log, base, from))
+        const before = entries.filter((entry) => entry.lastOffset < from)
+        this.#aborted!.replace(base, before)
+      }
+    }
+  }
+
+  /** See `Log.abortedTransactionsNow`. */
+  collectNow(segments: SegmentList, from: number, to: number): AbortedTransaction[] | undefined {
+    if (this.#aborted === undefined) return []
+    const base = segments.baseAt(Math.max(0, segments.floor(from)))
+    return this.#aborted.collect({ base, from, to })
+  }
+
+  /** See `Log.abortedTransactions`. */
+  async collect(log: TrackedLog, from: number, to: number): Promise<AbortedTransaction[]> {
+    const found: AbortedTransaction[] = []
+    const { bases } = this
+    for (const [at, base] of bases.entries()) {
+      const behind = (bases[at + 1] ?? Number.MAX_SAFE_INTEGER) <= from
+      if (behind) continue
+      if (collectAborted(await this.#entriesOf(log, base), { from, to }, found)) break
+    }
+    return found
+  }
+
+  async #entriesOf(
+    log: TrackedLog,
+    base: number,
+    endOffset?: number,
+  ): Promise<readonly AbortedTransaction[]> {
+    const loaded = this.#aborted?.loaded(base)
+    if (loaded !== undefined) return loaded
+    const end = endOffset ?? log.segments.endOffset(log.segments.floor(base), log.writtenOffset)
+    const read = await this.#files.readIndex({ baseOffset: base, endOffset: end })
+    if (read === undefined && isBase(log, base)) return this.#rebuild(log, base, end)
+    this.#aborted?.keep(base, read ?? [])
+    return this.#aborted?.loaded(base) ?? read ?? []
+  }
+
+  async #rebuild(
+    log: TrackedLog,
+    base: number,
+    endOffset: number,
+  ): Promise<readonly AbortedTransaction[]> {
+    const entries = await this.#find(log, base, endOffset)
+    const path = this.#files.indexPath(base)
+    const reason = 'missing or impossible'
+    this.#host.report({
+      kind: 'index-rebuilt',
+      message: `rebuilt ${path}: ${reason}`,
+      details: { path, reason },
+    })
+    const wanted = this.#aborted?.has(base) === true && this.#aborted.loaded(base) === undefined
+    if (wanted) this.#aborted!.replace(base, entries)
+    return entries
+  }
+
+  /** The aborted transactions of a segment whose marker is below `endOffset`, from the data. */
+  async #find(log: TrackedLog, base: number, endOffset: number): Promise<AbortedTransaction[]> {
+    const tracker = this.#makeTracker()
+    const { snapshots } = await this.#files.list()
+    const usable = snapshots.filter((offset) => offset <= base)
+    await restoreTracker(this.#host, log, {
+      ...{ tracker, files: this.#files, snapshots: usable, to: base },
+    })
+    const entries: AbortedTransaction[] = []
+    const range = { from: base, to: Math.min(endOffset, log.writtenOffset) }
+    await replay(this.#host, log, range, (batch, bytes, at) => {
+      const aborted = tracker.apply(bytes, at, batch)
+      tracker.settle()
+      if (aborted !== undefined) entries.push(aborted)
+    })
+    return entries
+  }
+}
