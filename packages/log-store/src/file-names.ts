@@ -20,6 +20,7 @@ export const fileNames = {
   recoveryPoints: 'recovery-point-offset-checkpoint',
   logStarts: 'log-start-offset-checkpoint',
   epochs: 'leader-epoch-checkpoint',
+  recoveryNotes: 'kfk.recovery-points',
   offsetGaps: 'kfk.offset-gaps',
   quarantine: 'kfk.quarantine',
 } as const

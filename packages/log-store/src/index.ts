@@ -50,6 +50,7 @@ export { openLogDirectory } from './open-log-directory.js'
 export type {
   AppendInfo,
   Log,
+  LogDamage,
   LogSlice,
   LogStats,
   ReadRequest,

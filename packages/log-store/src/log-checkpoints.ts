@@ -3,6 +3,7 @@ import { encodeOffsets, readCheckpoint, writeCheckpoint } from './checkpoint-fil
 import { StoreError } from './errors.js'
 import { fileNames } from './file-names.js'
 import type { FileSystem } from './fs/file-system.js'
+import type { RecoveryNotes } from './recovery-notes.js'
 import type { StoreReport } from './report.js'
 
 /** What checkpoints say of one log. */
@@ -22,6 +23,7 @@ export interface CheckpointedLog {
  */
 export class LogCheckpoints {
   readonly #fileSystem: FileSystem
+  readonly #notes: RecoveryNotes
   readonly #recoveryPath: string
   readonly #startPath: string
   readonly #recoveryPoints = new Map<string, number>()
@@ -30,8 +32,9 @@ export class LogCheckpoints {
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
 
-  constructor(fileSystem: FileSystem, directory: string) {
+  constructor(fileSystem: FileSystem, directory: string, notes: RecoveryNotes) {
     this.#fileSystem = fileSystem
+    this.#notes = notes
     this.#recoveryPath = join(directory, fileNames.recoveryPoints)
     this.#startPath = join(directory, fileNames.logStarts)
   }
@@ -42,6 +45,10 @@ export class LogCheckpoints {
   async load(report: (report: StoreReport) => void): Promise<void> {
     await this.#loadOne(this.#recoveryPath, this.#recoveryPoints, report)
     await this.#loadOne(this.#startPath, this.#logStarts, report)
+    const checkpoint = encodeOffsets(this.#recoveryPoints)
+    for (const [name, offset] of await this.#notes.load(checkpoint)) {
+      this.#recoveryPoints.set(name, Math.max(offset, this.recoveryPoint(name)))
+    }
   }
 
   recoveryPoint(name: string): number {
@@ -88,10 +95,12 @@ export class LogCheckpoints {
       await writeCheckpoint(this.#fileSystem, this.#startPath, logStarts)
       this.#written.start = start
     }
-    const recovery = encodeOffsets(recoveryPoints).toString()
-    if (recovery === this.#written.recovery) return
-    await writeCheckpoint(this.#fileSystem, this.#recoveryPath, recoveryPoints)
-    this.#written.recovery = recovery
+    const recovery = encodeOffsets(recoveryPoints)
+    if (recovery.toString() !== this.#written.recovery) {
+      await writeCheckpoint(this.#fileSystem, this.#recoveryPath, recoveryPoints)
+      this.#written.recovery = recovery.toString()
+    }
+    await this.#notes.follow(recovery, (name) => recoveryPoints.get(name))
   }
 
   async #loadOne(

@@ -7,12 +7,12 @@ import type { LogTracking } from './log-tracking.js'
 import { OffsetWaiters } from './offset-waiters.js'
 import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
+import type { NotedLog } from './recovery-notes.js'
 import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
 
 /** What flushing needs to know of its log. */
-interface FlushedLog extends Syncable {
-  readonly name: string
+interface FlushedLog extends Syncable, NotedLog {
   readonly path: string
   readonly options: LogOptions
   readonly segments: SegmentList
@@ -260,7 +260,10 @@ export class LogFlush {
 
   /** Answers how many had waited for it. */
   #synced(target: number): number {
-    if (target > this.recoveryPoint) this.recoveryPoint = target
+    if (target > this.recoveryPoint) {
+      this.recoveryPoint = target
+      this.#host.noteSynced(this.#log)
+    }
     let released = this.#durable?.release(this.recoveryPoint) ?? 0
     released += this.#settleWaiters()
     this.wake()

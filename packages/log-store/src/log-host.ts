@@ -6,6 +6,7 @@ import type { SyncScheduler, WriteScheduler } from './flush-scheduler.js'
 import type { FileSystem } from './fs/file-system.js'
 import type { TailBudget } from './hot-tail.js'
 import type { LogTracker } from './log-tracker.js'
+import type { NotedLog } from './recovery-notes.js'
 import type { StoreReport } from './report.js'
 import type { StoreMetrics } from './store-metrics.js'
 
@@ -26,6 +27,8 @@ export interface LogHost {
   report(report: StoreReport): void
   /** The disk failed: ends appends and acknowledgements of the whole directory, for good. */
   poison(error: StoreError): void
+  /** All up to the recovery point of this log is on the medium. */
+  noteSynced(log: NotedLog): void
   /** Writes the checkpoints of all logs as they are now. */
   checkpoint(): Promise<void>
 }

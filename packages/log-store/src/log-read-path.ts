@@ -7,7 +7,7 @@ import type { LogSlice, ReadRequest } from './log.js'
 import { IndexMismatch } from './index-entries.js'
 import { readSlice, readSliceSync, SliceBuilder } from './log-reader.js'
 import type { SliceRequest, SliceResult } from './log-reader.js'
-import { damageError, describeDamage, type Quarantine } from './quarantine.js'
+import { damageError, describeDamage, pastDamage, type Quarantine } from './quarantine.js'
 import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
 import { corruptSegment, ensureIndexes, rebuildIndexes } from './segment-repair.js'
@@ -143,17 +143,21 @@ export class LogReadPath {
       const segment = segments.at(at)
       const handle = this.#pin(segment)
       try {
-        const result = await this.#readIndexed(segment, bounds, (builder) =>
-          readSlice(builder, handle),
-        )
+        const result = await pastDamage(this.#view, segment, async () => {
+          const found = await this.#readIndexed(segment, bounds, (builder) =>
+            readSlice(builder, handle),
+          )
+          const early = found.exhausted && !this.#mayGoOn(segments, at)
+          if (early) throw this.#endsEarly(segments, at, request.from)
+          return found
+        })
         this.#warm(segment, result)
         if (!result.exhausted) {
           this.#noteCold(request, result, startedMs)
           return this.#finish(segment, result)
         }
-        if (!this.#mayGoOn(segments, at)) throw this.#endsEarly(segments, at, request.from)
       } catch (error) {
-        throw await this.#explained(segment, error)
+        throw this.#explained(segment, error)
       } finally {
         this.#host.files.unpin(segment.data)
       }
@@ -179,12 +183,11 @@ export class LogReadPath {
     return corruptSegment(segment, { position: segment.sizeBytes, nextOffset: from, reason })
   }
 
-  /** A place that looks wrong is looked at once more, and noted. */
-  async #explained(segment: Segment, error: unknown): Promise<StoreError> {
+  /** Known damage is told in full. */
+  #explained(segment: Segment, error: unknown): StoreError {
     const failure = ioError(error, { action: 'read', path: segment.path })
-    if (failure.code !== 'KFK_STORE_CORRUPT' || !segment.sealed) return failure
-    const damage = segment.damage ?? (await this.#view.quarantine.inspect(segment))
-    if (damage === undefined) return failure
+    const { damage } = segment
+    if (failure.code !== 'KFK_STORE_CORRUPT' || damage === undefined) return failure
     return damageError(describeDamage(this.#view, segment, damage))
   }
 
@@ -208,10 +211,9 @@ export class LogReadPath {
     const known = this.#placeOf(segment, bounds.from) !== undefined
     if (!known && !segment.offsetsLoaded) return undefined
     const handle = this.#open(segment)
-    const builder = this.#builder(segment, bounds)
-    if (!isWarm(segment, builder, nowMs)) return undefined
     try {
-      return readSliceSync(builder, handle)
+      const builder = this.#builder(segment, bounds)
+      return isWarm(segment, builder, nowMs) ? readSliceSync(builder, handle) : undefined
     } catch (error) {
       if (error instanceof IndexMismatch) return undefined
       const failure = ioError(error, { action: 'read', path: segment.path })

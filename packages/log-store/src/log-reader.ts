@@ -117,15 +117,19 @@ export class SliceBuilder {
 
   #collect(bytes: Uint8Array, start: number): SliceResult | undefined {
     const format = this.#format
-    const { gapsBelow, maxBytes, limitOffset, minOneBatch } = this.#request
+    const { maxBytes, limitOffset, minOneBatch } = this.#request
     let end = start
     let nextOffset = this.#request.from
     while (bytes.length - end >= format.headerBytes) {
-      const size = this.#sizeAt(bytes, end)
-      const { baseOffset, lastOffset } = this.#batchAt(bytes, end)
-      const gap = baseOffset > nextOffset && baseOffset > gapsBelow
-      const back = lastOffset < nextOffset || (end > start && baseOffset < nextOffset)
-      if (gap || back) throw this.#corrupt(end, `offset ${baseOffset} where ${nextOffset} was due`)
+      const size = format.sizeOf(bytes, end)
+      const batch = size > 0 ? tryDescribe(format, bytes, end) : undefined
+      const follows = batch !== undefined && this.#follows(batch, nextOffset, end > start)
+      if (!follows) {
+        // What lies before is served; the next read meets it at its start.
+        if (end > start) break
+        throw this.#notDue(bytes, end)
+      }
+      const { lastOffset } = batch
       if (lastOffset >= limitOffset) break
       if (end + size - start > maxBytes && !(end === start && minOneBatch)) break
       if (end + size > bytes.length) {
@@ -139,6 +143,19 @@ export class SliceBuilder {
     if (headerMissing) return this.#ask(start, format.headerBytes)
     const endPosition = this.position + end
     return { bytes: bytes.subarray(start, end), nextOffset, endPosition, exhausted: false }
+  }
+
+  /** Whether a batch is the one that is due; the first of a slice may begin before it. */
+  #follows(batch: BatchSummary, due: number, inOrder: boolean): boolean {
+    const { baseOffset, lastOffset } = batch
+    if (lastOffset < due || (inOrder && baseOffset < due)) return false
+    return baseOffset <= due || baseOffset <= this.#request.gapsBelow
+  }
+
+  #notDue(bytes: Uint8Array, at: number): StoreError {
+    this.#sizeAt(bytes, at)
+    const { baseOffset } = this.#batchAt(bytes, at)
+    return this.#corrupt(at, `offset ${baseOffset} where ${this.#request.from} was due`)
   }
 
   /** Asks for `length` bytes from `start` of the last piece on. */

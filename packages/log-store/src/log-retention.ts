@@ -2,6 +2,7 @@ import { largestTimestampAt } from './largest-timestamp.js'
 import type { LogHost } from './log-host.js'
 import type { LogOptions } from './options.js'
 import { countExpired, type SegmentFacts } from './retention.js'
+import type { Quarantine } from './quarantine.js'
 import type { SegmentList } from './segment-list.js'
 
 /** What retention needs of a log at one moment. */
@@ -11,6 +12,8 @@ interface RetainedLog {
   readonly logStartOffset: number
   readonly writtenOffset: number
   readonly acknowledgedOffset: number
+  readonly indexIntervalBytes: number
+  readonly quarantine: Quarantine
 }
 
 /** How many of the oldest segments may go. `nowMs` undefined leaves age out. */
@@ -20,7 +23,6 @@ export async function countDeletable(
   nowMs: number | undefined,
 ): Promise<number> {
   const { segments, options } = log
-  const { indexIntervalBytes } = options
   const rules = {
     options,
     logStartOffset: log.logStartOffset,
@@ -40,7 +42,7 @@ export async function countDeletable(
     }
     const goes =
       mayGo({ timestamp: -1 }) ||
-      (byAge && mayGo(await largestTimestampAt(host, { segments, indexIntervalBytes }, count)))
+      (byAge && mayGo(await largestTimestampAt(host, { view: log, segments }, count)))
     if (!goes) return count
     totalBytes -= sizeBytes
   }

@@ -9,6 +9,7 @@ import type { LogTracking } from './log-tracking.js'
 import { countDeletable } from './log-retention.js'
 import type { LogOptions } from './options.js'
 import type { TrackedLog } from './transaction-indexes.js'
+import type { Quarantine } from './quarantine.js'
 import { createSegment, SegmentRemover } from './segment-files.js'
 import { SegmentList } from './segment-list.js'
 import { ensureIndexes, findLargestTimestamp, locateOffset } from './segment-repair.js'
@@ -21,6 +22,8 @@ export interface StructuredLog extends TrackedLog {
   readonly epochs: EpochIndex
   readonly acknowledgedOffset: number
   readonly tracking: LogTracking | undefined
+  readonly indexIntervalBytes: number
+  readonly quarantine: Quarantine
   segments: SegmentList
   logStartOffset: number
   logEndOffset: number

@@ -31,6 +31,7 @@ import type { Log } from './log.js'
 import type { LogTracker } from './log-tracker.js'
 import { defaultLogOptions, resolveLogOptions, type LogOptions } from './options.js'
 import { ProducerTracker } from './producer-tracker.js'
+import { RecoveryNotes, type NotedLog } from './recovery-notes.js'
 import type { StoreReport } from './report.js'
 import { ClockJumpGuard } from './retention.js'
 import { SegmentedLog } from './segmented-log.js'
@@ -41,6 +42,7 @@ const defaults = {
   hotTailBytes: 16 * 1024 ** 2,
   maxConcurrentSyncs: 3,
   checkpointMs: 60_000,
+  noteMs: 1000,
 }
 /** Recoveries that run at once: they are bound by the disk. */
 const concurrentRecoveries = 3
@@ -110,6 +112,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly #options: LogDirectoryOptions
   readonly #defaults: LogOptions
   readonly #lock: { release(): Promise<void> }
+  readonly #notes: RecoveryNotes
   readonly #checkpoints: LogCheckpoints
   readonly #names = new Set<string>()
   readonly #logs = new Map<string, SegmentedLog>()
@@ -136,7 +139,13 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.files = new FileCache(this.fileSystem, options.maxOpenFiles ?? defaults.maxOpenFiles)
     this.tails = new TailBudget(options.hotTailBytes ?? defaults.hotTailBytes)
     this.syncs = new SyncScheduler(options.maxConcurrentSyncs ?? defaults.maxConcurrentSyncs)
-    this.#checkpoints = new LogCheckpoints(this.fileSystem, path)
+    this.#notes = new RecoveryNotes(this.fileSystem, path, {
+      clock: this.clock,
+      // Who writes the checkpoints by hand says when something is written.
+      intervalMs: options.checkpointMs === 0 ? 0 : defaults.noteMs,
+      report: (report) => this.report(report),
+    })
+    this.#checkpoints = new LogCheckpoints(this.fileSystem, path, this.#notes)
     const task = (intervalMs: number, name: string, run: () => Promise<unknown>) =>
       new BackgroundTask(this.clock, intervalMs, () => this.#inBackground(name, run))
     this.#tasks = [
@@ -183,6 +192,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     const from = join(this.path, name)
     const to = join(this.path, deletedDirectoryName(name, randomUUID()))
     await log?.abandon()
+    if (log !== undefined) this.#notes.forget(log)
     this.#logs.delete(name)
     this.#opening.delete(name)
     this.#names.delete(name)
@@ -260,6 +270,10 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     const { tracker } = this.#options
     if (tracker !== undefined) return tracker(name)
     return this.format.producer && new ProducerTracker(this.format.producer)
+  }
+
+  noteSynced(log: NotedLog): void {
+    this.#notes.synced(log)
   }
 
   report(report: StoreReport): void {
@@ -362,6 +376,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       if (this.#unrecovered.size === 0) await this.#markClean()
       await Promise.allSettled(this.#removals)
     } finally {
+      this.#notes.close()
       await this.#lock.release()
     }
   }

@@ -117,6 +117,27 @@ export class Quarantine {
   }
 }
 
+/**
+ * Runs what reads a segment. Damage that nobody knew of is noted, and the work done once more: it
+ * then ends before the damage.
+ */
+export async function pastDamage<Result>(
+  log: { readonly quarantine: Quarantine },
+  segment: Segment,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    const corrupt = error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT'
+    if (!corrupt || !segment.sealed || segment.damage !== undefined) throw error
+    await log.quarantine.inspect(segment)
+    // Deleted meanwhile, or sound: then something else is wrong.
+    if ((segment.damage as SegmentDamage | undefined) === undefined) throw error
+    return work()
+  }
+}
+
 function nextBaseOffset(segments: SegmentList, at: number): number | undefined {
   return at + 1 < segments.count ? segments.baseAt(at + 1) : undefined
 }

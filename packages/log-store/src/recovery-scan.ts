@@ -3,6 +3,7 @@ import type { LogHost } from './log-host.js'
 import { gapsEverywhere } from './offset-gaps.js'
 import { readRange } from './fs/file-system.js'
 import { type BatchSummary, tryDescribe } from './batch-format.js'
+import { IndexMismatch } from './index-entries.js'
 import { IndexBuilder, scanBatches, type ScanRequest, type ScanResult } from './segment-scan.js'
 import type { LargestTimestamp, Segment } from './segment.js'
 
@@ -96,18 +97,31 @@ async function resumeScan(
   segment: Segment,
   scan: RecoveryScan,
 ): Promise<RecoveredSegment | undefined> {
-  if (!segment.loadIndexes()) return undefined
+  let found: RecoveredSegment | undefined
+  try {
+    if (segment.loadIndexes()) found = await scanFromEntry(host, segment, scan)
+  } catch (error) {
+    if (!(error instanceof IndexMismatch)) throw error
+  }
+  if (found === undefined) segment.forgetIndexes()
+  return found
+}
+
+async function scanFromEntry(
+  host: LogHost,
+  segment: Segment,
+  scan: RecoveryScan,
+): Promise<RecoveredSegment | undefined> {
   const { offsets, times } = segment.indexes!
   const last = offsets.floor(scan.recoveryPoint - 1 - segment.baseOffset)
   if (last <= 0) return undefined
-  const first = Math.max(0, last - chainedEntries)
-  const from = offsets.positionAt(first)
+  let entry = Math.max(0, last - chainedEntries)
+  const from = offsets.positionAt(entry)
   const expectedOffset = await baseOffsetAt(host, segment, from)
   if (expectedOffset === undefined) return undefined
-  const resumeAt = offsets.positionAt(last)
-  const largest = await largestUpTo(host, segment, resumeAt)
+  const end = { position: offsets.positionAt(last), offset: offsets.relativeOffsetAt(last) }
+  const largest = await largestUpTo(host, segment, end)
   if (largest === undefined) return undefined
-  let entry = first
   let builder: IndexBuilder | undefined
   const result = await run(host, segment, scan, {
     from,
@@ -118,8 +132,8 @@ async function resumeScan(
       const named = segment.baseOffset + offsets.relativeOffsetAt(entry)
       if (position !== offsets.positionAt(entry) || batch.lastOffset !== named) return false
       if (entry++ < last) return true
-      offsets.truncateToPosition(resumeAt + 1)
-      times.truncateToOffset(offsets.lastRelativeOffset + 1)
+      offsets.truncateToPosition(end.position + 1)
+      if (offsets.count !== last + 1) throw new IndexMismatch()
       builder = new IndexBuilder(segment.baseOffset, scan.indexIntervalBytes, {
         indexes: { offsets, times },
         largest,
@@ -127,12 +141,9 @@ async function resumeScan(
       return builder.noteOnly(batch)
     },
   })
-  const sound = builder !== undefined && result.nextOffset >= scan.recoveryPoint
-  if (!sound || result.stopped === true) {
-    segment.forgetIndexes()
-    return undefined
-  }
-  install(segment, builder!, scan, result)
+  if (builder === undefined || result.stopped === true) return undefined
+  if (result.nextOffset < scan.recoveryPoint) return undefined
+  install(segment, builder, scan, result)
   return { ...result, scannedBytes: segment.sizeBytes - from }
 }
 
@@ -142,6 +153,7 @@ async function baseOffsetAt(
   position: number,
 ): Promise<number | undefined> {
   const { format, files } = host
+  if (position < 0 || position >= segment.sizeBytes) return undefined
   const handle = files.pin(segment.data)
   try {
     const header = await readRange(handle, position, format.headerBytes)
@@ -153,18 +165,16 @@ async function baseOffsetAt(
 }
 
 /**
- * Largest timestamp of the batches up to the one at `position`. The last time index entry there is
+ * Largest timestamp of the batches up to the one at `end`. The last time index entry there is
  * compared with the batch that it names, and those behind it are looked at, for the file may be too
  * short. Undefined when it does not match.
  */
 async function largestUpTo(
   host: LogHost,
   segment: Segment,
-  position: number,
+  end: { readonly position: number; readonly offset: number },
 ): Promise<LargestTimestamp | undefined> {
-  const { offsets, times } = segment.indexes!
-  const limit = offsets.relativeOffsetAt(offsets.floorPosition(position))
-  times.truncateToOffset(limit + 1)
+  segment.indexes!.times.truncateToOffset(end.offset + 1)
   const named = segment.lastIndexedTimestamp()
   const known = named.timestamp >= 0
   const from = segment.floorPosition(known ? named.offset : segment.baseOffset).position
@@ -180,7 +190,7 @@ async function largestUpTo(
       gapsBelow: gapsEverywhere,
       verify: false,
       onBatch(batch, at) {
-        if (at > position) return false
+        if (at > end.position) return false
         if (batch.lastOffset === named.offset && batch.maxTimestamp === named.timestamp) {
           state.sound = true
         }

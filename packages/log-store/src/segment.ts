@@ -45,6 +45,8 @@ export interface SegmentDamage {
   readonly foundMs: number
 }
 
+/** What recovery would have to scan for want of them counts less than their writes. */
+const tailEntries = 64
 /** int32: what index entries can express. */
 export const maxRelativeOffset = 2 ** 31 - 1
 /** Entries of an active segment in memory before they go to its file. */
@@ -371,6 +373,14 @@ export class Segment {
       this.indexesDirty = true
       throw error
     }
+  }
+
+  /**
+   * Gives new entries to the page cache when it is worth it: after a crash of the process recovery
+   * finds its place by them.
+   */
+  saveIndexTail(): void {
+    this.#spill(tailEntries)
   }
 
   /** They will be rebuilt when needed. */

@@ -314,6 +314,10 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     await this.#host.checkpoint()
   }
 
+  saveIndexTail(): void {
+    if (!this.#closed) this.segments.active.saveIndexTail()
+  }
+
   /** Durable when it resolves. */
   saveEpochs(): Promise<void> {
     return this.#epochFile.save()

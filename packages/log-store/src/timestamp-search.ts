@@ -6,6 +6,7 @@ import { largestTimestampAt } from './largest-timestamp.js'
 import type { LogHost } from './log-host.js'
 import type { LogReadPath, LogView } from './log-read-path.js'
 import type { TimestampOffset } from './log.js'
+import { pastDamage } from './quarantine.js'
 import type { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
 import { isIndexFault, walk } from './segment-repair.js'
@@ -76,11 +77,14 @@ export class TimestampSearch {
   }
 
   #largestAt(segments: SegmentList, at: number): Promise<{ timestamp: number }> {
-    const { indexIntervalBytes } = this.#view
-    return largestTimestampAt(this.#host, { segments, indexIntervalBytes }, at)
+    return largestTimestampAt(this.#host, { view: this.#view, segments }, at)
   }
 
-  async #within(segment: Segment, wanted: Wanted): Promise<TimestampOffset | undefined> {
+  #within(segment: Segment, wanted: Wanted): Promise<TimestampOffset | undefined> {
+    return pastDamage(this.#view, segment, () => this.#search(segment, wanted))
+  }
+
+  async #search(segment: Segment, wanted: Wanted): Promise<TimestampOffset | undefined> {
     await this.#reads.indexed(segment)
     const start = await this.#startPosition(segment, wanted)
     let hit = await this.#batch(segment, start, wanted)
