@@ -1,11 +1,14 @@
 import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format.js'
-import { readRange, type FileHandle } from './fs/file-system.js'
+import type { FileHandle } from './fs/file-system.js'
 import { OffsetIndex } from './offset-index.js'
+import { PieceReader } from './piece-reader.js'
 import type { LargestTimestamp, Segment, SegmentIndexes } from './segment.js'
 import { TimeIndex } from './time-index.js'
 
 /** Read in pieces of this size: large enough that the disk, not the call, sets the pace. */
 const defaultPieceBytes = 1024 ** 2
+/** A walk without checksums mostly looks for one batch near its start. */
+const firstStepBytes = 64 * 1024
 
 export interface ScanRequest {
   readonly format: BatchFormat
@@ -21,8 +24,8 @@ export interface ScanRequest {
   /** Verify checksums as well; else only headers and order. */
   readonly verify: boolean
   /**
-   * Sees each good batch: where it is in the file, and its bytes, which begin at `at` of `bytes`.
-   * False ends the scan before it.
+   * Sees each good batch: where it is in the file, and its bytes, which begin at `at` of `bytes` and
+   * are there only during the call. False ends the scan before it.
    */
   readonly onBatch?: (
     batch: BatchSummary,
@@ -30,7 +33,10 @@ export interface ScanRequest {
     bytes: Uint8Array,
     at: number,
   ) => boolean
-  /** Called after each piece that was read; the next one waits for it. What it throws ends all. */
+  /**
+   * Called after each piece that was read, with its size; the next one is not read before it
+   * resolves. What it throws ends all.
+   */
   readonly onPiece?: (bytes: number) => Promise<void> | undefined
   /** Read so much at once; default 1 MiB. */
   readonly pieceBytes?: number | undefined
@@ -48,27 +54,43 @@ export interface ScanResult {
 
 /** Walks batches in file order until the end or the first one that cannot be right. */
 export async function scanBatches(request: ScanRequest): Promise<ScanResult> {
-  const { format, to } = request
-  let position = request.from
+  const { handle, from, to, verify, onPiece } = request
   const pieceBytes = request.pieceBytes ?? defaultPieceBytes
-  let wantedBytes = pieceBytes
+  const reader = new PieceReader({
+    handle,
+    from,
+    to,
+    pieceBytes,
+    firstPieceBytes: verify ? pieceBytes : Math.min(pieceBytes, firstStepBytes),
+    ahead: onPiece === undefined,
+  })
+  try {
+    return await scanPieces(request, reader)
+  } finally {
+    await reader.end()
+  }
+}
+
+async function scanPieces(request: ScanRequest, reader: PieceReader): Promise<ScanResult> {
+  const { format, to } = request
   const walk = new BatchWalk(request)
+  let position = request.from
+  let keep = 0
+  let needed = format.headerBytes
   while (position < to) {
-    const length = Math.min(Math.max(wantedBytes, format.headerBytes), to - position)
-    const bytes = await readRange(request.handle, position, length)
-    const wait = request.onPiece?.(bytes.length)
+    const bytes = await reader.next(keep, needed)
+    const wait = request.onPiece?.(reader.freshBytes)
     if (wait !== undefined) await wait
-    const walked = walk.over(bytes, position)
-    position += walked.bytes
-    let { problem } = walked
-    if (walked.stopped === true) return { position, nextOffset: walk.nextOffset, stopped: true }
-    if (walked.bytes === 0 && problem === undefined) {
-      // Not one whole batch: the piece was too small for it, or the file ends here.
-      const tooShort = bytes.length < length || bytes.length < format.headerBytes
-      if (tooShort) problem = 'batch is cut short'
-      else wantedBytes = format.sizeOf(bytes, 0)
-    } else wantedBytes = pieceBytes
-    if (problem !== undefined) return { position, nextOffset: walk.nextOffset, problem }
+    const { bytes: walked, problem, stopped } = walk.over(bytes, position)
+    position += walked
+    const { nextOffset } = walk
+    if (stopped === true) return { position, nextOffset, stopped }
+    if (problem !== undefined) return { position, nextOffset, problem }
+    if (position < to && reader.ended) {
+      return { position, nextOffset, problem: 'batch is cut short' }
+    }
+    keep = bytes.length - walked
+    needed = keep < format.headerBytes ? format.headerBytes : format.sizeOf(bytes, walked)
   }
   return { position, nextOffset: walk.nextOffset }
 }

@@ -159,12 +159,16 @@ export function checkCountFits(recordCount: number, payloadBytes: number): void 
   }
 }
 
+/** Refuses a batch whose bytes are not all present: MALFORMED. */
+export function requireWhole(bytes: Uint8Array, position: number, sizeInBytes: number): void {
+  if (position + sizeInBytes <= bytes.length) return
+  const message = `the batch has ${sizeInBytes} bytes, ${bytes.length - position} are present`
+  throw new ProtocolError('KFK_PROTOCOL_MALFORMED', message)
+}
+
 /** The bytes of the one batch at `position`; MALFORMED when they are not all present. */
 export function wholeBatch(bytes: Uint8Array, position: number, sizeInBytes: number): Uint8Array {
-  if (position + sizeInBytes > bytes.length) {
-    const message = `the batch has ${sizeInBytes} bytes, ${bytes.length - position} are present`
-    throw new ProtocolError('KFK_PROTOCOL_MALFORMED', message)
-  }
+  requireWhole(bytes, position, sizeInBytes)
   if (position === 0 && sizeInBytes === bytes.length) return bytes
   return bytes.subarray(position, position + sizeInBytes)
 }

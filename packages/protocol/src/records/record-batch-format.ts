@@ -4,6 +4,7 @@ import {
   batches,
   isUnwritten,
   readBatchHeader,
+  requireWhole,
   wholeBatch,
   type BatchHeader,
 } from './batch-header.js'
@@ -100,7 +101,7 @@ export const recordBatchFormat = {
   check(bytes: Uint8Array, position: number): string | undefined {
     try {
       const { sizeInBytes } = readBatchHeader(bytes, position)
-      wholeBatch(bytes, position, sizeInBytes)
+      requireWhole(bytes, position, sizeInBytes)
       if (checksumMatches(bytes, position, sizeInBytes)) return undefined
       return 'the checksum does not match'
     } catch (error) {
