@@ -25,6 +25,7 @@ import { type FollowedLog, LogFollower } from './log-follower.js'
 import { type EmbeddedRecord, LogPage } from './log-page.js'
 import type { AppendInfo, Log } from './log.js'
 import { openLogDirectory } from './open-log-directory.js'
+import { damageError } from './quarantine.js'
 
 /** The only log of a directory that was opened with `openLog`. */
 const soleName = 'log-0'
@@ -309,9 +310,25 @@ export class EmbeddedLog implements AsyncDisposable {
     this.#requireOpen()
     const { maxBytes = defaultPageBytes } = options
     const maxOffset = this.#readable(options.durability)
-    const slice = await this.#log.read({ from, maxBytes, maxOffset })
+    const page = await this.#slice(from, { maxBytes, maxOffset })
+    if (this.#codec.decode === undefined) return page
+    try {
+      // Now, while the log can still say where in which file a wrong checksum lies.
+      void page.records
+      return page
+    } catch (error) {
+      const damage = await this.#log.verify(from)
+      if (damage === undefined) throw error
+      if (damage.offset <= from) throw damageError(damage)
+      return this.#slice(from, { maxBytes, maxOffset: Math.min(maxOffset, damage.offset) })
+    }
+  }
+
+  async #slice(from: number, limits: { maxBytes: number; maxOffset: number }): Promise<LogPage> {
+    const slice = await this.#log.read({ from, ...limits })
     // Nothing left up to there: compaction took it.
-    const nextOffset = slice.bytes.length === 0 ? Math.max(from, maxOffset) : slice.nextOffset
+    const nextOffset =
+      slice.bytes.length === 0 ? Math.max(from, limits.maxOffset) : slice.nextOffset
     return new LogPage({ ...slice, nextOffset }, { from, decode: this.#codec.decode })
   }
 

@@ -1,5 +1,5 @@
 // After a crash: what is read again, what is believed, and what is noted of damage.
-import { openLogDirectory, StoreError } from '../src/index'
+import { openLogDirectory, openLogIn, StoreError } from '../src/index'
 import type { FileSystem, Log, LogDirectory, LogOptions, StoreReport } from '../src/index'
 import { ManualClock } from './support/manual-clock'
 import { readAll, readVerified, record } from './support/records'
@@ -326,6 +326,28 @@ describe('damage in a sealed segment', () => {
     const log = await again.directory.open('a-0')
     expect(again.reports.map(({ kind }) => kind)).toEqual(['checkpoint-unreadable'])
     expect((await walk(log)).found).toEqual(texts(0, 30))
+  })
+
+  test.each([
+    ['sealed', 1, 40],
+    ['active', 3, undefined],
+  ])('an embedded log reads up to a wrong checksum in a %s segment', async (_state, at, next) => {
+    const { disk, directory } = await spoiled((bytes) => bytes)
+    await directory.close()
+    const files = await storedFiles(disk)
+    const path = pathsOf(files, '.log')[at]!
+    writeFile(disk, path, flipped(files.get(path)!, 10 * recordBytes + 40))
+    const again = await open(disk, { segmentBytes })
+    const log = await openLogIn(again.directory, 'a-0')
+    const found: number[] = []
+    const error = await failure(async () => {
+      for await (const { offset } of log.records()) found.push(offset)
+    })
+    const offset = at * 20 + 10
+    expect(found).toEqual(Array.from({ length: offset }, (_, n) => n))
+    const where = { path, position: 10 * recordBytes, offset, nextSoundOffset: next }
+    expect(error).toMatchObject({ code: 'KFK_STORE_CORRUPT', details: where })
+    expect(again.reports.some(({ kind }) => kind === 'quarantined')).toBe(next !== undefined)
   })
 
   test('retention may delete it, truncation may cut it off', async () => {
