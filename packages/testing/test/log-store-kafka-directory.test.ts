@@ -3,6 +3,7 @@
  * the very directory, reads all of it and appends, Kafka takes it back, is killed, and so on.
  */
 import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Log, StoreReport } from '@kfk/log-store'
 import { decodeRecords, encodeRecordBatch } from '@kfk/protocol'
 import {
@@ -15,7 +16,7 @@ import {
   withPeer,
 } from '../src/index'
 import { expectGoodStart, kafkaConfig, whenCleaned } from './support/kafka-peer'
-import { filesOf, findTimes, openStore, readRecords } from './support/kafka-store'
+import { filesOf, findTimes, openStore, readCommitted, readRecords } from './support/kafka-store'
 import {
   askedTimes,
   codecs,
@@ -149,6 +150,10 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
     for (const [at, topic] of names.entries()) {
       const log = await directory.open(`${topic}-0`)
       await expectSame(log, topic)
+      const unstable = topic === 'transactions' ? left[0]!.offset : log.logEndOffset
+      expect({ topic, end: log.lastStableOffset() }).toEqual({ topic, end: unstable })
+      const committed = expected.get(topic)!.filter(isCommitted)
+      expect({ topic, records: await readCommitted(log) }).toEqual({ topic, records: committed })
       await directory.checkpoint()
       // An epoch that wrote nothing is forgotten, which Kafka does as well when it loads a log.
       if (again.some(({ name }) => name === topic)) {
@@ -158,8 +163,12 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
       await append(log, topic, 'after a kill')
     }
     await directory.close()
-    const usual = /^(unclean-start|recovered|leftover-removed)$/
+    const usual = /^(unclean-start|recovered|leftover-removed|tracker-restored)$/
     expect(reports.filter(({ kind }) => !usual.test(kind))).toEqual([])
+    const restored = reports.filter(({ kind }) => kind === 'tracker-restored')
+    expect(restored.filter(({ details }) => !isDeepStrictEqual(details.damaged, []))).toEqual([])
+    // Kafka's snapshots are good enough to begin from.
+    expect(restored.filter(({ details }) => details.snapshot !== undefined)).not.toEqual([])
   }, 120_000)
 
   test('Kafka takes it back again, transactions included', async () => {

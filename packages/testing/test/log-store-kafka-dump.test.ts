@@ -11,7 +11,13 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { type Log, type LogDirectory, type LogOptions, openLogDirectory } from '@kfk/log-store'
+import {
+  type Clock,
+  type Log,
+  type LogDirectory,
+  type LogOptions,
+  openLogDirectory,
+} from '@kfk/log-store'
 import {
   type CompressionType,
   encodeRecordBatch,
@@ -25,6 +31,11 @@ import { kafkaDump, type KafkaDump } from './support/kafka-dump'
 const start = 1_700_000_000_000
 const codecs: CompressionType[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 const name = 'topic-0'
+
+const clock: Omit<Clock, 'now'> = {
+  monotonicMs: () => performance.now(),
+  setTimer: () => ({ cancel: () => undefined }),
+}
 
 let dir: string
 beforeEach(() => {
@@ -41,6 +52,8 @@ async function open(
     format: recordBatchFormat,
     defaults: { retentionMs: -1, ...defaults },
     offsetGaps: true,
+    // When the records were young: producers are forgotten after a day.
+    clock: { ...clock, now: () => start + 60_000 },
   })
   return { directory, log: await directory.open(name) }
 }
@@ -128,8 +141,16 @@ withPeer(peers.kafka(), "Kafka's DumpLogSegments accepts", () => {
         log.append(bytes, { leaderEpoch: 0 })
       }
     }
+    await log.whenAcknowledged(log.logEndOffset)
+    const aborted = (await log.abortedTransactions(0, log.logEndOffset)).length
+    expect(aborted).toBeGreaterThan(5)
     await directory.close()
-    expect(await accepted()).toMatchObject({ records: log.logEndOffset, gaps: [] })
+    const dump = await accepted()
+    expect(dump).toMatchObject({ records: log.logEndOffset, gaps: [] })
+    expect(dump.producers).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^producerId: 4002 .*coordinatorEpoch: 3/)]),
+    )
+    expect(dump.producers.filter((line) => line.startsWith('version'))).toHaveLength(aborted)
   })
 
   test('a log that was truncated: within a segment, to older ones, to nothing', async () => {

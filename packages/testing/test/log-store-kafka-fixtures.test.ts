@@ -6,18 +6,27 @@
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { StoreReport } from '@kfk/log-store'
+import type { Clock, StoreReport } from '@kfk/log-store'
 import { type JavaFound, startJavaClient, startJavaKafka } from '../src/index'
 import { activeBase, kafkaConfig, whenCleaned } from './support/kafka-peer'
-import { filesOf, findTimes, openStore, readBatches, readRecords } from './support/kafka-store'
+import {
+  filesOf,
+  findTimes,
+  openStore,
+  readBatches,
+  readCommitted,
+  readRecords,
+} from './support/kafka-store'
 import {
   askedTimes,
   compactedTopics,
   fillTopics,
+  isCommitted,
   kafkaTopics,
   latestByKey,
   openTransaction,
   sentRecords,
+  startTimestamp,
 } from './support/kafka-topics'
 
 const fixture = path.join(__dirname, '../fixtures/kafka-4.2')
@@ -31,6 +40,13 @@ const topics = kafkaTopics('small').map((topic) =>
 )
 const names = topics.map(({ name }) => name)
 const dataFile = /\.(log|index|timeindex)$|^leader-epoch-checkpoint$/
+const producerFile = /^\d{20}\.(snapshot|txnindex)$/
+/** When the records were young: producers are forgotten after a day. */
+const clock: Clock = {
+  now: () => startTimestamp,
+  monotonicMs: () => performance.now(),
+  setTimer: () => ({ cancel: () => undefined }),
+}
 
 const someTimes = askedTimes.filter((_, at) => at < 6 || at % 2 === 0)
 
@@ -99,6 +115,7 @@ test('opens without a scan; every record is there, and found by its time as Kafk
       sent = sent.map((each, at) => ({ ...each, timestamp: times[at]! }))
     }
     expect({ name, records: seen }).toEqual({ name, records: sent })
+    expect(await readCommitted(log)).toEqual(sent.filter(isCommitted))
     // Kafka looks no further than the first segment late enough, although DeleteRecords hid it.
     const theirs = found.filter(
       (each) => each.topic === name && (name !== 'trimmed' || each.offset >= 0),
@@ -113,7 +130,7 @@ test('opens without a scan; every record is there, and found by its time as Kafk
 test('the same batches through the store give the same files, byte for byte', async () => {
   const from = await openStore(copyFixture())
   const target = fs.mkdtempSync(path.join(tmpdir(), 'kfk-store-kafka-again-'))
-  const to = await openStore(target)
+  const to = await openStore(target, [], { clock })
   // A cleaner has been at the compacted ones, and DeleteRecords leaves a part of a segment.
   const plain = names.filter((name) => !compactedTopics.includes(name) && name !== 'trimmed')
   for (const name of plain) {
@@ -130,26 +147,41 @@ test('the same batches through the store give the same files, byte for byte', as
       files: theirs,
     })
   }
+  const kinds = new Set<string>()
+  for (const name of plain) {
+    const theirs = filesOf(path.join(fixture, `${name}-0`), producerFile)
+    for (const file of Object.keys(theirs)) kinds.add(path.extname(file))
+    expect({ name, files: filesOf(path.join(target, `${name}-0`), producerFile) }).toEqual({
+      name,
+      files: theirs,
+    })
+  }
+  expect([...kinds].sort()).toEqual(['.snapshot', '.txnindex'])
   fs.rmSync(target, { recursive: true })
 })
 
-test('indexes and epochs that are lost are made again as they were, byte for byte', async () => {
+test('files that are lost are made again as they were, byte for byte', async () => {
   copyFixture()
   fs.rmSync(path.join(dir, '.kafka_cleanshutdown'))
   fs.rmSync(path.join(dir, 'recovery-point-offset-checkpoint'))
   for (const name of names) {
-    // Where an epoch began cannot be told any more when its first records have been cleaned.
-    const lost = compactedTopics.includes(name) ? /index$/ : /index$|^leader-/
+    // What a cleaner took away cannot tell any more where an epoch or a transaction began.
+    const lost = compactedTopics.includes(name) ? /index$/ : /index$|snapshot$|^leader-/
     for (const file of fs.readdirSync(path.join(dir, `${name}-0`))) {
       if (lost.test(file)) fs.rmSync(path.join(dir, `${name}-0`, file))
     }
   }
-  const directory = await openStore(dir)
+  const directory = await openStore(dir, [], { clock })
   await directory.close()
   for (const name of names) {
-    expect({ name, files: filesOf(path.join(dir, `${name}-0`), dataFile) }).toEqual({
-      name,
-      files: filesOf(path.join(fixture, `${name}-0`), dataFile),
-    })
+    const looked = compactedTopics.includes(name) ? dataFile : /^[^k]/
+    const ours = filesOf(path.join(dir, `${name}-0`), looked)
+    const theirs = filesOf(path.join(fixture, `${name}-0`), looked)
+    // Nobody needs the older snapshots any more; Kafka too makes those of the last two segments.
+    const old = Object.keys(theirs).filter((file) => file.endsWith('.snapshot') && !(file in ours))
+    const snapshots = Object.keys(ours).filter((file) => file.endsWith('.snapshot'))
+    expect(snapshots.length).toBeGreaterThanOrEqual(Math.min(2, snapshots.length + old.length))
+    for (const file of old) delete theirs[file]
+    expect({ name, files: ours }).toEqual({ name, files: theirs })
   }
 })

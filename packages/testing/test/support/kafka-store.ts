@@ -5,6 +5,7 @@ import {
   openLogDirectory,
   type Log,
   type LogDirectory,
+  type LogDirectoryOptions,
   type LogOptions,
   type StoreReport,
 } from '@kfk/log-store'
@@ -28,8 +29,13 @@ export function optionsFor(name: string): Partial<LogOptions> {
   return /^by-size|transactions-0$/.test(name) ? { ...never, segmentBytes: 1500 } : {}
 }
 
-export function openStore(dataDir: string, reports: StoreReport[] = []): Promise<LogDirectory> {
+export function openStore(
+  dataDir: string,
+  reports: StoreReport[] = [],
+  more: Partial<LogDirectoryOptions> = {},
+): Promise<LogDirectory> {
   return openLogDirectory(dataDir, {
+    ...more,
     format: recordBatchFormat,
     defaults: storeOptions,
     optionsFor,
@@ -61,6 +67,26 @@ export async function readRecords(log: Log): Promise<ComparedRecord[]> {
   return records.filter(({ offset }) => offset >= log.logStartOffset)
 }
 
+/** Those below the last stable offset that are not of an aborted transaction. */
+export async function readCommitted(log: Log): Promise<ComparedRecord[]> {
+  const aborted = await log.abortedTransactions(0, log.logEndOffset)
+  const end = log.lastStableOffset()
+  const records: ComparedRecord[] = []
+  for (const each of await readBatches(log)) {
+    for (const { header, bytes } of batches(each)) {
+      const gone = aborted.some(
+        ({ producerId, firstOffset, lastOffset }) =>
+          header.isTransactional &&
+          header.producerId === producerId &&
+          header.baseOffset >= firstOffset &&
+          header.lastOffset <= lastOffset,
+      )
+      if (!gone && !header.isControl) records.push(...decodeRecords(bytes).map(compared))
+    }
+  }
+  return records.filter(({ offset }) => offset >= log.logStartOffset && offset < end)
+}
+
 /** The store's answers where Kafka's were `found`. */
 export async function findTimes(log: Log, found: readonly JavaFound[]): Promise<JavaFound[]> {
   const answers: JavaFound[] = []
@@ -81,6 +107,18 @@ export async function findTimes(log: Log, found: readonly JavaFound[]): Promise<
 export function filesOf(dir: string, names: RegExp): Record<string, string> {
   const found = readdirSync(dir).filter((name) => names.test(name))
   return Object.fromEntries(
-    found.sort().map((name) => [name, readFileSync(path.join(dir, name)).toString('hex')]),
+    found.sort().map((name) => {
+      const bytes = readFileSync(path.join(dir, name))
+      return [name, name.endsWith('.snapshot') ? sortedSnapshot(bytes) : bytes.toString('hex')]
+    }),
   )
+}
+
+/** Kafka writes producers in the order of its hash table: here sorted, without the checksum. */
+function sortedSnapshot(bytes: Buffer): string {
+  const entries: string[] = []
+  for (let at = 10; at < bytes.length; at += 46) {
+    entries.push(bytes.subarray(at, at + 46).toString('hex'))
+  }
+  return [bytes.toString('hex', 0, 2), bytes.toString('hex', 6, 10), ...entries.sort()].join(' ')
 }
