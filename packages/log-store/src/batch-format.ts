@@ -33,6 +33,48 @@ export interface ProducerSummary {
   readonly coordinatorEpoch?: number
 }
 
+/** One record during compaction. The object and its bytes are used again for the next record. */
+export interface RecordView {
+  readonly offset: number
+  /** The key lies in these bytes, from `keyAt` on. */
+  readonly source: Uint8Array
+  readonly keyAt: number
+  /** -1: no key. */
+  readonly keyLength: number
+  /** Deletes its key. */
+  readonly tombstone: boolean
+}
+
+/** What compaction wants of a batch. */
+export interface RewriteRules {
+  keep(record: RecordView): boolean
+  /**
+   * Tombstones that stay get this as the time from which they may go, in ms, unless they have one.
+   * Undefined: none is given.
+   */
+  readonly deleteHorizonMs: number | undefined
+  /** The batch gets a delete horizon also without a tombstone, unless it has one. */
+  readonly expires: boolean
+  /**
+   * A batch that loses its last record stays as an empty one, for its producer fields and offsets.
+   * A format without empty batches drops it all the same.
+   */
+  readonly keepEmpty: boolean
+}
+
+/** What compaction by key needs of a format. Only called for batches that `check` found sound. */
+export interface CompactionFormat {
+  /** Calls `visit` for every record of the batch at `position`, in offset order. */
+  visit(bytes: Uint8Array, position: number, visit: (record: RecordView) => void): void
+  /** From when on the batch's tombstones (or its marker) may go, in ms; undefined: not set yet. */
+  deleteHorizonMs(bytes: Uint8Array, position: number): number | undefined
+  /**
+   * The batch with only the records that `rules` keep. Offsets, epoch, timestamps and producer
+   * fields stay. Undefined: it may stay as it is; null: nothing is left of it.
+   */
+  rewrite(bytes: Uint8Array, position: number, rules: RewriteRules): Uint8Array | null | undefined
+}
+
 /**
  * Makes batches opaque to the store: it moves whole batches and looks at nothing but this. All
  * methods
@@ -67,6 +109,8 @@ export interface BatchFormat {
     /** The batch with only the kept records, offsets unchanged; null when none is kept. */
     retain(bytes: Uint8Array, keep: (offset: number) => boolean): Uint8Array | null
   }
+  /** Present when logs of this format can be compacted. */
+  readonly compaction?: CompactionFormat
   readonly producer?: {
     /**
      * Undefined when the batch has no producer id. The whole batch is there. Called for each one,

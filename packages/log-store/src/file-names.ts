@@ -19,6 +19,7 @@ export const fileNames = {
   cleanShutdown: '.kafka_cleanshutdown',
   recoveryPoints: 'recovery-point-offset-checkpoint',
   logStarts: 'log-start-offset-checkpoint',
+  cleanerOffsets: 'cleaner-offset-checkpoint',
   epochs: 'leader-epoch-checkpoint',
   recoveryNotes: 'kfk.recovery-points',
   offsetGaps: 'kfk.offset-gaps',

@@ -1,3 +1,4 @@
+import type { RecordView } from './batch-format.js'
 import {
   readInt32,
   readInt64,
@@ -11,13 +12,17 @@ import {
 import { crc32 } from './crc32.js'
 import { StoreError } from './errors.js'
 import {
+  attributesAt,
   batchFrameMagic,
+  bodyOf,
   coveredAt,
   crcAt,
   epochAt,
   type Frame,
   type FrameRecord,
   headerBytes,
+  horizonBit,
+  horizonBytes,
   lengthAt,
   magicAt,
   requireFrameSize,
@@ -61,7 +66,12 @@ export function encodeBatchFrame(records: readonly FrameRecord[], nowMs: number)
     if (timestamp > largest) largest = timestamp
     at = writeRecord(frame, at, { record, timestamp, relativeOffset: index })
   }
-  sealFrame(frame, { count: records.length, largest, lastOffset: records.length - 1 })
+  sealFrame(frame, {
+    attributes: 0,
+    count: records.length,
+    largest,
+    lastOffset: records.length - 1,
+  })
   return frame
 }
 
@@ -85,12 +95,13 @@ function writeRecord(
 /** Everything before the records; offset and epoch are stamped at the append. */
 function sealFrame(
   frame: Buffer,
-  header: { count: number; largest: number; lastOffset: number },
+  header: { attributes: number; count: number; largest: number; lastOffset: number },
 ): void {
   frame.fill(0, 0, headerBytes)
   writeInt32(frame, lengthAt, frame.length - epochAt)
   writeInt32(frame, epochAt, -1)
   frame[magicAt] = batchFrameMagic
+  frame[attributesAt] = header.attributes
   writeUint48(frame, largestTimestampAt, header.largest)
   writeUint24(frame, countAt, header.count)
   writeUint24(frame, lastOffsetAt, header.lastOffset)
@@ -117,7 +128,7 @@ export function checkBatchFrame(
 ): string | undefined {
   const end = position + size
   const last = readUint24(bytes, position + lastOffsetAt)
-  let at = position + headerBytes
+  let at = bodyOf(bytes, position)
   let before = -1
   let count = 0
   let largest = 0
@@ -148,7 +159,7 @@ export function decodeBatchFrame(
 ): void {
   const end = position + into.size
   const baseOffset = readInt64(bytes, position)
-  let at = position + headerBytes
+  let at = bodyOf(bytes, position)
   while (at < end) {
     const keyBytes = readInt32(bytes, at + 12)
     const valueBytes = readInt32(bytes, at + 16)
@@ -166,35 +177,92 @@ export function decodeBatchFrame(
   }
 }
 
-/** The frame with only the records that are kept, at their offsets; null when none is. */
-export function retainOfBatchFrame(
+/** What a rewrite of a frame is to do. */
+interface FrameRewrite {
+  /** Judges the record at `at`; says where the next one begins. */
+  keep(at: number): { next: number; kept: boolean; tombstone: boolean }
+  /** For kept tombstones; undefined: leave the horizon as it is. */
+  readonly deleteHorizonMs: number | undefined
+}
+
+/**
+ * The frame with only the records that are kept, at their offsets: undefined when nothing changes,
+ * null when none is kept.
+ */
+export function rewriteBatchFrame(
   bytes: Uint8Array,
-  keep: (offset: number) => boolean,
-): Uint8Array | null {
-  const baseOffset = readInt64(bytes, 0)
-  const kept: Uint8Array[] = []
-  let keptBytes = headerBytes
+  rewrite: FrameRewrite,
+): Uint8Array | null | undefined {
+  const parts: Uint8Array[] = []
+  let keptBytes = 0
+  let count = 0
   let largest = 0
   let all = true
-  for (let at = headerBytes; at < bytes.length;) {
-    const lengths = Math.max(0, readInt32(bytes, at + 12)) + Math.max(0, readInt32(bytes, at + 16))
-    const end = at + recordHeaderBytes + lengths
-    if (keep(baseOffset + readInt32(bytes, at))) {
-      kept.push(bytes.subarray(at, end))
-      keptBytes += end - at
+  let tombstones = false
+  const bodyAt = bodyOf(bytes, 0)
+  for (let at = bodyAt; at < bytes.length;) {
+    const { next, kept, tombstone } = rewrite.keep(at)
+    if (kept) {
+      parts.push(bytes.subarray(at, next))
+      keptBytes += next - at
+      count++
       largest = Math.max(largest, readInt64(bytes, at + 4))
+      tombstones ||= tombstone
     } else all = false
-    at = end
+    at = next
   }
-  if (all) return bytes
-  if (kept.length === 0) return null
-  const frame = Buffer.concat([bytes.subarray(0, headerBytes), ...kept], keptBytes)
+  const added = tombstones ? rewrite.deleteHorizonMs : undefined
+  if (all && added === undefined) return undefined
+  if (count === 0) return null
+  const horizon = Buffer.from(bytes.subarray(headerBytes, bodyAt))
+  const newHorizon = Buffer.alloc(added === undefined ? 0 : horizonBytes)
+  if (added !== undefined) writeInt64(newHorizon, 0, added)
+  const head = [bytes.subarray(0, headerBytes), horizon, newHorizon]
+  const bodyBytes = headerBytes + horizon.length + newHorizon.length
+  const frame = Buffer.concat([...head, ...parts], bodyBytes + keptBytes)
+  const attributes = bytes[attributesAt]! | (added === undefined ? 0 : horizonBit)
   sealFrame(frame, {
-    count: kept.length,
+    attributes,
+    count,
     largest,
     lastOffset: readUint24(bytes, lastOffsetAt),
   })
   frame.set(bytes.subarray(0, lengthAt), 0)
   frame.set(bytes.subarray(epochAt, magicAt), epochAt)
   return frame
+}
+
+/** Reads the record at `at` of the frame at `position`; answers where the next one begins. */
+export function readBatchFrameRecord(
+  bytes: Uint8Array,
+  position: number,
+  record: { at: number; into: { -readonly [field in keyof RecordView]: RecordView[field] } },
+): number {
+  const { at, into } = record
+  const keyBytes = readInt32(bytes, at + 12)
+  const valueBytes = readInt32(bytes, at + 16)
+  into.offset = readInt64(bytes, position) + readInt32(bytes, at)
+  into.source = bytes
+  into.keyAt = at + recordHeaderBytes
+  into.keyLength = keyBytes
+  into.tombstone = valueBytes < 0
+  return at + recordHeaderBytes + Math.max(0, keyBytes) + Math.max(0, valueBytes)
+}
+
+/** The frame with only the records that are kept, at their offsets; null when none is. */
+export function retainOfBatchFrame(
+  bytes: Uint8Array,
+  keep: (offset: number) => boolean,
+): Uint8Array | null {
+  const baseOffset = readInt64(bytes, 0)
+  const rewritten = rewriteBatchFrame(bytes, {
+    keep(at) {
+      const lengths =
+        Math.max(0, readInt32(bytes, at + 12)) + Math.max(0, readInt32(bytes, at + 16))
+      const next = at + recordHeaderBytes + lengths
+      return { next, kept: keep(baseOffset + readInt32(bytes, at)), tombstone: false }
+    },
+    deleteHorizonMs: undefined,
+  })
+  return rewritten === undefined ? bytes : rewritten
 }

@@ -9,9 +9,11 @@ import {
   encodeBatchFrame,
   retainOfBatchFrame,
 } from './frame-batch.js'
+import { frameCompaction } from './frame-compaction.js'
 import {
   attributesAt,
   batchFrameMagic,
+  bodyOf,
   coveredAt,
   crcAt,
   epochAt,
@@ -19,9 +21,12 @@ import {
   frameMagic,
   type FrameRecord,
   headerBytes,
+  horizonBit,
+  horizonBytes,
   lengthAt,
   magicAt,
   maxFrameBytes,
+  noValueBit,
   requireFrameSize,
   requireTimestamp,
   sizeOfText,
@@ -30,7 +35,6 @@ import {
 
 const timestampAt = 22
 const keyLengthAt = 30
-const noValueBit = 1
 
 /** What makes batches of records, and records of batches: the part that `openLog` needs besides. */
 export interface RecordCodec {
@@ -82,25 +86,29 @@ function check(bytes: Uint8Array, position: number): string | undefined {
   if (found !== expected) return `checksum is ${found}, header says ${expected}`
   const several = bytes[position + magicAt] === batchFrameMagic
   const attributes = bytes[position + attributesAt]!
-  if (attributes > (several ? 0 : noValueBit)) return 'unsupported frame version'
+  const known = several ? horizonBit : horizonBit | noValueBit
+  if ((attributes & ~known) !== 0) return 'unsupported frame version'
+  const horizon = (attributes & horizonBit) === 0 ? 0 : horizonBytes
+  if (size < headerBytes + horizon) return 'no room for the delete horizon'
   if (readInt64(bytes, position) < 0) return 'negative offset'
   if (several) return checkBatchFrame(bytes, position, size)
   const keyLength = readInt32(bytes, position + keyLengthAt)
-  if (keyLength < -1 || keyLength > size - headerBytes) return 'key exceeds the frame'
-  const valueBytes = size - headerBytes - Math.max(0, keyLength)
-  return attributes === noValueBit && valueBytes > 0 ? 'a tombstone with a value' : undefined
+  const valueBytes = size - headerBytes - horizon - Math.max(0, keyLength)
+  if (keyLength < -1 || valueBytes < 0) return 'key exceeds the frame'
+  const tombstone = (attributes & noValueBit) !== 0
+  return tombstone && valueBytes > 0 ? 'a tombstone with a value' : undefined
 }
 
 function decodeOne(bytes: Uint8Array, position: number, size: number): Frame {
   const keyLength = readInt32(bytes, position + keyLengthAt)
-  const keyStart = position + headerBytes
+  const keyStart = bodyOf(bytes, position)
   const valueStart = keyStart + Math.max(0, keyLength)
   return {
     offset: readInt64(bytes, position),
     timestamp: readInt64(bytes, position + timestampAt),
     key: keyLength < 0 ? null : bytes.subarray(keyStart, valueStart),
     value: bytes.subarray(valueStart, position + size),
-    tombstone: bytes[position + attributesAt] === noValueBit,
+    tombstone: (bytes[position + attributesAt]! & noValueBit) !== 0,
   }
 }
 
@@ -174,6 +182,7 @@ export const frameFormat: FrameFormat = {
       return keep(readInt64(bytes, 0)) ? bytes : null
     },
   },
+  compaction: frameCompaction,
   encode,
   encodeAll: encodeBatchFrame,
   decode,

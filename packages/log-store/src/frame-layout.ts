@@ -9,13 +9,16 @@ import { StoreError } from './errors.js'
 //   12  int32   leader epoch    stamped at append, not covered by the checksum
 //   16  int8    magic           0x66 or 0x67
 //   17  uint32  crc-32 (IEEE) of bytes 21 to the end
-//   21  int8    attributes      bit 0: no value (0x66 only); others: refused
+//   21  int8    attributes      bit 0: no value (0x66 only); bit 1: delete horizon; others: refused
 //
 //  one record (0x66)                          several (0x67)
 //   22  int64   timestamp, ms since 1970       22  uint48  largest timestamp
 //   30  int32   key length, -1: no key         28  uint24  number of records
 //   34          key, value                     31  uint24  last offset, relative
 //                                              34          records, see frame-batch.ts
+//
+// With a delete horizon, which compaction gives to tombstones, int64 ms since 1970 stand at byte
+// 34: the time from which they may go. What else is there begins at byte 42.
 
 export const lengthAt = 8
 export const epochAt = 12
@@ -25,12 +28,21 @@ export const crcAt = 17
 export const coveredAt = 21
 export const attributesAt = 21
 export const headerBytes = 34
+export const noValueBit = 1
+export const horizonBit = 2
+export const horizonBytes = 8
 /** Byte 16 of a frame of one record; Kafka's record batches have 0, 1 or 2 there. */
 export const frameMagic = 0x66
 /** Byte 16 of a frame of several records. */
 export const batchFrameMagic = 0x67
 /** Bound before any allocation: file positions are int32. */
 export const maxFrameBytes = 2 ** 31 - 1
+
+/** Where the key, or the first record, of the frame at `position` is. */
+export function bodyOf(bytes: Uint8Array, position: number): number {
+  const horizon = (bytes[position + attributesAt]! & horizonBit) === 0 ? 0 : horizonBytes
+  return position + headerBytes + horizon
+}
 
 /** What a user puts into a frame. Strings are written as UTF-8. */
 export interface FrameRecord {

@@ -1,7 +1,16 @@
 export type { AbortedTransaction, LogTracker, TrackerSnapshot } from './log-tracker.js'
 export { ProducerTracker, type ProducerTrackerOptions } from './producer-tracker.js'
 export type { ProducerBatch, ProducerEntry } from './producer-snapshot.js'
-export type { BatchFormat, BatchSummary, ProducerSummary, RecordSummary } from './batch-format.js'
+export type {
+  BatchFormat,
+  BatchSummary,
+  CompactionFormat,
+  ProducerSummary,
+  RecordSummary,
+  RecordView,
+  RewriteRules,
+} from './batch-format.js'
+export type { CleanerOptions } from './cleaner.js'
 export type { Clock } from './clock.js'
 export {
   onStoreMessage,
@@ -18,6 +27,7 @@ export {
   type ScrubMessage,
   type StoreMessages,
 } from './diagnostics.js'
+export type { CompactionReport } from './compaction.js'
 export { StoreError, type StoreErrorCode } from './errors.js'
 export {
   type DirectoryEntry,

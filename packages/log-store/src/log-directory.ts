@@ -1,5 +1,7 @@
 import type { BatchFormat } from './batch-format.js'
+import type { CleanerOptions } from './cleaner.js'
 import type { Clock } from './clock.js'
+import type { CompactionReport } from './compaction.js'
 import type { FileSystem } from './fs/file-system.js'
 import type { Log } from './log.js'
 import type { LogTracker } from './log-tracker.js'
@@ -42,10 +44,14 @@ export interface LogDirectoryOptions {
    */
   readonly checkpointMs?: number
   /**
-   * `applyRetention` runs this often [log.retention.check.interval.ms]; 0 leaves it to whoever calls
-   * it. Default 0; `openLog` has 5 minutes.
+   * `applyRetention` runs this often [log.retention.check.interval.ms]; 0 leaves it to whoever
+   * calls it. Default 0; `openLog` has 5 minutes.
    */
   readonly retentionCheckMs?: number
+  /**
+   * How logs whose `cleanupPolicy` includes `compact` are compacted in the background, once opened.
+   */
+  readonly cleaner?: Partial<CleanerOptions>
 }
 
 export interface RetentionReport {
@@ -89,6 +95,14 @@ export interface LogDirectory {
   /** Counters and histograms over all logs; `Log.stats()` has those of one. */
   stats(): DirectoryStats
   applyRetention(nowMs?: number): Promise<RetentionReport>
+  /**
+   * Compacts a log now, or, one after the other, all opened ones whose `cleanupPolicy` includes
+   * `compact`: whatever the dirty ratio says, but within the lags, and never the active segment.
+   * Appends and reads go on. Throws KFK_STORE_INVALID_ARGUMENT (the policy of the named log is
+   * `delete`, or its format has no keys), _CORRUPT, _IO, _NO_SPACE (retriable), _CLOSED (retriable:
+   * the log was cut meanwhile).
+   */
+  compact(name?: string): Promise<readonly CompactionReport[]>
   /** Writes recovery points, log starts and epochs; they never exceed what is synced. */
   checkpoint(): Promise<void>
   /** Syncs all, writes checkpoints and the clean-shutdown marker, releases the lock. */

@@ -29,6 +29,8 @@ export interface LogHost {
   poison(error: StoreError): void
   /** All up to the recovery point of this log is on the medium. */
   noteSynced(log: NotedLog): void
+  /** The log is about to be cut at `offset`: notes durably that it is clean no further. */
+  lowerCleanedOffset(name: string, offset: number): Promise<void>
   /** Writes the checkpoints of all logs as they are now. */
   checkpoint(): Promise<void>
 }

@@ -4,18 +4,17 @@ import { readCheckedFile } from './checkpoint-file.js'
 import { diagnostics } from './diagnostics.js'
 import { decodeEpochs, EpochIndex, type EpochEntry } from './epoch-index.js'
 import {
-  cleanedSuffix,
   deletedSuffix,
   fileNames,
   parseSegmentFileName,
   segmentFileName,
   segmentSuffixes,
-  swapSuffix,
   temporarySuffix,
 } from './file-names.js'
 import { StoreError } from './errors.js'
 import { readRange } from './fs/file-system.js'
 import { IndexMismatch } from './index-entries.js'
+import { settleSwaps } from './interrupted-swaps.js'
 import type { LogHost } from './log-host.js'
 import { gapsEverywhere, OffsetGaps, readOffsetGaps } from './offset-gaps.js'
 import { loadQuarantine } from './quarantine.js'
@@ -160,25 +159,19 @@ async function settleFiles(
   path: string,
 ): Promise<{ bases: number[]; tracked: TrackerFileNames }> {
   const { fileSystem } = host
-  let names: string[]
+  let names: readonly string[]
   try {
     names = (await fileSystem.list(path)).filter((e) => !e.isDirectory).map((e) => e.name)
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ENOENT') names = []
     else throw error
   }
-  const removable = [deletedSuffix, cleanedSuffix, temporarySuffix]
+  names = await settleSwaps(host, path, names)
+  const removable = [deletedSuffix, temporarySuffix]
   const bases = new Set<number>()
   for (const name of names) {
     const parsed = parseSegmentFileName(name)
     if (parsed?.suffix === segmentSuffixes.log) bases.add(parsed.baseOffset)
-    if (parsed?.suffix === segmentSuffixes.log + swapSuffix) {
-      throw new StoreError(
-        'KFK_STORE_CORRUPT',
-        `${join(path, name)}: compaction by another program was interrupted; let it finish first`,
-        { details: { path: join(path, name) } },
-      )
-    }
   }
   const indexes: string[] = [
     segmentSuffixes.offsetIndex,

@@ -3,10 +3,13 @@ import type { EpochIndex } from './epoch-index.js'
 import { Listeners } from './listeners.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogFlush } from './log-flush.js'
+import type { CompactionReport } from './compaction.js'
+import { type CompactionRequest, LogCompaction } from './log-compaction.js'
 import type { LogHost } from './log-host.js'
 import type { LogReadPath } from './log-read-path.js'
 import type { LogTracking } from './log-tracking.js'
 import { countDeletable } from './log-retention.js'
+import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
 import type { TrackedLog } from './transaction-indexes.js'
 import type { Quarantine } from './quarantine.js'
@@ -17,9 +20,11 @@ import type { Segment } from './segment.js'
 
 /** What changing the set of segments needs of its log. */
 export interface StructuredLog extends TrackedLog {
+  readonly name: string
   readonly path: string
   readonly options: LogOptions
   readonly epochs: EpochIndex
+  readonly offsetGaps: OffsetGaps
   readonly acknowledgedOffset: number
   readonly tracking: LogTracking | undefined
   readonly indexIntervalBytes: number
@@ -53,6 +58,8 @@ export class LogStructure {
   /** Deletions of old segments that are under way. */
   #discards = 0
   #last: Promise<unknown> = Promise.resolve()
+  /** Made for logs that are compacted. */
+  #compaction: LogCompaction | undefined
 
   constructor(host: LogHost, log: StructuredLog, parts: StructureParts) {
     this.#host = host
@@ -71,6 +78,20 @@ export class LogStructure {
     const run = this.#last.then(work)
     this.#last = run.catch(() => undefined)
     return run
+  }
+
+  /** Removes superseded records; see `Cleaner`. */
+  compact(request: CompactionRequest): Promise<CompactionReport> {
+    this.#compaction ??= new LogCompaction(this.#host, this.#log, {
+      remover: this.#remover,
+      exclusively: (work) => this.exclusively(work),
+    })
+    return this.#compaction.run(request)
+  }
+
+  /** Ends a compaction under way: the log is about to be closed or cut. */
+  async endCompaction(reason: string): Promise<void> {
+    await this.#compaction?.end(reason)
   }
 
   /** Deletes the segments that lie below the log start. */
@@ -113,6 +134,7 @@ export class LogStructure {
     // Before the cut, so that a crash cannot leave a recovery point beyond the end.
     flush.moveBack(cut.offset, gone)
     await this.#host.checkpoint()
+    await this.#host.lowerCleanedOffset(log.name, cut.offset)
     log.truncations++
     log.writtenOffset = cut.offset
     log.logEndOffset = cut.offset

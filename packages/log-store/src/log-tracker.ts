@@ -11,6 +11,13 @@ export interface AbortedTransaction {
   readonly lastStableOffset: number
 }
 
+/** Where the state of a producer lies in the log. */
+export interface ProducerEnd {
+  /** Last offset of its last batch; -1: a marker has raised its epoch since, and no batch came. */
+  readonly lastDataOffset: number
+  readonly producerEpoch: number
+}
+
 /** What a tracker knew at some offset, as files. */
 export interface TrackerSnapshot {
   /** `<offset>.snapshot`. */
@@ -45,6 +52,11 @@ export interface LogTracker {
    * Where the oldest transaction begins that is open, or whose marker is not below `highWatermark`.
    */
   firstUnstableOffset(highWatermark: number): number | undefined
+  /**
+   * The end of a producer that is remembered: compaction keeps that batch, without records if need
+   * be, so that the state can be had from the log again.
+   */
+  producerEnd?(producerId: bigint): ProducerEnd | undefined
   /** Forgets what has been silent for too long. */
   expire(nowMs: number): void
 }

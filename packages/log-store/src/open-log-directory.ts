@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { atomicWriteFile } from './checkpoint-file.js'
 import { BackgroundTask } from './background-task.js'
+import { Cleaner } from './cleaner.js'
 import { systemClock } from './clock.js'
 import { diagnostics } from './diagnostics.js'
+import type { CompactionReport } from './compaction.js'
 import { ioError, StoreError } from './errors.js'
 import { FileCache } from './file-cache.js'
 import {
@@ -114,6 +116,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly #lock: { release(): Promise<void> }
   readonly #notes: RecoveryNotes
   readonly #checkpoints: LogCheckpoints
+  readonly #cleaner: Cleaner
   readonly #names = new Set<string>()
   readonly #logs = new Map<string, SegmentedLog>()
   readonly #opening = new Map<string, Promise<SegmentedLog>>()
@@ -154,6 +157,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       ),
       task(options.retentionCheckMs ?? 0, 'apply retention', () => this.applyRetention()),
     ]
+    this.#cleaner = new Cleaner(this, () => this.#logs.values(), options.cleaner)
   }
 
   static async start(
@@ -198,6 +202,8 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.#names.delete(name)
     this.#unrecovered.delete(name)
     this.#checkpoints.forget(name)
+    // Before the log goes: a new one of the same name is not clean.
+    await this.#cleaner.checkpoint.forget(name)
     try {
       await this.fileSystem.rename(from, to)
       await this.fileSystem.syncDirectory(this.path)
@@ -227,6 +233,20 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     }
     if (deletedSegments > 0) await this.checkpoint()
     return { deletedSegments, deletedBytes, clockJumped, logs }
+  }
+
+  async compact(name?: string): Promise<readonly CompactionReport[]> {
+    this.#requireOpen()
+    if (name !== undefined) {
+      await this.open(name)
+      return [await this.#cleaner.compact(this.#logs.get(name)!)]
+    }
+    const reports: CompactionReport[] = []
+    for (const log of [...this.#logs.values()]) {
+      if (log.options.cleanupPolicy === 'delete') continue
+      reports.push(await this.#cleaner.compact(log))
+    }
+    return reports
   }
 
   stats(): DirectoryStats {
@@ -276,6 +296,10 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.#notes.synced(log)
   }
 
+  lowerCleanedOffset(name: string, offset: number): Promise<void> {
+    return this.#cleaner.checkpoint.lower(name, offset)
+  }
+
   report(report: StoreReport): void {
     this.#options.onReport?.(report)
   }
@@ -309,6 +333,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     await this.fileSystem.syncDirectory(this.path)
     if (!this.cleanStart) await this.#recoverAll()
     for (const task of this.#tasks) task.start()
+    this.#cleaner.start()
   }
 
   async #recoverAll(): Promise<void> {
@@ -364,6 +389,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   }
 
   async #close(): Promise<void> {
+    this.#cleaner.stop()
     try {
       await Promise.all(this.#tasks.map((task) => task.stop()))
       await Promise.allSettled(this.#opening.values())

@@ -1,5 +1,5 @@
 import type { BatchFormat, BatchSummary, ProducerSummary } from './batch-format.js'
-import type { AbortedTransaction, LogTracker, TrackerSnapshot } from './log-tracker.js'
+import type { AbortedTransaction, LogTracker, ProducerEnd, TrackerSnapshot } from './log-tracker.js'
 import {
   batchesKept,
   decodeSnapshot,
@@ -135,6 +135,15 @@ export class ProducerTracker implements LogTracker {
       if (first === undefined || firstOffset < first) first = firstOffset
     }
     return first
+  }
+
+  producerEnd(producerId: bigint): ProducerEnd | undefined {
+    const entry = this.get(producerId)
+    if (entry === undefined) return undefined
+    return {
+      lastDataOffset: entry.batches.at(-1)?.lastOffset ?? -1,
+      producerEpoch: entry.epoch,
+    }
   }
 
   /** `expirationMs` instead of the option. */

@@ -9,6 +9,7 @@ export interface StoreReport {
     | 'checkpoint-unreadable'
     | 'leftover-removed'
     | 'tracker-restored'
+    | 'compaction-finished'
     | 'poisoned'
     | 'background-failure'
   readonly message: string

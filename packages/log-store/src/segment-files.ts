@@ -2,7 +2,13 @@ import { join } from 'node:path'
 import { ioError } from './errors.js'
 import type { FileCache } from './file-cache.js'
 import type { LogHost } from './log-host.js'
-import { deletedSuffix, segmentFileNames } from './file-names.js'
+import {
+  companionFileName,
+  deletedSuffix,
+  segmentFileName,
+  segmentFileNames,
+  segmentSuffixes,
+} from './file-names.js'
 import { Segment } from './segment.js'
 
 /** Creates an empty segment. Not durable. Poisons the directory unless the error passes. */
@@ -30,6 +36,8 @@ export class SegmentRemover {
   readonly #directory: string
   /** Removals that wait for their delay, by the function that runs them early. */
   readonly #pending = new Set<() => Promise<void>>()
+  /** Segments that were replaced, for names of their own: the base offset may come again. */
+  #replaced = 0
 
   constructor(host: LogHost, directory: string) {
     this.#host = host
@@ -43,20 +51,49 @@ export class SegmentRemover {
    * data, both of which the next start removes.
    */
   async discard(segments: readonly Segment[], delayMs: number): Promise<void> {
-    const { fileSystem } = this.#host
     for (const segment of segments) {
-      const paths: string[] = []
-      for (const [index, name] of segmentFileNames(segment.baseOffset).entries()) {
-        const path = join(this.#directory, name)
-        const isData = index === 0
-        if (!isData && (await fileSystem.stat(path)) === undefined) continue
-        await fileSystem.rename(path, path + deletedSuffix)
-        if (isData) segment.data.path = path + deletedSuffix
-        paths.push(path + deletedSuffix)
-      }
-      this.#removeLater(segment, { paths, delayMs })
+      await this.#rename(segment, { as: deletedSuffix, delayMs, except: [] })
     }
-    await fileSystem.syncDirectory(this.#directory)
+    await this.#host.fileSystem.syncDirectory(this.#directory)
+  }
+
+  /**
+   * The same for segments whose place another one takes, which may have the same base offset. The
+   * producer snapshot of that offset stays.
+   */
+  async discardReplaced(
+    segments: readonly Segment[],
+    by: { baseOffset: number; delayMs: number },
+  ): Promise<void> {
+    const { baseOffset, delayMs } = by
+    const except = [
+      segmentFileName(baseOffset, segmentSuffixes.producerSnapshot),
+      companionFileName(baseOffset, '.snapshot-detail'),
+    ]
+    for (const segment of segments) {
+      const as = `.${++this.#replaced}${deletedSuffix}`
+      segment.retire(as)
+      await this.#rename(segment, { as, delayMs, except })
+    }
+    await this.#host.fileSystem.syncDirectory(this.#directory)
+  }
+
+  async #rename(
+    segment: Segment,
+    plan: { as: string; delayMs: number; except: readonly string[] },
+  ): Promise<void> {
+    const { fileSystem } = this.#host
+    const paths: string[] = []
+    for (const [index, name] of segmentFileNames(segment.baseOffset).entries()) {
+      if (plan.except.includes(name)) continue
+      const path = join(this.#directory, name)
+      const isData = index === 0
+      if (!isData && (await fileSystem.stat(path)) === undefined) continue
+      await fileSystem.rename(path, path + plan.as)
+      if (isData) segment.data.path = path + plan.as
+      paths.push(path + plan.as)
+    }
+    this.#removeLater(segment, { paths, delayMs: plan.delayMs })
   }
 
   /** Runs all pending removals now; waits for readers. */

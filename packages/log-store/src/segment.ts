@@ -80,6 +80,8 @@ export class Segment {
   damage: SegmentDamage | undefined
   /** No more appends: the next segment has begun. */
   #sealed = false
+  /** Ends the names of the index files while, or after, the segment leaves its log. */
+  #retiredAs: string | undefined
   /** Part of the file that is likely in the page cache because this process touched it. */
   warmFrom = Number.MAX_SAFE_INTEGER
   warmTo = 0
@@ -146,6 +148,26 @@ export class Segment {
   /** Told at opening, for a segment that is not the last. */
   markSealed(): void {
     this.#sealed = true
+  }
+
+  /**
+   * Another segment takes its place, and its names: it is read to the end by who still reads it,
+   * but writes nothing any more. `suffix` ends its files' names from now on.
+   */
+  retire(suffix: string): void {
+    this.#retiredAs = suffix
+    this.releaseIndexes()
+    this.#offsetFile = undefined
+    this.#timeFile = undefined
+  }
+
+  /** The indexes are in their files, and are looked for there when they are needed again. */
+  releaseIndexes(): void {
+    this.#offsetFile?.close()
+    this.#timeFile?.close()
+    if (this.indexesDirty) return
+    this.#offsets = undefined
+    this.#times = undefined
   }
 
   /** Truncation made it the last one again. */
@@ -364,7 +386,7 @@ export class Segment {
    */
   async persistIndexes(): Promise<void> {
     const indexes = this.indexes
-    if (!this.indexesDirty || indexes === undefined) return
+    if (!this.indexesDirty || indexes === undefined || this.#retiredAs !== undefined) return
     this.indexesDirty = false
     try {
       await this.#persist(offsetIndexName, indexes.offsets.entries)
@@ -433,7 +455,7 @@ export class Segment {
   }
 
   #sidePath(name: (baseOffset: number) => string): string {
-    return join(this.directory, name(this.baseOffset))
+    return join(this.directory, name(this.baseOffset)) + (this.#retiredAs ?? '')
   }
 
   /** Gives entries to the page cache. If that fails they stay in memory; persisting will tell. */

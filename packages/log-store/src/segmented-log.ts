@@ -1,5 +1,6 @@
 import { Acknowledgements } from './acknowledgements.js'
 import { type AppendedLog, AppendPath } from './append-path.js'
+import type { CompactionReport } from './compaction.js'
 import { EpochFile } from './epoch-file.js'
 import type { EpochIndex } from './epoch-index.js'
 import { outOfRange, StoreError } from './errors.js'
@@ -7,6 +8,7 @@ import type { Syncable } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
 import { Listeners } from './listeners.js'
+import type { CompactionRequest } from './log-compaction.js'
 import type { LogHost } from './log-host.js'
 import { LogReadPath, type LogView } from './log-read-path.js'
 import { LogStructure, type StructuredLog } from './log-structure.js'
@@ -292,6 +294,12 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return this.#structure.applyRetention(nowMs)
   }
 
+  /** Keeps the latest record of each key, for the directory's cleaner. */
+  async compact(request: CompactionRequest): Promise<CompactionReport> {
+    this.#requireWritable()
+    return this.#structure.compact(request)
+  }
+
   async truncateTo(offset: number): Promise<void> {
     this.#requireWritable()
     if (!Number.isSafeInteger(offset) || offset < 0) {
@@ -303,6 +311,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
       retriable: true,
     })
     try {
+      await this.#structure.endCompaction('the log is being truncated')
       await this.#structure.exclusively(async () => {
         await this.#flush.through(this.writtenOffset)
         await this.#structure.truncate(offset)
@@ -338,6 +347,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     if (this.#closed) return
     this.flushNow()
     this.#closed = true
+    await this.#structure.endCompaction('the log is being closed')
     try {
       if (this.refusal?.retriable !== false) {
         await this.#structure.exclusively(() => this.#persistAll())
@@ -348,8 +358,9 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   /** Closes without caring for what is not on the medium: the log is about to be deleted. */
-  abandon(): Promise<void> {
+  async abandon(): Promise<void> {
     this.#closed = true
+    await this.#structure.endCompaction('the log is being deleted')
     return this.#end(`log ${this.name} was deleted`)
   }
 

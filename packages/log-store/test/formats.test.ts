@@ -66,7 +66,7 @@ describe('frame', () => {
   })
   test('a later version is refused, not misread', () => {
     const later = Buffer.from(frame)
-    later[21] = 2
+    later[21] = 4
     expect(frameFormat.check(later, 0)).toContain('checksum')
     expect(() => frameFormat.decode(later)).toThrow(StoreError)
     expect(frameFormat.check(withChecksum(later), 0)).toBe('unsupported frame version')

@@ -1,5 +1,6 @@
-import { compressionCodecs, DEFAULT_MAX_DECOMPRESSED_BYTES } from '../compression-codecs.js'
+import { DEFAULT_MAX_DECOMPRESSED_BYTES } from '../compression-codecs.js'
 import { ProtocolError } from '../errors.js'
+import { recordBatchCompaction } from './batch-compaction.js'
 import {
   batches,
   isUnwritten,
@@ -9,7 +10,7 @@ import {
   type BatchHeader,
 } from './batch-header.js'
 import { checksumMatches, payloadOf, walkRecords } from './batch-reader.js'
-import { stampBatch, writeBatchHeader } from './batch-stamps.js'
+import { stampBatch } from './batch-stamps.js'
 import { readBigInt64, readInt16, readInt32, readSafeInt64 } from './big-endian.js'
 import { readControlRecord, type ControlRecord, type ControlType } from './control-records.js'
 import { RecordSource } from './decoded-record.js'
@@ -28,7 +29,6 @@ import {
   PRODUCER_EPOCH_AT,
   PRODUCER_ID_AT,
   RECORD_COUNT_AT,
-  RECORDS_AT,
   TRANSACTIONAL_BIT,
 } from './layout.js'
 
@@ -120,6 +120,7 @@ export const recordBatchFormat = {
   },
 
   records: { iterate: iterateRecords, retain: retainRecords },
+  compaction: recordBatchCompaction,
   producer: { describe: describeProducer },
 }
 
@@ -150,42 +151,15 @@ function summariesOf(batch: Uint8Array, header: BatchHeader): RecordSummary[] {
  * record count, the largest timestamp and the checksum follow the records.
  */
 function retainRecords(bytes: Uint8Array, keep: (offset: number) => boolean): Uint8Array | null {
-  const header = readBatchHeader(bytes)
-  const batch = wholeBatch(bytes, 0, header.sizeInBytes)
-  const payload = payloadOf(batch, header, DEFAULT_MAX_DECOMPRESSED_BYTES)
-  const kept: Uint8Array[] = []
-  let keptBytes = 0
-  let maxDelta = Number.NEGATIVE_INFINITY
-  walkRecords(payload, header, (cursor) => {
-    if (!keep(header.baseOffset + cursor.offsetDelta)) return
-    const record = payload.bytes.subarray(cursor.recordAt, cursor.position)
-    kept.push(record)
-    keptBytes += record.length
-    if (cursor.timestampDelta > maxDelta) maxDelta = cursor.timestampDelta
+  const rewritten = recordBatchCompaction.rewrite(bytes, 0, {
+    keep: ({ offset }) => keep(offset),
+    deleteHorizonMs: undefined,
+    expires: false,
+    keepEmpty: false,
   })
-  if (kept.length === header.recordCount && kept.length > 0) return batch
-  if (kept.length === 0) return null
-  const records = new Uint8Array(keptBytes)
-  let position = 0
-  for (const record of kept) {
-    records.set(record, position)
-    position += record.length
-  }
-  const maxTimestamp =
-    header.timestampType === 'LogAppendTime' ? header.maxTimestamp : header.baseTimestamp + maxDelta
-  return rewrite(header, records, { maxTimestamp, recordCount: kept.length })
-}
-
-function rewrite(
-  header: BatchHeader,
-  records: Uint8Array,
-  changed: { maxTimestamp: number; recordCount: number },
-): Uint8Array {
-  const payload = compressionCodecs.compress(header.compression, records)
-  const batch = new Uint8Array(RECORDS_AT + payload.length)
-  batch.set(payload, RECORDS_AT)
-  writeBatchHeader(batch, { ...header, leaderEpoch: header.partitionLeaderEpoch, ...changed })
-  return batch
+  return rewritten === undefined
+    ? wholeBatch(bytes, 0, readBatchHeader(bytes).sizeInBytes)
+    : rewritten
 }
 
 /** The producer's part of the header; undefined when the batch has no producer id. */

@@ -14,6 +14,8 @@ export class RecordCursor extends VarintReader {
   recordAt = 0
   /** Relative to the batch's base timestamp. */
   timestampDelta = 0
+  /** Where the offset delta is: what comes before depends on the batch's base timestamp. */
+  offsetDeltaAt = 0
   offsetDelta = 0
   keyAt = 0
   /** -1: null. */
@@ -48,6 +50,7 @@ export class RecordCursor extends VarintReader {
     // Record attributes are unused and ignored, as Kafka ignores them.
     this.position++
     this.timestampDelta = this.readVarlong()
+    this.offsetDeltaAt = this.position
     this.offsetDelta = this.readVarint()
     this.keyLength = this.readVarint()
     this.keyAt = this.position

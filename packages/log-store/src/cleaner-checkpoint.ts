@@ -1,0 +1,86 @@
+import { join } from 'node:path'
+import { readCheckpoint, writeCheckpoint } from './checkpoint-file.js'
+import { StoreError } from './errors.js'
+import { fileNames } from './file-names.js'
+import type { FileSystem } from './fs/file-system.js'
+import type { StoreReport } from './report.js'
+
+/** Up to which offset each log is clean: the file that Kafka's cleaner keeps, read when needed. */
+export class CleanerCheckpoint {
+  readonly #fileSystem: FileSystem
+  readonly #path: string
+  readonly #report: (report: StoreReport) => void
+  #loading: Promise<Map<string, number>> | undefined
+  /** One write at a time. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(fileSystem: FileSystem, directory: string, report: (report: StoreReport) => void) {
+    this.#fileSystem = fileSystem
+    this.#path = join(directory, fileNames.cleanerOffsets)
+    this.#report = report
+  }
+
+  /** Undefined: never compacted. */
+  async offsetOf(name: string): Promise<number | undefined> {
+    return (await this.#offsets()).get(name)
+  }
+
+  /** Durable when it resolves. */
+  set(name: string, offset: number): Promise<void> {
+    return this.#change((offsets) => {
+      if (offsets.get(name) === offset) return false
+      offsets.set(name, offset)
+      return true
+    })
+  }
+
+  /** The log is being cut at `offset`: what is appended from there on is not clean. Durable. */
+  lower(name: string, offset: number): Promise<void> {
+    return this.#change((offsets) => {
+      if ((offsets.get(name) ?? 0) <= offset) return false
+      offsets.set(name, offset)
+      return true
+    })
+  }
+
+  /** The log was deleted. */
+  forget(name: string): Promise<void> {
+    return this.#change((offsets) => offsets.delete(name))
+  }
+
+  #change(change: (offsets: Map<string, number>) => boolean): Promise<void> {
+    const run = this.#last.then(async () => {
+      const offsets = await this.#offsets()
+      const before = new Map(offsets)
+      if (!change(offsets)) return
+      try {
+        await writeCheckpoint(this.#fileSystem, this.#path, offsets)
+      } catch (error) {
+        this.#loading = Promise.resolve(before)
+        throw error
+      }
+    })
+    this.#last = run.catch(() => undefined)
+    return run
+  }
+
+  #offsets(): Promise<Map<string, number>> {
+    this.#loading ??= this.#load()
+    return this.#loading
+  }
+
+  async #load(): Promise<Map<string, number>> {
+    try {
+      return await readCheckpoint(this.#fileSystem, this.#path)
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) {
+        this.#loading = undefined
+        throw error
+      }
+      const message = `${this.#path} is unreadable; logs are compacted from their start again`
+      const details = { path: this.#path, error }
+      this.#report({ kind: 'checkpoint-unreadable', message, details })
+      return new Map()
+    }
+  }
+}

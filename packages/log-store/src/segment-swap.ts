@@ -1,0 +1,123 @@
+import { join } from 'node:path'
+import type { CleanedSegment } from './cleaned-segment.js'
+import { ioError, StoreError } from './errors.js'
+import { cleanedSuffix, segmentFileName, segmentSuffixes, swapSuffix } from './file-names.js'
+import type { LogHost } from './log-host.js'
+import type { LogTracking } from './log-tracking.js'
+import type { SegmentList } from './segment-list.js'
+import type { SegmentRemover } from './segment-files.js'
+import type { Segment } from './segment.js'
+
+// Order on the disk, each step durable before the next, so that a crash leaves either all of the
+// old segments or all of the new one, and opening can tell which (see interrupted-swaps.ts):
+//   1. the replacement is complete under `.cleaned` names
+//   2. all of its files are renamed to `.swap`          (from here on it counts)
+//   3. the old segments are renamed to `.deleted`
+//   4. the `.swap` files get their final names, indexes first
+
+interface SwappedLog {
+  readonly path: string
+  segments: SegmentList
+  readonly tracking: LogTracking | undefined
+}
+
+export interface Swap {
+  readonly cleaned: CleanedSegment
+  /** What `cleaned.finish()` answered. */
+  readonly segment: Segment
+  /** Consecutive segments of the log whose place it takes. */
+  readonly group: readonly Segment[]
+  readonly remover: SegmentRemover
+  readonly fileDeleteDelayMs: number
+}
+
+/**
+ * Puts a finished replacement into its log. Readers of the old segments finish undisturbed. False:
+ * the log has changed, nothing was done. Poisons the directory when the disk fails in the middle.
+ */
+export async function swapSegments(host: LogHost, log: SwappedLog, swap: Swap): Promise<boolean> {
+  const { cleaned, segment, group } = swap
+  if (placeOf(log.segments, group) === undefined) return false
+  const path = (suffix: string, ending = '') =>
+    join(log.path, segmentFileName(segment.baseOffset, suffix) + ending)
+  segment.data.path = path(segmentSuffixes.log, cleanedSuffix)
+  // While its names change the file stays open.
+  host.files.pin(segment.data)
+  try {
+    await renameToSwap(host, log, cleaned, path)
+    // In memory the replacement holds from here on, for a crash would also find it from here on.
+    const at = placeOf(log.segments, group)!
+    log.segments = log.segments.replace(at, at + group.length, [segment])
+    log.tracking?.forget(group.map(({ baseOffset }) => baseOffset))
+    log.tracking?.replaced(segment.baseOffset, cleaned.hasTransactions)
+    await finishSwap(host, log, swap, path)
+    return true
+  } finally {
+    host.files.unpin(segment.data)
+  }
+}
+
+/** Index of the first of the group; undefined when the log does not have all of them any more. */
+function placeOf(segments: SegmentList, group: readonly Segment[]): number | undefined {
+  const at = segments.floor(group[0]!.baseOffset)
+  if (at === -1 || at + group.length > segments.sealedCount) return undefined
+  return group.every((segment, n) => segments.at(at + n) === segment) ? at : undefined
+}
+
+type PathOf = (suffix: string, ending?: string) => string
+
+async function finishSwap(host: LogHost, log: SwappedLog, swap: Swap, path: PathOf): Promise<void> {
+  const { cleaned, segment, group } = swap
+  const { baseOffset } = segment
+  try {
+    await swap.remover.discardReplaced(group, { baseOffset, delayMs: swap.fileDeleteDelayMs })
+    for (const suffix of [...cleaned.suffixes].reverse()) {
+      await host.fileSystem.rename(path(suffix, swapSuffix), path(suffix))
+    }
+    segment.data.path = path(segmentSuffixes.log)
+    await host.fileSystem.syncDirectory(log.path)
+    segment.releaseIndexes()
+  } catch (error) {
+    const failure = ioError(error, { action: 'replace segments of', path: log.path })
+    host.poison(failure)
+    throw failure
+  }
+}
+
+async function renameToSwap(
+  host: LogHost,
+  log: SwappedLog,
+  cleaned: CleanedSegment,
+  path: PathOf,
+): Promise<void> {
+  const { fileSystem } = host
+  try {
+    for (const suffix of cleaned.suffixes) {
+      await fileSystem.rename(path(suffix, cleanedSuffix), path(suffix, swapSuffix))
+    }
+    await fileSystem.syncDirectory(log.path)
+  } catch (error) {
+    const failure = ioError(error, { action: 'rename a cleaned segment of', path: log.path })
+    try {
+      await takeBack(host, log, cleaned, path)
+    } catch (cause) {
+      // Left behind it would replace, at the next opening, what the log has become by then.
+      const message = `cannot take back a cleaned segment of ${log.path}`
+      const fatal = new StoreError('KFK_STORE_IO', message, { cause })
+      host.poison(fatal)
+      throw fatal
+    }
+    throw failure
+  }
+}
+
+async function takeBack(
+  host: LogHost,
+  log: SwappedLog,
+  cleaned: CleanedSegment,
+  path: PathOf,
+): Promise<void> {
+  for (const suffix of cleaned.suffixes) await host.fileSystem.remove(path(suffix, swapSuffix))
+  await cleaned.discard()
+  await host.fileSystem.syncDirectory(log.path)
+}
