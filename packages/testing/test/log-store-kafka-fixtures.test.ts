@@ -181,7 +181,7 @@ test('files that are lost are made again as they were, byte for byte', async () 
     const old = Object.keys(theirs).filter((file) => file.endsWith('.snapshot') && !(file in ours))
     const snapshots = Object.keys(ours).filter((file) => file.endsWith('.snapshot'))
     expect(snapshots.length).toBeGreaterThanOrEqual(Math.min(2, snapshots.length + old.length))
-    for (const file of old) delete theirs[file]
-    expect({ name, files: ours }).toEqual({ name, files: theirs })
+    const wanted = Object.entries(theirs).filter(([file]) => !old.includes(file))
+    expect({ name, files: ours }).toEqual({ name, files: Object.fromEntries(wanted) })
   }
 })
