@@ -3,11 +3,11 @@ import { createClient } from '@kfk/client'
 import type { BrokerAddress, Transport } from '@kfk/client'
 import { fileCoordination, memoryCoordination } from '@kfk/coordination'
 import type { Coordination } from '@kfk/coordination'
-import { nodeFileSystem, openLogDirectory, StoreError } from '@kfk/log-store'
+import { nodeFileSystem, openLogDirectory, ProducerTracker, StoreError } from '@kfk/log-store'
 import type { FileSystem, LogDirectory } from '@kfk/log-store'
 import { kafkaCodec, recordBatchFormat } from '@kfk/protocol'
 import type { WireCodec } from '@kfk/protocol'
-import type { BrokerServices, Clock, Logger } from './context.js'
+import type { BrokerConfig, BrokerServices, Clock, Logger } from './context.js'
 import { ClusterMember } from './controller/cluster-member.js'
 import { BrokerError } from './errors.js'
 import { GroupCoordinator } from './group/group-coordinator.js'
@@ -74,7 +74,7 @@ async function start(
   const { clock, logger, fileSystem, cleanUp } = edges
   const listener = options.listen ? await Listener.open(options.host, options.port) : undefined
   cleanUp.push(() => listener?.close())
-  const directory = await openDirectory(dataDir, edges)
+  const directory = await openDirectory(dataDir, config, edges)
   cleanUp.push(() => directory.close())
   await readMetaProperties(fileSystem, dataDir, nodeId)
   const promise = await promiseEpoch(fileSystem, dataDir, nodeId)
@@ -127,14 +127,22 @@ async function start(
   return broker
 }
 
-async function openDirectory(dataDir: string, edges: Edges): Promise<LogDirectory> {
+async function openDirectory(
+  dataDir: string,
+  config: BrokerConfig,
+  edges: Edges,
+): Promise<LogDirectory> {
   const { clock, fileSystem, logger } = edges
   try {
     return await openLogDirectory(dataDir, {
       fileSystem,
       format: recordBatchFormat,
       clock,
-      // Ours is the tick: it also writes the producer snapshots.
+      tracker: () => {
+        const expirationMs = config.number('producer.id.expiration.ms')
+        return new ProducerTracker(recordBatchFormat.producer, { expirationMs })
+      },
+      // Ours is the tick, as often as configured.
       checkpointMs: 0,
       onReport: ({ kind, message, details }) => {
         const grave = kind === 'poisoned' || kind === 'quarantined'

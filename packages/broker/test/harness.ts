@@ -147,13 +147,20 @@ export class RawClient {
   async fetch(
     topic: string,
     fetchOffset: number,
-    options: { version?: number; maxWaitMs?: number; minBytes?: number; maxBytes?: number } = {},
+    options: {
+      version?: number
+      maxWaitMs?: number
+      minBytes?: number
+      maxBytes?: number
+      isolationLevel?: number
+    } = {},
   ) {
     const { version = 11, maxWaitMs = 0, minBytes = 1, maxBytes = 1024 * 1024 } = options
     const response = await this.request(apis.fetch, version, {
       maxWaitMs,
       minBytes,
       maxBytes,
+      isolationLevel: options.isolationLevel ?? 0,
       topics: [{ topic, partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: maxBytes }] }],
       forgottenTopicsData: [],
     })

@@ -63,8 +63,8 @@ export class LogSnapshots {
   }
 
   /**
-   * What was captured in the middle of the active segment, when all before it is on the medium. Else
-   * captures it if it is time.
+   * What was captured in the middle of the active segment, when all before it is on the medium.
+   * Else captures it if it is time.
    */
   takeGrown(log: GrowingLog, capture: () => () => TrackerSnapshot): Captured | undefined {
     const { baseOffset: base, sizeBytes } = log.segments.active

@@ -9,8 +9,9 @@ import { type Restored, restoreTracker } from './tracker-replay.js'
 import { type TrackedLog, TransactionIndexes } from './transaction-indexes.js'
 
 /**
- * Keeps one log's tracker true to the log, and its files true to the tracker: a snapshot at the base
- * of each segment, in the middle of large ones and at the log end, and the transaction indexes.
+ * Keeps one log's tracker true to the log, and its files true to the tracker: a snapshot at the
+ * base of each segment, in the middle of large ones and at the log end, and the transaction
+ * indexes.
  */
 export class LogTracking {
   readonly tracker: LogTracker
@@ -104,9 +105,9 @@ export class LogTracking {
   }
 
   /**
-   * From time to time: a snapshot in the middle of a segment that has grown much since the last one,
-   * so that not all of it is read again after a crash. Captured now, written the next time if all
-   * before it is on the medium by then.
+   * From time to time: a snapshot in the middle of a segment that has grown much since the last
+   * one, so that not all of it is read again after a crash. Captured now, written the next time if
+   * all before it is on the medium by then.
    */
   checkpoint(log: GrowingLog): Promise<void> | undefined {
     this.tracker.expire(this.#host.clock.now())

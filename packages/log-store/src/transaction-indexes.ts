@@ -12,8 +12,8 @@ export interface TrackedLog extends ReplayedLog {
 }
 
 /**
- * The transaction indexes of one log, in memory and on disk. That of the active segment is in memory
- * and written when the segment is sealed or the log closed; what is damaged is built anew.
+ * The transaction indexes of one log, in memory and on disk. That of the active segment is in
+ * memory and written when the segment is sealed or the log closed; what is damaged is built anew.
  */
 export class TransactionIndexes {
   readonly #host: LogHost

@@ -1,5 +1,5 @@
 import { apis, batches, errorCodes } from '@kfk/protocol'
-import type { LogSlice } from '@kfk/log-store'
+import type { AbortedTransaction, LogSlice } from '@kfk/log-store'
 import type { RequestOf, ResponseInput } from '@kfk/protocol'
 import { defineHandler, type Handler, type Partition, type RequestContext } from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
@@ -20,6 +20,8 @@ const zstdSince = 10
 /** From here on a response may say who leads (KIP-951), and since 16 where that is. */
 const leaderHintSince = 12
 const endpointsSince = 16
+/** Isolation level (KIP-98): nothing of transactions that are open or were aborted. */
+const readCommitted = 1
 const noRecords = new Uint8Array(0)
 
 /** One partition of a fetch: what is asked, where it is, and what has been read. */
@@ -106,14 +108,16 @@ class Fetching {
       const target = this.#targets[this.#next++]!
       const slice = this.#read(target)
       if (slice instanceof Promise) return this.#readOnAfter(target, slice)
-      if (slice !== undefined) this.#take(target, slice)
+      const taking = slice && this.#take(target, slice)
+      if (taking !== undefined) return this.#readOnAfter(target, taking)
     }
     return undefined
   }
 
-  async #readOnAfter(target: Target, pending: Promise<LogSlice>): Promise<void> {
+  async #readOnAfter(target: Target, pending: Promise<LogSlice | undefined>): Promise<void> {
     try {
-      this.#take(target, await pending)
+      const slice = await pending
+      if (slice !== undefined) await this.#take(target, slice)
     } catch (error) {
       this.#fail(target, toErrorCode(error))
     }
@@ -135,12 +139,13 @@ class Fetching {
     // The first batch of the whole answer comes whatever its size, or a small limit would stop a
     // consumer for good (KIP-74).
     const minOneBatch = this.#readBytes === 0
-    if (from >= partition.highWatermark || (maxBytes <= 0 && !minOneBatch)) {
-      target.response = success(target, partition, noRecords)
+    const maxOffset = this.#committedOnly ? partition.lastStableOffset : partition.highWatermark
+    if (from >= maxOffset || (maxBytes <= 0 && !minOneBatch)) {
+      this.#succeed(target, noRecords)
       return undefined
     }
     try {
-      return partition.read({ from, maxBytes: Math.max(0, maxBytes), minOneBatch })
+      return partition.read({ from, maxBytes: Math.max(0, maxBytes), minOneBatch, maxOffset })
     } catch (error) {
       this.#fail(target, toErrorCode(error))
       return undefined
@@ -151,13 +156,35 @@ class Fetching {
     return Math.min(this.#request.maxBytes, this.#context.services.config.number('fetch.max.bytes'))
   }
 
-  #take(target: Target, slice: LogSlice): void {
+  get #committedOnly(): boolean {
+    return this.#request.isolationLevel === readCommitted
+  }
+
+  /** A promise when the aborted transactions have to be read first. */
+  #take(target: Target, slice: LogSlice): Promise<undefined> | undefined {
     if (this.#context.apiVersion < zstdSince && holdsZstd(slice.bytes)) {
       this.#fail(target, errorCodes.UNSUPPORTED_COMPRESSION_TYPE)
-      return
+      return undefined
     }
-    target.response = success(target, target.partition as Partition, slice.bytes)
     this.#readBytes += slice.bytes.length
+    this.#succeed(target, slice.bytes)
+    if (!this.#committedOnly || slice.bytes.length === 0) return undefined
+    const { log } = target.partition as Partition
+    const { fetchOffset } = target.request
+    const aborted = log.abortedTransactionsNow(fetchOffset, slice.nextOffset)
+    if (aborted !== undefined) {
+      target.response.abortedTransactions = aborted.map(abortedTransaction)
+      return undefined
+    }
+    return log.abortedTransactions(fetchOffset, slice.nextOffset).then((read) => {
+      target.response.abortedTransactions = read.map(abortedTransaction)
+      return undefined
+    })
+  }
+
+  #succeed(target: Target, records: Uint8Array): void {
+    target.response = success(target, target.partition as Partition, records)
+    if (this.#committedOnly) target.response.abortedTransactions = []
   }
 
   #fail(target: Target, errorCode: number): void {
@@ -277,6 +304,10 @@ function success(target: Target, partition: Partition, records: Uint8Array): Par
     abortedTransactions: null,
     records,
   }
+}
+
+function abortedTransaction(aborted: AbortedTransaction) {
+  return { producerId: aborted.producerId, firstOffset: aborted.firstOffset }
 }
 
 function failure(partitionIndex: number, errorCode: number): PartitionResponse {

@@ -27,13 +27,16 @@ const since: Readonly<Record<number, number>> = {
   [earliestPendingUpload]: 11,
 }
 
+/** Isolation level (KIP-98): only what is decided. */
+const readCommitted = 1
+
 /** From here on the answer carries the epoch of the offset (KIP-320). */
 const leaderEpochSince = 4
 
 async function listOne(
   context: RequestContext,
   topic: string,
-  request: PartitionRequest,
+  request: PartitionRequest & { readonly committedOnly: boolean },
 ): Promise<PartitionResponse> {
   const { partitionIndex, timestamp } = request
   const { partitions } = context.services
@@ -47,7 +50,7 @@ async function listOne(
   const epochError = checkLeaderEpoch(partition, request.currentLeaderEpoch)
   if (epochError !== errorCodes.NONE) return fail(epochError)
   try {
-    const { leaderEpoch, ...found } = await find(partition, timestamp)
+    const { leaderEpoch, ...found } = await find(partition, request)
     const response = { partitionIndex, errorCode: errorCodes.NONE, ...found }
     return context.apiVersion < leaderEpochSince ? response : { ...response, leaderEpoch }
   } catch (error) {
@@ -58,12 +61,14 @@ async function listOne(
 /** Nothing found is offset -1 at timestamp -1. */
 async function find(
   partition: Partition,
-  timestamp: number,
+  wanted: { readonly timestamp: number; readonly committedOnly: boolean },
 ): Promise<{ offset: number; timestamp: number; leaderEpoch: number }> {
-  const { log, highWatermark, leaderEpoch } = partition
+  const { log, leaderEpoch } = partition
+  const { timestamp, committedOnly } = wanted
+  const limit = committedOnly ? partition.lastStableOffset : partition.highWatermark
   switch (timestamp) {
     case latest:
-      return { offset: highWatermark, timestamp: -1, leaderEpoch }
+      return { offset: limit, timestamp: -1, leaderEpoch }
     case earliest:
     case earliestLocal: {
       const offset = partition.logStartOffset
@@ -78,7 +83,7 @@ async function find(
       const found =
         timestamp === maxTimestamp
           ? await log.maxTimestampOffset()
-          : await log.offsetForTimestamp(timestamp, highWatermark)
+          : await log.offsetForTimestamp(timestamp, limit)
       return found ?? { offset: -1, timestamp: -1, leaderEpoch: -1 }
     }
   }
@@ -89,9 +94,12 @@ export const listOffsets: Handler = defineHandler<typeof apis.listOffsets>({
   api: apis.listOffsets,
   versions: [1, 11],
   async handle(context, request) {
+    const committedOnly = request.isolationLevel === readCommitted
     const topics = request.topics.map(async ({ name, partitions }) => ({
       name,
-      partitions: await Promise.all(partitions.map((one) => listOne(context, name, one))),
+      partitions: await Promise.all(
+        partitions.map((one) => listOne(context, name, { ...one, committedOnly })),
+      ),
     }))
     return { topics: await Promise.all(topics) }
   },

@@ -1,28 +1,15 @@
 import type { FileSystem, LogDirectory } from '@kfk/log-store'
 import type { BrokerConfig, Clock, ClusterView, Logger, TimerHandle } from '../context.js'
-import { saveProducerState } from './partition-files.js'
 import type { LogPartitionRegistry } from './partition-registry.js'
-import type { LeaderPartition } from './partition.js'
 
-/**
- * A log that has grown by this much gets a new snapshot although its producers have not changed: it
- * bounds the scan at the next start.
- */
-const snapshotBytes = 16 * 1024 * 1024
 /**
  * Producers are looked through this often for silent ones (Kafka's
  * producer.id.expiration.check.interval.ms).
  */
 const expirationCheckMs = 600_000
 
-interface SnapshotMark {
-  readonly changes: number
-  readonly committedBytes: number
-}
-
 /**
- * What happens to partitions by and by: retention, recovery points, snapshots of producer state,
- * forgotten producers.
+ * What happens to partitions by and by: retention, checkpoints, forgotten producers.
  */
 export class PartitionMaintenance {
   readonly #registry: LogPartitionRegistry
@@ -32,7 +19,6 @@ export class PartitionMaintenance {
   readonly #clock: Clock
   readonly #logger: Logger
   readonly #cluster: ClusterView
-  readonly #marks = new WeakMap<LeaderPartition, SnapshotMark>()
   readonly #timers = new Map<string, TimerHandle>()
   readonly #running = new Set<Promise<void>>()
   /** Strays of the last look, `name topicId`. */
@@ -65,14 +51,11 @@ export class PartitionMaintenance {
     this.#every('producers', expirationCheckMs, () => this.#expireProducers())
   }
 
-  /**
-   * Ends the ticks, waits for what runs, and writes the snapshots that spare the next start a scan.
-   */
+  /** Ends the ticks and waits for what runs. */
   async stop(): Promise<void> {
     this.#stopped = true
     for (const timer of this.#timers.values()) timer.cancel()
     await Promise.all(this.#running)
-    if (this.#directory.poisoned === undefined) await this.#snapshot(1)
   }
 
   #every(name: string, intervalMs: number, task: () => Promise<void> | void): void {
@@ -140,7 +123,6 @@ export class PartitionMaintenance {
   }
 
   async #checkpoint(): Promise<void> {
-    await this.#snapshot(snapshotBytes)
     await this.#directory.checkpoint()
   }
 
@@ -148,23 +130,5 @@ export class PartitionMaintenance {
     const expirationMs = this.#config.number('producer.id.expiration.ms')
     const now = this.#clock.now()
     for (const partition of this.#registry.hosted()) partition.producers.expire(now, expirationMs)
-  }
-
-  /**
-   * Snapshots of the partitions whose producers have changed, or that have grown by `grownBytes`.
-   */
-  async #snapshot(grownBytes: number): Promise<void> {
-    for (const partition of [...this.#registry.hosted()]) {
-      const { producers, committedBytes, log } = partition
-      const mark = this.#marks.get(partition) ?? { changes: 0, committedBytes: 0 }
-      const { changes } = producers
-      if (changes === mark.changes && committedBytes - mark.committedBytes < grownBytes) continue
-      try {
-        await saveProducerState(this.#fileSystem, log, producers)
-        this.#marks.set(partition, { changes, committedBytes })
-      } catch (error) {
-        this.#logger.warn(`no producer snapshot of ${partition.key}: ${String(error)}`, { error })
-      }
-    }
   }
 }

@@ -14,9 +14,8 @@ import type {
 import { toErrorCode } from '../error-mapping.js'
 import { appendRules } from './append-validation.js'
 import { logOptions, metadataLogOptions } from './log-options.js'
-import { loadProducerState, readTopicId, writeTopicId } from './partition-files.js'
+import { readTopicId, writeTopicId } from './partition-files.js'
 import { LeaderPartition, type PartitionParts } from './partition.js'
-import { ProducerState } from './producer-state.js'
 
 /** Kafka's own id of its metadata topic: the one topic that is in no metadata. */
 const metadataTopicId = 'AAAAAAAAAAAAAAAAAAAAAQ'
@@ -109,7 +108,6 @@ export class LogPartitionRegistry implements PartitionRegistry {
       topicId: metadataTopicId,
       index,
       internal: true,
-      producers: new ProducerState(),
     })
   }
 
@@ -156,7 +154,7 @@ export class LogPartitionRegistry implements PartitionRegistry {
   }
 
   async #open(topic: string, index: number): Promise<Partition | number> {
-    const { config, directory, fileSystem, logger } = this.#options
+    const { config, directory, logger } = this.#options
     const name = `${topic}-${index}`
     try {
       await this.#deleting.get(name)
@@ -172,7 +170,6 @@ export class LogPartitionRegistry implements PartitionRegistry {
         log = await directory.open(name, options)
         await this.#claim(log, image.id)
       }
-      const producers = await loadProducerState(fileSystem, log)
       if (this.#cluster!.topicById(image.id) === undefined || this.#closed) {
         // Deleted while it was being opened: the deletion waits for us.
         return errorCodes.UNKNOWN_TOPIC_OR_PARTITION
@@ -182,7 +179,6 @@ export class LogPartitionRegistry implements PartitionRegistry {
         topicId: image.id,
         index,
         internal: image.internal,
-        producers,
       })
       this.#onHosted(partition)
       return partition
@@ -204,7 +200,7 @@ export class LogPartitionRegistry implements PartitionRegistry {
 
   #host(
     log: Log,
-    parts: Pick<PartitionParts, 'topic' | 'topicId' | 'index' | 'internal' | 'producers'>,
+    parts: Pick<PartitionParts, 'topic' | 'topicId' | 'index' | 'internal'>,
   ): LeaderPartition {
     const { config, leaderEpoch, clock, onAdvance } = this.#options
     const rules = appendRules(config.topicConfig(parts.topic))

@@ -1,11 +1,12 @@
 import { StoreError } from '@kfk/log-store'
-import type { Log, LogSlice, ReadRequest } from '@kfk/log-store'
+import type { Log, LogSlice, ProducerTracker, ReadRequest } from '@kfk/log-store'
 import { type BatchHeader, errorCodes } from '@kfk/protocol'
 import type { Clock, Partition, PartitionAppendResult } from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
 import { type AppendRules, admitClientBatch, type Refusal } from './append-validation.js'
 import { CommitQueue } from './commit-queue.js'
-import type { ProducerState } from './producer-state.js'
+import { producersOf } from './partition-files.js'
+import { checkSequence } from './producer-sequences.js'
 
 /** What a partition is made of. */
 export interface PartitionParts {
@@ -16,7 +17,6 @@ export interface PartitionParts {
   readonly internal: boolean
   readonly log: Log
   readonly leaderEpoch: number
-  readonly producers: ProducerState
   readonly rules: AppendRules
   readonly clock: Clock
   /** The high watermark has advanced: requests may wait for it. */
@@ -43,7 +43,7 @@ export class LeaderPartition implements Partition {
   readonly key: string
   readonly log: Log
   readonly leaderEpoch: number
-  readonly producers: ProducerState
+  readonly producers: ProducerTracker
   rules: AppendRules
   committedBytes = 0
   /** Bytes appended since it was opened. */
@@ -67,7 +67,7 @@ export class LeaderPartition implements Partition {
     this.key = `${topic}-${index}`
     this.log = log
     this.leaderEpoch = parts.leaderEpoch
-    this.producers = parts.producers
+    this.producers = producersOf(log)
     this.rules = parts.rules
     this.#clock = parts.clock
     this.#onAdvance = parts.onAdvance
@@ -75,7 +75,6 @@ export class LeaderPartition implements Partition {
     this.#unsubscribe = [
       log.onAcknowledged((offset) => this.#advanced(offset)),
       log.onRollback(({ endOffset, error }) => {
-        this.producers.truncate(endOffset)
         this.#waiters.fail(endOffset, error)
       }),
       log.onPoisoned((error) => {
@@ -97,9 +96,8 @@ export class LeaderPartition implements Partition {
     return this.log.acknowledgedOffset
   }
 
-  /** The high watermark: no transactions are open, because none are served. */
   get lastStableOffset(): number {
-    return this.log.acknowledgedOffset
+    return this.log.lastStableOffset(this.highWatermark)
   }
 
   append(
@@ -112,7 +110,7 @@ export class LeaderPartition implements Partition {
     const admitted = admitClientBatch(batches, this.rules, this.#clock.now())
     if ('errorCode' in admitted) return this.#refused(admitted)
     if (admitted.producerId < 0n) return this.#write(batches, admitted)
-    const verdict = this.producers.check(admitted)
+    const verdict = checkSequence(this.producers.get(admitted.producerId), admitted)
     if (verdict === 'append') return this.#write(batches, admitted)
     if ('errorCode' in verdict) return this.#refused(verdict)
     const { lastOffset, offsetDelta, timestamp } = verdict.duplicate
@@ -178,9 +176,6 @@ export class LeaderPartition implements Partition {
     try {
       const { baseOffset, lastOffset } = this.log.append(batches, { leaderEpoch: this.leaderEpoch })
       this.#appendedBytes += batches.length
-      if (header !== undefined && header.producerId >= 0n) {
-        this.producers.apply(header, { lastOffset, timestamp: header.maxTimestamp })
-      }
       const stamped = header !== undefined && this.rules.logAppendTime
       return {
         errorCode: errorCodes.NONE,
