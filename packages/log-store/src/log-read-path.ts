@@ -94,20 +94,21 @@ export class LogReadPath {
       }
       if (!this.#mayGoOn(segments, at)) return undefined
     }
-    return this.#slice(new Uint8Array(0), request.from)
+    // Nothing up to there: compaction has removed what ended the log.
+    return this.#slice(new Uint8Array(0), bounds.limitOffset)
   }
 
   async read(request: ReadRequest): Promise<LogSlice> {
     for (;;) {
       const now = this.readNow(request)
       if (now !== undefined) return now
-      const { truncations } = this.#view
+      const { segments, truncations } = this.#view
       try {
         const slice = await this.#readCold(request)
         if (truncations === this.#view.truncations) return slice
       } catch (error) {
-        // What was read may have been cut away meanwhile; then the error says nothing.
-        if (truncations === this.#view.truncations) throw error
+        // What was read may have been cut away or replaced meanwhile; then the error says nothing.
+        if (segments === this.#view.segments && truncations === this.#view.truncations) throw error
       }
     }
   }
@@ -162,7 +163,8 @@ export class LogReadPath {
         this.#host.files.unpin(segment.data)
       }
     }
-    return this.#slice(new Uint8Array(0), request.from)
+    // Nothing up to there: compaction has removed what ended the log.
+    return this.#slice(new Uint8Array(0), bounds.limitOffset)
   }
 
   /** Nothing more in the segment at `at`: whether that is how it should be. */

@@ -28,6 +28,7 @@ export interface StructuredLog extends TrackedLog {
   readonly acknowledgedOffset: number
   readonly tracking: LogTracking | undefined
   readonly indexIntervalBytes: number
+  readonly gapsBelow: number
   readonly quarantine: Quarantine
   segments: SegmentList
   logStartOffset: number
@@ -129,10 +130,10 @@ export class LogStructure {
     const gone = segments.slice(keep)
     const cut =
       target === undefined
-        ? { offset, position: 0 }
+        ? { offset, position: 0, keptEnd: offset }
         : await locateOffset(this.#host, target, { offset, reads })
     // Before the cut, so that a crash cannot leave a recovery point beyond the end.
-    flush.moveBack(cut.offset, gone)
+    flush.moveBack(Math.min(cut.offset, cut.keptEnd), gone)
     await this.#host.checkpoint()
     await this.#host.lowerCleanedOffset(log.name, cut.offset)
     log.truncations++
@@ -148,14 +149,38 @@ export class LogStructure {
     const active = target ?? createSegment(this.#host, log.path, offset)
     log.segments = target === undefined ? SegmentList.of([active]) : segments.takeFirst(keep)
     active.unseal()
+    await this.#discardEnd(gone)
     if (target !== undefined) {
       await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
       target.truncate(cut.position, cut.offset)
+      if (cut.keptEnd < cut.offset) this.#beginAt(cut.offset, target)
     }
-    // Newest first: a crash in between leaves no gap.
-    await this.discard([...gone].reverse())
     await log.tracking?.truncate(log)
-    await findLargestTimestamp(this.#host, active, log.options.indexIntervalBytes)
+    const { indexIntervalBytes } = log.options
+    await findLargestTimestamp(this.#host, log.segments.active, indexIntervalBytes)
+  }
+
+  /** Newest first, and before the cut, so that a crash in between leaves no hole. */
+  async #discardEnd(gone: readonly Segment[]): Promise<void> {
+    const { gapsBelow } = this.#log
+    let together: Segment[] = []
+    for (const segment of [...gone].reverse()) {
+      together.push(segment)
+      // Where offsets may be missing a hole would not be noticed.
+      if (segment.baseOffset > gapsBelow) continue
+      await this.discard(together)
+      together = []
+    }
+    await this.discard(together)
+  }
+
+  /** What was compacted away ended the log: a segment of its own tells where it goes on. */
+  #beginAt(offset: number, before: Segment): void {
+    const log = this.#log
+    const segment = createSegment(this.#host, log.path, offset)
+    before.seal()
+    log.segments = log.segments.with(segment)
+    this.#parts.flush.noteRolled(before)
   }
 
   /** Takes the files of segments that are not in the list any more off the disk. */

@@ -39,7 +39,10 @@ export interface LogSlice {
    * `nextOffset`.
    */
   readonly bytes: Uint8Array
-  /** Offset after the last record in `bytes`; `from` when empty. */
+  /**
+   * Offset after the last record in `bytes`. When empty: `from`, or the end that was read to when
+   * compaction has removed all records before it.
+   */
   readonly nextOffset: number
   readonly logStartOffset: number
 }

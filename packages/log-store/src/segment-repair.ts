@@ -104,16 +104,25 @@ export async function locateOffset(
   host: LogHost,
   segment: Segment,
   wanted: { offset: number; reads: IndexRepair },
-): Promise<{ position: number; offset: number }> {
+): Promise<{ position: number; offset: number; keptEnd: number }> {
   await wanted.reads.indexed(segment)
   const locate = async () => {
-    const state = { position: segment.readableBytes, offset: wanted.offset, found: false }
-    const { position, lastOffset } = segment.floorPosition(wanted.offset)
+    const state = {
+      position: segment.readableBytes,
+      offset: wanted.offset,
+      keptEnd: segment.baseOffset,
+      found: false,
+    }
+    // The batch before `offset` at the latest: where it ends is asked for, too.
+    const { position, lastOffset } = segment.floorPosition(wanted.offset - 1)
     await walk(host, segment, position, (batch, at) => {
       if (at === position && lastOffset !== undefined && batch.lastOffset !== lastOffset) {
         throw new IndexMismatch()
       }
-      if (batch.lastOffset < wanted.offset) return true
+      if (batch.lastOffset < wanted.offset) {
+        state.keptEnd = batch.lastOffset + 1
+        return true
+      }
       state.position = at
       state.offset = batch.baseOffset
       state.found = true

@@ -41,6 +41,43 @@ export const syncedWorkload: CrashWorkload = {
   ],
 }
 
+/** Logs that are compacted, also when they have been before, cut or shortened. */
+export const compactedWorkload: CrashWorkload = {
+  name: 'compacted',
+  options: {
+    checkpointMs: 0,
+    cleaner: { intervalMs: 0, dedupeBufferBytes: 300 },
+    defaults: {
+      segmentBytes: 300,
+      indexIntervalBytes: 60,
+      fileDeleteDelayMs: 10,
+      retentionMs: -1,
+      deleteRetentionMs: 1_000_000_000,
+    },
+  },
+  steps: [
+    work.put('a-0', 12, 3, 1),
+    work.compact('a-0'),
+    work.put('a-0', 8, 5, 2),
+    work.put('b-0', 6, 2, 2),
+    work.compact('a-0'),
+    work.truncate('a-0', 5),
+    work.put('a-0', 9, 4, 3),
+    work.compact('a-0'),
+    work.restart,
+    work.put('b-0', 9, 3, 3),
+    work.roll('b-0'),
+    work.compact('b-0'),
+    work.truncate('b-0', 4),
+    work.put('b-0', 7, 2, 4),
+    work.advanceStart('b-0', 3),
+    work.compact('b-0'),
+    work.retain('a-0', 300),
+    work.compact('a-0'),
+    work.put('a-0', 3, 2, 5),
+  ],
+}
+
 /**
  * The sync is left to the system for a while, so that much is unsynced at any time, in several files.
  */

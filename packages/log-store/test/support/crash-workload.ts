@@ -1,6 +1,6 @@
 // Scripted lives of a log directory on a recording disk, for the crash explorer. A workload is a list
 // of steps; more kinds of work are more steps.
-import { openLogDirectory, recordingFileSystem } from '../../src/index'
+import { frameFormat, openLogDirectory, recordingFileSystem } from '../../src/index'
 import type { Log, LogDirectory, LogDirectoryOptions, RecordingFileSystem } from '../../src/index'
 import { History } from './crash-history'
 import { ManualClock } from './manual-clock'
@@ -26,6 +26,8 @@ export class WorkloadSession {
   readonly #known = new Set<string>()
   #listening = new Map<string, Log>()
   #counter = 0
+  /** What was put under keys, by log. */
+  readonly #puts = new Map<string, { offset: number; key: string }[]>()
 
   constructor(options: LogDirectoryOptions) {
     this.#options = options
@@ -66,11 +68,37 @@ export class WorkloadSession {
 
   /** A text that no other record has; lengths differ. Timestamps rise, but every fifth is late. */
   append(log: Log, epoch: number, size = 0): void {
-    const count = ++this.#counter
-    const text = `${count}:`.padEnd(4 + ((count * 7) % 23) + size, 'abcdefgh')
-    const timestamp = 10_000 + count * 10 - (count % 5 === 0 ? 35 : 0)
+    const { text, timestamp } = this.#next(size)
     const { baseOffset } = log.append(record(text, timestamp), { leaderEpoch: epoch })
     this.history.appended(log.name, { offset: baseOffset, text, epoch })
+  }
+
+  /** The same under a key; every seventh is a tombstone, which has no text. */
+  put(log: Log, epoch: number, key: string): void {
+    const { count, text, timestamp } = this.#next(0)
+    const value = count % 7 === 0 ? null : text
+    const frame = frameFormat.encode(value, { key, timestamp })
+    const { baseOffset } = log.append(frame, { leaderEpoch: epoch })
+    this.history.appended(log.name, { offset: baseOffset, text: value ?? '', epoch })
+    const puts = this.#puts.get(log.name) ?? []
+    this.#puts.set(log.name, [
+      ...puts.filter(({ offset }) => offset < baseOffset),
+      { offset: baseOffset, key },
+    ])
+  }
+
+  /** Offsets of a log that have a later one with the same key. */
+  superseded(log: Log): number[] {
+    const latest = new Map<string, number>()
+    const puts = (this.#puts.get(log.name) ?? []).filter(({ offset }) => offset < log.logEndOffset)
+    for (const { key, offset } of puts) latest.set(key, offset)
+    return puts.filter(({ key, offset }) => latest.get(key) !== offset).map(({ offset }) => offset)
+  }
+
+  #next(size: number): { count: number; text: string; timestamp: number } {
+    const count = ++this.#counter
+    const text = `${count}:`.padEnd(4 + ((count * 7) % 23) + size, 'abcdefgh')
+    return { count, text, timestamp: 10_000 + count * 10 - (count % 5 === 0 ? 35 : 0) }
   }
 
   async flush(log: Log): Promise<void> {
@@ -148,6 +176,26 @@ export function rollWhileSyncing(name: string, epoch: number): WorkloadStep {
     log.roll()
     session.append(log, epoch)
     await log.whenAcknowledged(log.logEndOffset)
+  }
+}
+
+/** Appends `count` records under `keys` keys, by turns, and waits for the acknowledgement. */
+export function put(name: string, count: number, keys: number, epoch: number): WorkloadStep {
+  return async (session) => {
+    const log = await session.log(name)
+    for (let n = 0; n < count; n++) session.put(log, epoch, `k${(n * n) % keys}`)
+    await log.whenAcknowledged(log.logEndOffset)
+  }
+}
+
+/** Compacts all but the active segment; as a log of `cleanupPolicy` delete it is opened again. */
+export function compact(name: string): WorkloadStep {
+  return async (session) => {
+    const log = await session.log(name)
+    session.history.compacting(name, session.superseded(log))
+    log.configure({ cleanupPolicy: 'compact' })
+    await session.directory.compact(name)
+    log.configure({ cleanupPolicy: 'delete' })
   }
 }
 
