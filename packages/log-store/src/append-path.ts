@@ -169,8 +169,9 @@ export class AppendPath {
     }
     this.writes++
     this.writtenBytes += bytes
-    segment.touchedMs = clock.monotonicMs()
-    const durationMs = segment.touchedMs - startedMs
+    const nowMs = clock.monotonicMs()
+    const durationMs = nowMs - startedMs
+    segment.warmth.noteWritten(position, position + bytes, nowMs)
     metrics.noteWrite(bytes, records, durationMs)
     const startOffset = log.writtenOffset
     queue.clear()

@@ -34,12 +34,15 @@ const placeCount = 16
  * An answer from the tail shorter than this is made longer by a read of the file, if there is more.
  */
 const shortTailBytes = 64 * 1024
-/** Touched longer ago, or further back, than this: the page cache may have let it go. */
-const warmMs = 300_000
-const warmBytes = 256 * 1024 ** 2
 
 /** What was read, from wherever. */
 type Answer = Pick<LogSlice, 'bytes' | 'nextOffset'>
+
+/** One read of a file that answered. */
+interface FileRead {
+  readonly result: SliceResult
+  readonly startedMs: number
+}
 
 /** Where a sequential reader will go on. */
 interface Place {
@@ -89,7 +92,7 @@ export class LogReadPath {
       const result = this.#readWarm(segment, bounds, startedMs)
       if (result === undefined) return undefined
       if (!result.exhausted) {
-        this.#noteWarm(request, result, startedMs)
+        this.#noteWarm(request, segment, { result, startedMs })
         return this.#finish(segment, result)
       }
       if (!this.#mayGoOn(segments, at)) return undefined
@@ -152,9 +155,8 @@ export class LogReadPath {
           if (early) throw this.#endsEarly(segments, at, request.from)
           return found
         })
-        this.#warm(segment, result)
         if (!result.exhausted) {
-          this.#noteCold(request, result, startedMs)
+          this.#noteCold(request, segment, { result, startedMs })
           return this.#finish(segment, result)
         }
       } catch (error) {
@@ -210,12 +212,14 @@ export class LogReadPath {
 
   /** Undefined when the read may have to wait for the disk. */
   #readWarm(segment: Segment, bounds: SliceRequest, nowMs: number): SliceResult | undefined {
-    const known = this.#placeOf(segment, bounds.from) !== undefined
-    if (!known && !segment.offsetsLoaded) return undefined
+    const place = this.#placeOf(segment, bounds.from)
+    if (place === undefined && !segment.offsetsLoaded) return undefined
     const handle = this.#open(segment)
     try {
-      const builder = this.#builder(segment, bounds)
-      return isWarm(segment, builder, nowMs) ? readSliceSync(builder, handle) : undefined
+      const builder = this.#builder(segment, bounds, place)
+      const end = builder.position + builder.length
+      if (!segment.warmth.has(builder.position, end, nowMs)) return undefined
+      return readSliceSync(builder, handle)
     } catch (error) {
       if (error instanceof IndexMismatch) return undefined
       const failure = ioError(error, { action: 'read', path: segment.path })
@@ -225,8 +229,11 @@ export class LogReadPath {
     }
   }
 
-  #builder(segment: Segment, bounds: SliceRequest): SliceBuilder {
-    const place = this.#placeOf(segment, bounds.from)
+  #builder(
+    segment: Segment,
+    bounds: SliceRequest,
+    place = this.#placeOf(segment, bounds.from),
+  ): SliceBuilder {
     const start =
       place === undefined
         ? { ...segment.floorPosition(bounds.from), exact: false }
@@ -279,18 +286,26 @@ export class LogReadPath {
     this.#tell('hot', request, answer, this.#host.clock.monotonicMs() - startedMs)
   }
 
-  #noteWarm(request: ReadRequest, answer: Answer, startedMs: number): void {
-    const durationMs = this.#host.clock.monotonicMs() - startedMs
+  #noteWarm(request: ReadRequest, segment: Segment, read: FileRead): void {
+    const { result } = read
+    const nowMs = this.#host.clock.monotonicMs()
+    const durationMs = nowMs - read.startedMs
+    const from = result.endPosition - result.bytes.length
+    segment.warmth.noteWarmRead(from, result.endPosition, { nowMs, durationMs })
     this.warmReads++
-    this.#host.metrics.noteWarmRead(answer.bytes.length, durationMs)
-    if (diagnostics.read.hasSubscribers) this.#tell('warm', request, answer, durationMs)
+    this.#host.metrics.noteWarmRead(result.bytes.length, durationMs)
+    if (diagnostics.read.hasSubscribers) this.#tell('warm', request, result, durationMs)
   }
 
-  #noteCold(request: ReadRequest, answer: Answer, startedMs: number): void {
-    const durationMs = this.#host.clock.monotonicMs() - startedMs
+  #noteCold(request: ReadRequest, segment: Segment, read: FileRead): void {
+    const { result } = read
+    const nowMs = this.#host.clock.monotonicMs()
+    const durationMs = nowMs - read.startedMs
+    const from = result.endPosition - result.bytes.length
+    segment.warmth.noteColdRead(from, result.endPosition, { nowMs, durationMs })
     this.coldReads++
-    this.#host.metrics.noteColdRead(answer.bytes.length, durationMs)
-    if (diagnostics.read.hasSubscribers) this.#tell('cold', request, answer, durationMs)
+    this.#host.metrics.noteColdRead(result.bytes.length, durationMs)
+    if (diagnostics.read.hasSubscribers) this.#tell('cold', request, result, durationMs)
   }
 
   #tell(
@@ -308,14 +323,6 @@ export class LogReadPath {
       bytes: answer.bytes.length,
       durationMs,
     })
-  }
-
-  #warm(segment: Segment, result: SliceResult): void {
-    const from = result.endPosition - result.bytes.length
-    const joins = from <= segment.warmTo && result.endPosition >= segment.warmFrom
-    segment.warmFrom = joins ? Math.min(segment.warmFrom, from) : from
-    segment.warmTo = joins ? Math.max(segment.warmTo, result.endPosition) : result.endPosition
-    segment.touchedMs = this.#host.clock.monotonicMs()
   }
 
   #open(segment: Segment): FileHandle {
@@ -338,12 +345,4 @@ export class LogReadPath {
     this.#rebuilding.set(segment, started)
     return started
   }
-}
-
-/** Whether the page cache is likely to have what `builder` wants next. */
-function isWarm(segment: Segment, builder: SliceBuilder, nowMs: number): boolean {
-  const { position, length } = builder
-  if (position < segment.warmFrom || position + length > segment.warmTo) return false
-  if (position < segment.warmTo - warmBytes) return false
-  return nowMs - segment.touchedMs < warmMs
 }

@@ -1,6 +1,6 @@
 import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format.js'
 import type { StoreError } from './errors.js'
-import { readRange, type FileHandle } from './fs/file-system.js'
+import { readInto, type FileHandle } from './fs/file-system.js'
 import { IndexMismatch } from './index-entries.js'
 import type { Segment } from './segment.js'
 import { corruptSegment } from './segment-repair.js'
@@ -64,7 +64,8 @@ export class SliceBuilder {
   /** Buffer for the range that is asked for. */
   buffer(): Uint8Array {
     const { into } = this.#request
-    if (into !== undefined && into.length >= this.length) return into.subarray(0, this.length)
+    if (into?.length === this.length) return into
+    if (into !== undefined && into.length > this.length) return into.subarray(0, this.length)
     return Buffer.allocUnsafe(this.length)
   }
 
@@ -142,7 +143,9 @@ export class SliceBuilder {
     const headerMissing = end === start && bytes.length - start < format.headerBytes
     if (headerMissing) return this.#ask(start, format.headerBytes)
     const endPosition = this.position + end
-    return { bytes: bytes.subarray(start, end), nextOffset, endPosition, exhausted: false }
+    const whole = start === 0 && end === bytes.length
+    const found = whole ? bytes : bytes.subarray(start, end)
+    return { bytes: found, nextOffset, endPosition, exhausted: false }
   }
 
   /** Whether a batch is the one that is due; the first of a slice may begin before it. */
@@ -210,7 +213,9 @@ export function readSliceSync(builder: SliceBuilder, handle: FileHandle): SliceR
 export async function readSlice(builder: SliceBuilder, handle: FileHandle): Promise<SliceResult> {
   for (;;) {
     if (builder.done) return builder.empty(true)
-    const result = builder.accept(await readRange(handle, builder.position, builder.length))
+    const buffer = builder.buffer()
+    const filled = await readInto(handle, buffer, builder.position)
+    const result = builder.accept(filled === buffer.length ? buffer : buffer.subarray(0, filled))
     if (result !== undefined) return result
   }
 }

@@ -12,6 +12,7 @@ import {
   offsetIndexName,
 } from './offset-index.js'
 import { decodeTimeIndex, TimeIndex, timeIndexEntryBytes, timeIndexName } from './time-index.js'
+import { Warmth } from './warmth.js'
 
 /** Both indexes of a segment. */
 export interface SegmentIndexes {
@@ -82,11 +83,8 @@ export class Segment {
   #sealed = false
   /** Ends the names of the index files while, or after, the segment leaves its log. */
   #retiredAs: string | undefined
-  /** Part of the file that is likely in the page cache because this process touched it. */
-  warmFrom = Number.MAX_SAFE_INTEGER
-  warmTo = 0
-  /** Monotonic ms of the last write or cold read. */
-  touchedMs = 0
+  /** Parts of the file that are likely in the page cache. */
+  readonly warmth = new Warmth()
 
   constructor(
     files: FileCache,
@@ -116,8 +114,7 @@ export class Segment {
       return
     }
     // Whether the object lives on is now a matter of who holds it: it must make no difference.
-    this.warmFrom = Number.MAX_SAFE_INTEGER
-    this.warmTo = 0
+    this.warmth.clear()
   }
 
   /** The data file was closed. */
@@ -217,7 +214,6 @@ export class Segment {
     this.#offsets = new OffsetIndex()
     this.#times = new TimeIndex()
     this.indexesDirty = true
-    this.warmFrom = 0
   }
 
   /**
@@ -227,8 +223,6 @@ export class Segment {
     const position = this.sizeBytes
     const written = writeFully(this.#files.use(this.data), chunks, position)
     this.#sizeBytes = position + written
-    if (position < this.warmFrom) this.warmFrom = position
-    this.warmTo = this.#sizeBytes
     return written
   }
 
@@ -421,7 +415,7 @@ export class Segment {
   truncate(position: number, endOffset: number): void {
     this.#files.use(this.data).truncateSync(position)
     this.#sizeBytes = position
-    this.warmTo = Math.min(this.warmTo, position)
+    this.warmth.cut(position)
     this.#truncateIndexes(position, endOffset)
     this.#largest = undefined
     this.#bytesSinceIndexEntry = 0

@@ -131,11 +131,21 @@ export async function readRange(
   length: number,
 ): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(length)
+  return bytes.subarray(0, await readInto(handle, bytes, position))
+}
+
+/** Fills `bytes`, in the thread pool; answers how many there were before the end of the file. */
+export async function readInto(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+): Promise<number> {
   let filled = 0
-  while (filled < length) {
-    const count = await handle.read(bytes.subarray(filled), position + filled)
+  while (filled < bytes.length) {
+    const rest = filled === 0 ? bytes : bytes.subarray(filled)
+    const count = await handle.read(rest, position + filled)
     if (count === 0) break
     filled += count
   }
-  return bytes.subarray(0, filled)
+  return filled
 }

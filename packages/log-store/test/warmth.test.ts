@@ -1,0 +1,88 @@
+// What may be read at once, for it is likely to be in the page cache.
+import { Warmth } from '../src/warmth'
+
+const kb = 1024
+const mb = 1024 ** 2
+const fast = { nowMs: 0, durationMs: 0 }
+const slow = { nowMs: 0, durationMs: 1000 }
+
+test('what was written or read is warm, for some time, and what is not too far back', () => {
+  const warmth = new Warmth()
+  expect(warmth.has(0, 1, 0)).toBe(false)
+  warmth.noteWritten(100, 200, 1000)
+  warmth.noteWritten(200, 300, 2000)
+  warmth.noteColdRead(5000, 6000, { nowMs: 2000, durationMs: 9 })
+  expect(warmth.has(100, 300, 2000)).toBe(true)
+  expect(warmth.has(5100, 6000, 2000)).toBe(true)
+  for (const [from, to] of [
+    [99, 200],
+    [250, 301],
+    [300, 5000],
+    [5900, 6001],
+  ] as const) {
+    expect(warmth.has(from, to, 2000)).toBe(false)
+  }
+  expect(warmth.has(100, 300, 302_000)).toBe(false)
+  const long = new Warmth()
+  for (let at = 0; at < 300; at++) long.noteWritten(at * mb, (at + 1) * mb, 0)
+  expect(long.has(0, mb, 0)).toBe(false)
+  expect(long.has(44 * mb, 45 * mb, 0)).toBe(true)
+})
+
+test('a write at the end does not warm what lies between it and an old read', () => {
+  const warmth = new Warmth()
+  warmth.noteColdRead(0, 64 * kb, slow)
+  warmth.noteWritten(10 * mb, 11 * mb, 0)
+  expect(warmth.has(5 * mb, 6 * mb, 0)).toBe(false)
+  expect(warmth.has(0, 64 * kb, 0)).toBe(true)
+  expect(warmth.has(10 * mb, 11 * mb, 0)).toBe(true)
+})
+
+test('readers at a few places do not make each other cold; the eldest place goes', () => {
+  const warmth = new Warmth()
+  const places = [10, 20, 30, 40]
+  for (const place of places) warmth.noteColdRead(place * mb, (place + 1) * mb, slow)
+  for (const place of places) expect(warmth.has(place * mb, (place + 1) * mb, 0)).toBe(true)
+  warmth.noteColdRead(11 * mb, 12 * mb, slow)
+  warmth.noteColdRead(50 * mb, 51 * mb, slow)
+  expect(warmth.has(10 * mb, 12 * mb, 0)).toBe(true)
+  expect(warmth.has(20 * mb, 21 * mb, 0)).toBe(false)
+})
+
+test('a sequential reader that never waits is trusted further and further', () => {
+  const warmth = new Warmth()
+  warmth.noteColdRead(0, 64 * kb, fast)
+  expect(warmth.has(64 * kb, 128 * kb, 0)).toBe(false)
+  warmth.noteColdRead(64 * kb, 128 * kb, fast)
+  let end = 128 * kb
+  for (let reads = 0; reads < 10_000; reads++) {
+    expect(warmth.has(end, end + 64 * kb, 0)).toBe(true)
+    warmth.noteWarmRead(end, end + 64 * kb, fast)
+    end += 64 * kb
+  }
+  expect(warmth.has(end, end + 33 * mb, 0)).toBe(false)
+  warmth.noteWarmRead(end, end + 64 * kb, slow)
+  end += 64 * kb
+  expect(warmth.has(end, end + 1, 0)).toBe(false)
+  expect(warmth.has(end - mb, end, 0)).toBe(true)
+})
+
+test('a sequential reader that waits is not', () => {
+  const warmth = new Warmth()
+  for (let at = 0; at < 20; at++) {
+    warmth.noteColdRead(at * mb, (at + 1) * mb, slow)
+    expect(warmth.has((at + 1) * mb, (at + 1) * mb + 1, 0)).toBe(false)
+  }
+})
+
+test('what was cut off is not there any more', () => {
+  const warmth = new Warmth()
+  warmth.noteWritten(0, 1000, 0)
+  warmth.noteColdRead(5000, 6000, fast)
+  warmth.cut(500)
+  expect(warmth.has(0, 500, 0)).toBe(true)
+  expect(warmth.has(0, 501, 0)).toBe(false)
+  expect(warmth.has(5000, 5001, 0)).toBe(false)
+  warmth.clear()
+  expect(warmth.has(0, 1, 0)).toBe(false)
+})
