@@ -1,4 +1,4 @@
-// Installs the real peers that the tests talk to: Debian packages (kcat, redis-server) and jars (Kafka, HDFS).
+// Installs the real peers that the tests talk to: Debian packages (kcat, redis-server, mkfs) and jars (Kafka, HDFS).
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -24,6 +24,8 @@ const debian = [
   ['redis-server', 'redis-server'],
   ['java', 'openjdk-17-jdk-headless'],
   ['mvn', 'maven'],
+  ['mkfs.ext4', 'e2fsprogs'],
+  ['mkfs.xfs', 'xfsprogs'],
 ]
 const missing = debian.filter(([program]) => !found(program)).map(([, name]) => name)
 if (missing.length) {

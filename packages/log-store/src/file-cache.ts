@@ -105,6 +105,14 @@ export class FileCache {
     file.owner?.closed()
   }
 
+  /**
+   * At the end of the directory: closes all that is open, each when nobody uses it any more. Also
+   * what no log knows any more, because the disk failed in the middle of a roll or a deletion.
+   */
+  closeAll(): void {
+    for (const file of [...this.#open]) this.whenUnpinned(file, () => this.close(file))
+  }
+
   #openFile(file: CachedFile): FileHandle {
     try {
       return this.fileSystem.open(file.path, file.mode)

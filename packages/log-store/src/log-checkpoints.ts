@@ -80,6 +80,14 @@ export class LogCheckpoints {
     return this.#next
   }
 
+  /** Resolves when nothing is being written any more, whether it failed or not. */
+  async whenIdle(): Promise<void> {
+    for (let last = this.#next ?? this.#running; last !== undefined;) {
+      await last.catch(() => undefined)
+      last = this.#next ?? this.#running
+    }
+  }
+
   async #write(logs: () => Iterable<CheckpointedLog>): Promise<void> {
     // Values first, epochs after: an epoch file may know more than the checkpoint, never less.
     for (const log of logs()) {

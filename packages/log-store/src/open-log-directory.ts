@@ -403,6 +403,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       await Promise.allSettled(this.#removals)
     } finally {
       this.#notes.close()
+      this.files.closeAll()
+      // Whoever has the lock next must not meet a checkpoint that is still being written.
+      await this.#checkpoints.whenIdle()
       await this.#lock.release()
     }
   }

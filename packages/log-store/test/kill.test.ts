@@ -1,76 +1,48 @@
-// Property: SIGKILL at any moment loses no acknowledged record, and the lock goes with the process.
-import { type ChildProcess, spawn } from 'node:child_process'
+// Property: SIGKILL at any moment, that of recovery included, loses no acknowledged record, doubles and
+// moves none; and the lock goes with the process.
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildSync } from 'esbuild'
 import { openLogDirectory } from '../src/index'
-import { readAll } from './support/records'
+import { bundleProcess, killCycles } from './support/kill-cycles'
 
-const cycles = 6
 let directory: string
 let program: string
 
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'kfk-kill-'))
-  program = join(directory, 'appending-process.cjs')
-  buildSync({
-    entryPoints: [join(__dirname, 'support/appending-process.ts')],
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20',
-  })
+  program = bundleProcess(join(__dirname, 'support'), 'appending-process', directory)
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** Resolves with the last acknowledged offset that the process told before it died. */
-function killAfter(child: ChildProcess, acknowledgements: number): Promise<number> {
-  let told = ''
-  return new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.stdout!.on('data', (chunk: Buffer) => {
-      told += chunk.toString()
-      if (told.split('\n').length > acknowledgements) child.kill('SIGKILL')
+test('killed and recovered 200 times, with the system lock and with the portable one', async () => {
+  const run = (portableLock: boolean) =>
+    killCycles({
+      path: join(directory, portableLock ? 'portable' : 'system'),
+      program,
+      cycles: 100,
+      seed: portableLock ? 2 : 1,
+      portableLock,
     })
-    child.on('close', (code) => {
-      if (code !== null) reject(new Error(`the process ended by itself: ${code}`))
-      else resolve(Number(told.trimEnd().split('\n').at(-1)))
-    })
-  })
-}
-
-test.each(['system lock', 'portable lock'])(
-  'killed and recovered again and again, %s',
-  async (kind) => {
-    const path = join(directory, kind.replace(' ', '-'))
-    const env = { ...process.env, KFK_PORTABLE_LOCK: kind === 'portable lock' ? '1' : '0' }
-    for (let cycle = 1; cycle <= cycles; cycle++) {
-      const child = spawn(process.execPath, [program, path, String(cycle)], {
-        env,
-        stdio: ['ignore', 'pipe', 'inherit'],
-      })
-      const acknowledged = await killAfter(child, 5 + cycle * 9)
-      expect(acknowledged).toBeGreaterThan(0)
-      const store = await openLogDirectory(path, { checkpointMs: 0 })
-      expect(store.cleanStart).toBe(false)
-      const log = await store.open('a-0')
-      expect(log.logEndOffset).toBeGreaterThanOrEqual(acknowledged)
-      const found = await readAll(log, 100_000)
-      expect(found.size).toBe(log.logEndOffset)
-      for (const [offset, text] of found) expect(text.startsWith(`record ${offset} `)).toBe(true)
-      await store.close()
-    }
-  },
-)
+  const results = await Promise.all([run(false), run(true)])
+  for (const result of results) {
+    process.stdout.write(`kill -9: ${JSON.stringify(result)}\n`)
+    expect(result.killedWhileOpening).toBeGreaterThan(5)
+    expect(result.acknowledged).toBeGreaterThan(500)
+  }
+}, 300_000)
 
 test('while the process lives its directory is refused, naming it', async () => {
   const path = join(directory, 'held')
   const child = spawn(process.execPath, [program, path, '1'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  await new Promise((resolve) => child.stdout.once('data', resolve))
+  await new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.includes('open ')) resolve()
+    })
+  })
   const refused = { code: 'KFK_STORE_LOCKED', retriable: false, details: { pid: child.pid, path } }
   await expect(openLogDirectory(path)).rejects.toMatchObject(refused)
   await expect(openLogDirectory(path)).rejects.toThrow(`process ${child.pid}`)
