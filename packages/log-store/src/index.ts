@@ -77,6 +77,16 @@ export { histogramQuantile, type HistogramSnapshot } from './histogram.js'
 export type { StoreMetricsSnapshot } from './store-metrics.js'
 export { type CleanupPolicy, defaultLogOptions, type LogOptions } from './options.js'
 export type { StoreReport } from './report.js'
+export {
+  repairLog,
+  type RepairCut,
+  type RepairOptions,
+  type RepairReport,
+  repairSegment,
+} from './repair.js'
+export type { LostOffsets } from './repair-plan.js'
+export { detectFormat, repairPath, type RepairPathOptions } from './repair-path.js'
+export { describeRepair } from './repair-text.js'
 export { dumpSegment, type DumpLine, type DumpOptions } from './dump.js'
 export { type EmbeddedLog, openLog, openLogIn } from './embedded-log.js'
 export type {

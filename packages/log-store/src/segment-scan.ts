@@ -21,6 +21,8 @@ export interface ScanRequest {
   readonly expectedOffset: number
   /** Offsets below this may be missing between batches (compaction); another gap is a problem. */
   readonly gapsBelow: number
+  /** Order is not judged: whoever sees the batches does. */
+  readonly anyOrder?: boolean
   /** Verify checksums as well; else only headers and order. */
   readonly verify: boolean
   /**
@@ -132,6 +134,7 @@ class BatchWalk {
   }
 
   #judge(batch: BatchSummary): string | undefined {
+    if (this.#request.anyOrder === true) return undefined
     const due = this.nextOffset
     const { baseOffset, lastOffset, leaderEpoch } = batch
     if (baseOffset < due || (baseOffset > due && baseOffset > this.#request.gapsBelow)) {
@@ -152,7 +155,7 @@ export class IndexBuilder {
   largest: LargestTimestamp | undefined
   firstTimestamp: number | undefined
   bytesSinceEntry = 0
-  readonly #baseOffset: number
+  readonly baseOffset: number
   readonly #indexIntervalBytes: number
   readonly #resumed: boolean
 
@@ -162,7 +165,7 @@ export class IndexBuilder {
     indexIntervalBytes: number,
     known?: { readonly indexes: SegmentIndexes; readonly largest: LargestTimestamp },
   ) {
-    this.#baseOffset = baseOffset
+    this.baseOffset = baseOffset
     this.#indexIntervalBytes = indexIntervalBytes
     this.indexes = known?.indexes ?? { offsets: new OffsetIndex(), times: new TimeIndex() }
     if (known !== undefined && known.largest.timestamp >= 0) this.largest = known.largest
@@ -181,7 +184,7 @@ export class IndexBuilder {
       this.largest = { timestamp: batch.maxTimestamp, offset: batch.lastOffset }
     }
     if (this.bytesSinceEntry > this.#indexIntervalBytes) {
-      this.indexes.offsets.append(batch.lastOffset - this.#baseOffset, position)
+      this.indexes.offsets.append(batch.lastOffset - this.baseOffset, position)
       this.#addTimeEntry()
       this.bytesSinceEntry = 0
     }
@@ -199,6 +202,6 @@ export class IndexBuilder {
 
   #addTimeEntry(): void {
     if (this.largest === undefined) return
-    this.indexes.times.maybeAppend(this.largest.timestamp, this.largest.offset - this.#baseOffset)
+    this.indexes.times.maybeAppend(this.largest.timestamp, this.largest.offset - this.baseOffset)
   }
 }

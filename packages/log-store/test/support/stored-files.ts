@@ -17,12 +17,12 @@ export async function storedFiles(fileSystem: FileSystem, path = '/data'): Promi
   return found
 }
 
-/** The same on a fresh disk; a crash leaves no clean-shutdown marker. */
+/** The same on a fresh disk, or on the one that is given; a crash leaves no clean-shutdown marker. */
 export async function diskOf(
   files: StoredFiles,
-  options: { readonly crashed: boolean },
+  options: { readonly crashed: boolean; readonly fileSystem?: FileSystem },
 ): Promise<FileSystem> {
-  const fileSystem = memoryFileSystem()
+  const fileSystem = options.fileSystem ?? memoryFileSystem()
   await fileSystem.makeDirectory('/data')
   for (const [path, bytes] of files) {
     if (options.crashed && path.endsWith('.kafka_cleanshutdown')) continue

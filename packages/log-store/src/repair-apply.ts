@@ -1,0 +1,148 @@
+import { join } from 'node:path'
+import { FileCache } from './file-cache.js'
+import { segmentFileName, segmentSuffixes, temporarySuffix } from './file-names.js'
+import { readRange, syncFile, writeFully, type FileSystem } from './fs/file-system.js'
+import { OffsetGaps, readOffsetGaps } from './offset-gaps.js'
+import { writeQuarantine } from './quarantine.js'
+import type { RepairPlan, SegmentPlan } from './repair-plan.js'
+import type { ByteRange } from './repair-scan.js'
+import { Segment } from './segment.js'
+import { IndexBuilder } from './segment-scan.js'
+import { copyAside, setAsidePath } from './set-aside.js'
+
+const pieceBytes = 1024 ** 2
+
+/**
+ * Does what the plan says. The order makes a crash at any point harmless: what is taken out is set
+ * aside first, then the gaps are made known, then each segment is replaced as a whole; until all is
+ * done, whatever is left to do is still found by the next plan.
+ */
+export async function applyRepair(plan: RepairPlan): Promise<void> {
+  const { fileSystem, directory, segments } = plan
+  for (const segment of segments) await setAside(plan, segment)
+  await fileSystem.syncDirectory(directory)
+  await noteGaps(plan)
+  await goOn(plan)
+  for (const segment of segments) {
+    if (segment.scan.bad.length > 0) await replace(plan, segment)
+    else if (segment.indexesWrong) await writeIndexes(plan, segment.indexes)
+  }
+  await fileSystem.syncDirectory(directory)
+  if (plan.noted && !plan.partial) await writeQuarantine(fileSystem, directory, [])
+}
+
+async function setAside(plan: RepairPlan, segment: SegmentPlan): Promise<void> {
+  const { fileSystem, directory } = plan
+  const { baseOffset, path, scan } = segment
+  if (scan.bad.length === 0) return
+  const handle = fileSystem.open(path, 'read')
+  try {
+    for (const { from, to } of scan.bad) {
+      const target = setAsidePath(directory, { baseOffset, position: from })
+      await copyAside(fileSystem, handle, { from, to, target })
+    }
+  } finally {
+    handle.close()
+  }
+}
+
+/** Below this offsets may be missing from now on; else the next recovery would call it damage. */
+async function noteGaps(plan: RepairPlan): Promise<void> {
+  const { fileSystem, directory, lost } = plan
+  const end = lost.at(-1)
+  if (end === undefined) return
+  const known = await readOffsetGaps(fileSystem, directory).catch(() => 0)
+  const gaps = new OffsetGaps(fileSystem, directory, known)
+  gaps.raise(end.to + 1)
+  await gaps.save()
+}
+
+/** Offsets that were given out once are not given out again: the log goes on behind them. */
+async function goOn(plan: RepairPlan): Promise<void> {
+  const { fileSystem, directory, logEndOffset, segments } = plan
+  if (segments.at(-1)!.scan.nextOffset === logEndOffset) return
+  const path = join(directory, segmentFileName(logEndOffset, segmentSuffixes.log))
+  const handle = fileSystem.open(path, 'write')
+  try {
+    await syncFile(handle)
+  } finally {
+    handle.close()
+  }
+  await fileSystem.syncDirectory(directory)
+  await writeIndexes(plan, new IndexBuilder(logEndOffset, plan.indexIntervalBytes))
+}
+
+/** The segment without its bad bytes takes the place of the old one. */
+async function replace(plan: RepairPlan, segment: SegmentPlan): Promise<void> {
+  const { fileSystem, directory, logEndOffset, segments } = plan
+  const { baseOffset, path, scan } = segment
+  const { log, offsetIndex, timeIndex, transactionIndex } = segmentSuffixes
+  const remove = (suffix: string) =>
+    fileSystem.remove(join(directory, segmentFileName(baseOffset, suffix)))
+  // First, so that no index can name places of the other file.
+  await remove(offsetIndex)
+  await remove(timeIndex)
+  await fileSystem.syncDirectory(directory)
+  const last = segment === segments.at(-1) && scan.nextOffset === logEndOffset
+  if (scan.kept.length === 0 && !last) {
+    await remove(log)
+    await remove(transactionIndex)
+    return
+  }
+  const prefix = scan.kept[0] ?? { from: 0, to: 0 }
+  if (scan.kept.length <= 1 && prefix.from === 0) await cutTail(fileSystem, path, prefix.to)
+  else await rewrite(plan, path, scan.kept)
+  await writeIndexes(plan, segment.indexes)
+}
+
+async function cutTail(fileSystem: FileSystem, path: string, sizeBytes: number): Promise<void> {
+  const handle = fileSystem.open(path, 'write')
+  try {
+    handle.truncateSync(sizeBytes)
+    await syncFile(handle)
+  } finally {
+    handle.close()
+  }
+}
+
+async function rewrite(
+  { fileSystem, directory }: RepairPlan,
+  path: string,
+  kept: readonly ByteRange[],
+): Promise<void> {
+  const source = fileSystem.open(path, 'read')
+  // An opening of the log removes what was left half written.
+  const target = fileSystem.open(path + temporarySuffix, 'write')
+  try {
+    target.truncateSync(0)
+    let end = 0
+    for (const { from, to } of kept) {
+      for (let at = from; at < to;) {
+        const bytes = await readRange(source, at, Math.min(pieceBytes, to - at))
+        if (bytes.length === 0) throw new Error(`${path} is shorter than it was`)
+        end += writeFully(target, [bytes], end)
+        at += bytes.length
+      }
+    }
+    await syncFile(target)
+  } finally {
+    target.close()
+    source.close()
+  }
+  await fileSystem.rename(path + temporarySuffix, path)
+  await fileSystem.syncDirectory(directory)
+}
+
+/** As a clean close would have left them. */
+async function writeIndexes(plan: RepairPlan, indexes: IndexBuilder): Promise<void> {
+  const { fileSystem, directory } = plan
+  const { baseOffset } = indexes
+  const files = new FileCache(fileSystem, 4)
+  const made = new Segment(files, { directory, baseOffset, createdMs: 0 })
+  try {
+    indexes.install(made, true)
+    await made.persistIndexes()
+  } finally {
+    files.close(made.data)
+  }
+}
