@@ -26,8 +26,8 @@ export interface JavaKafka {
   output(): string
   /** Ends the process and leaves its data: SIGTERM stops it in good order. */
   halt(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
-  /** Starts it again after {@link halt}, on the same port and data. */
-  start(): Promise<void>
+  /** Starts it again after {@link halt}, on the same port and data; `config` changes some lines. */
+  start(config?: Readonly<Record<string, string>>): Promise<void>
   /** Ends it and deletes its data. */
   stop(): Promise<void>
 }
@@ -57,8 +57,13 @@ export async function startJavaKafka(config: Record<string, string> = {}): Promi
     ...config,
   }
   const file = path.join(dir, 'server.properties')
-  const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`)
-  fs.writeFileSync(file, lines.join(''))
+  const writeProperties = (changes: Readonly<Record<string, string>>): void => {
+    const lines = Object.entries({ ...properties, ...changes }).map(
+      ([name, value]) => `${name}=${value}\n`,
+    )
+    fs.writeFileSync(file, lines.join(''))
+  }
+  writeProperties({})
   const format = ['format', '-t', '4L6g3nShT-eMCtK--X86sw', '-c', file]
   const formatted = await javaTool('kafka.tools.StorageTool', format)
   if (formatted.code !== 0)
@@ -79,7 +84,8 @@ export async function startJavaKafka(config: Record<string, string> = {}): Promi
     halt: async (signal) => {
       await broker.stop(signal)
     },
-    start: async () => {
+    start: async (changes = {}) => {
+      writeProperties(changes)
       broker = await start()
     },
     stop: async () => {

@@ -235,6 +235,27 @@ withPeer(peers.kafka(), "Kafka's DumpLogSegments accepts", () => {
     rmSync(copy, { recursive: true })
   })
 
+  test('a log that was compacted', async () => {
+    const { directory, log } = await open({ cleanupPolicy: 'compact', minCompactionLagMs: 0 })
+    for (let n = 0; n < 80; n++) {
+      const records = Array.from({ length: 4 }, (_, at) => {
+        const lasting = at === 3 && n % 9 === 0
+        const key = lasting ? `only ${n}` : `key ${(n * 5 + at) % 11}`
+        const value = n % 13 === 12 ? null : `value ${n} ${at} `.repeat(8)
+        return { key, value, timestamp: start + n * 10 - at * 3 }
+      })
+      const bytes = encodeRecordBatch(records, { compression: codecs[n % codecs.length] })
+      log.append(bytes, { leaderEpoch: 0 })
+    }
+    await log.whenAcknowledged(log.logEndOffset)
+    const [report] = await directory.compact(name)
+    expect(report!.segmentsAfter).toBeLessThan(report!.segmentsBefore)
+    await directory.close()
+    const dump = await accepted()
+    expect(dump.gaps.length).toBeGreaterThan(5)
+    expect(dump.records).toBeLessThan(log.logEndOffset / 2)
+  })
+
   test('full indexes, segments of one batch, a log without any', async () => {
     const { directory, log } = await open({ segmentIndexBytes: 100, indexIntervalBytes: 1 })
     await append(log, 0, 60)

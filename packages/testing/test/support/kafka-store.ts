@@ -9,7 +9,7 @@ import {
   type LogOptions,
   type StoreReport,
 } from '@kfk/log-store'
-import { batches, decodeRecords, recordBatchFormat } from '@kfk/protocol'
+import { type BatchHeader, batches, decodeRecords, recordBatchFormat } from '@kfk/protocol'
 import type { JavaFound } from '../../src/index.js'
 import { compared, type ComparedRecord } from './kafka-topics'
 
@@ -35,12 +35,12 @@ export function openStore(
   more: Partial<LogDirectoryOptions> = {},
 ): Promise<LogDirectory> {
   return openLogDirectory(dataDir, {
-    ...more,
     format: recordBatchFormat,
     defaults: storeOptions,
     optionsFor,
     offsetGaps: (name) => name.startsWith('compacted'),
     onReport: (report) => reports.push(report),
+    ...more,
   })
 }
 
@@ -54,6 +54,21 @@ export async function readBatches(log: Log): Promise<Uint8Array[]> {
     from = slice.nextOffset
   }
   return found
+}
+
+/** What compaction must leave of each batch, its records included. */
+export function describeBatches(bytes: readonly Uint8Array[]): unknown[] {
+  return bytes.map((each) => {
+    const { value } = batches(each).next() as { value: { header: BatchHeader; bytes: Uint8Array } }
+    const { header } = value
+    const { baseOffset, lastOffset, recordCount, producerId, producerEpoch, baseSequence } = header
+    const { compression, isControl, isTransactional, hasDeleteHorizon, maxTimestamp } = header
+    const records = decodeRecords(each).map(compared)
+    return {
+      ...{ baseOffset, lastOffset, recordCount, producerId, producerEpoch, baseSequence },
+      ...{ compression, isControl, isTransactional, hasDeleteHorizon, maxTimestamp, records },
+    }
+  })
 }
 
 /** Every record from the log start on but the markers. */

@@ -166,12 +166,13 @@ const cleaned: Config = {
   'file.delete.delay.ms': '100',
 }
 
-/** Few keys, often written; some deleted at the end; the last segment is never cleaned. */
+/** Few keys, often written, some deleted in between; now and then one that stays. */
 function compactedSteps(topic: string, batches: number): JavaStep[] {
   const steps: JavaStep[] = []
   for (let batch = 0; batch < batches; batch++) {
     for (let at = 0; at < 4; at++) {
-      const key = base64(`key ${(batch * 3 + at) % 17}`)
+      const lasting = at === 3 && batch % 6 === 0
+      const key = base64(lasting ? `only ${batch}` : `key ${(batch * 3 + at) % 17}`)
       const value = base64(`value ${batch} ${at} ${'x'.repeat(batch % 30)}`)
       const timestamp = startTimestamp + batch * 3000 + at
       const gone = batch % 11 === 10 && at === 2
@@ -182,7 +183,7 @@ function compactedSteps(topic: string, batches: number): JavaStep[] {
   return steps
 }
 
-function compactedTopic(batches: number): KafkaTopic {
+export function compactedTopic(batches: number): KafkaTopic {
   const name = 'compacted'
   const steps = compactedSteps(name, batches)
   const half = Math.floor(batches / 2) * 5
