@@ -173,20 +173,10 @@ async function settleFiles(
     const parsed = parseSegmentFileName(name)
     if (parsed?.suffix === segmentSuffixes.log) bases.add(parsed.baseOffset)
   }
-  const indexes: string[] = [
-    segmentSuffixes.offsetIndex,
-    segmentSuffixes.timeIndex,
-    segmentSuffixes.transactionIndex,
-    `${segmentSuffixes.transactionIndex}.crc`,
-  ]
-  // Snapshots outlive segments, but not all of them: they would speak of another log.
-  if (bases.size === 0) indexes.push(segmentSuffixes.producerSnapshot)
   const removed = new Set<string>()
+  const isOrphan = orphanRule(names, bases)
   for (const name of names) {
-    const parsed = parseSegmentFileName(name.replace(/^kfk\./, ''))
-    const orphan =
-      parsed !== undefined && indexes.includes(parsed.suffix) && !bases.has(parsed.baseOffset)
-    if (!orphan && !removable.some((suffix) => name.endsWith(suffix))) continue
+    if (!isOrphan(name) && !removable.some((suffix) => name.endsWith(suffix))) continue
     await fileSystem.remove(join(path, name))
     removed.add(name)
     const message = `removed ${join(path, name)}, left by interrupted work`
@@ -194,6 +184,27 @@ async function settleFiles(
   }
   const tracked = trackerFilesAmong(names.filter((name) => !removed.has(name)))
   return { bases: [...bases].sort((a, b) => a - b), tracked }
+}
+
+/** Which files belong to one that is not there. */
+function orphanRule(
+  names: readonly string[],
+  bases: ReadonlySet<number>,
+): (name: string) => boolean {
+  const { offsetIndex, timeIndex, transactionIndex, producerSnapshot } = segmentSuffixes
+  const ofSegments = [offsetIndex, timeIndex, transactionIndex, `${transactionIndex}.crc`]
+  // Snapshots outlive segments, but not all of them: they would speak of another log.
+  if (bases.size === 0) ofSegments.push(producerSnapshot)
+  const present = new Set(names)
+  return (name) => {
+    const parsed = parseSegmentFileName(name.replace(/^kfk\./, ''))
+    if (parsed === undefined) return false
+    const { baseOffset, suffix } = parsed
+    if (suffix === '.snapshot-detail') {
+      return bases.size === 0 || !present.has(segmentFileName(baseOffset, producerSnapshot))
+    }
+    return ofSegments.includes(suffix) && !bases.has(baseOffset)
+  }
 }
 
 /** Undefined when missing or unreadable: then the batches have to tell. */

@@ -87,11 +87,16 @@ export class LogSnapshots {
   /** Durable after a sync of the directory. */
   async save(captured: Captured, stray: boolean): Promise<void> {
     const { offset } = captured
+    if (offset === this.newest) {
+      // It says the same already, and half of a file written again would be worse than none.
+      this.#newestIsStray = stray
+      return
+    }
     await this.#files.writeSnapshot(offset, captured.make())
     const before = this.newest
     if (before !== undefined && before > offset) return
     this.newest = offset
-    const superseded = this.#newestIsStray && before !== offset
+    const superseded = this.#newestIsStray
     this.#newestIsStray = stray
     if (superseded) await this.#files.removeSnapshot(before!)
   }

@@ -26,8 +26,8 @@ export interface ScanRequest {
   /** Verify checksums as well; else only headers and order. */
   readonly verify: boolean
   /**
-   * Sees each good batch: where it is in the file, and its bytes, which begin at `at` of `bytes` and
-   * are there only during the call. False ends the scan before it.
+   * Sees each good batch: where it is in the file, and its bytes, which begin at `at` of `bytes`
+   * and are there only during the call. False ends the scan before it.
    */
   readonly onBatch?: (
     batch: BatchSummary,

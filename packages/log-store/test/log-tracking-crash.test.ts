@@ -1,0 +1,133 @@
+// Property: wherever a workload with transactions is cut off, and whatever of the unsynced state
+// survives, the producers and aborted transactions that a log is opened with are those that a replay
+// of its surviving batches finds.
+import { faultyFileSystem, openLogDirectory, StoreError } from '../src/index'
+import type { CrashOutcome, FaultyFileSystem, LogDirectory } from '../src/index'
+import { ManualClock } from './support/manual-clock'
+import { Producer, producerFrames, replayed, viewOf } from './support/producer-frames'
+import { record, settle } from './support/records'
+
+const outcomes: CrashOutcome[] = [
+  'lose-unsynced',
+  'keep-unsynced',
+  'tear-last-write',
+  'zero-last-write',
+]
+const defaults = {
+  segmentBytes: 500,
+  indexIntervalBytes: 100,
+  retentionMs: -1,
+  fileDeleteDelayMs: 0,
+}
+
+interface World {
+  readonly fileSystem: FaultyFileSystem
+  readonly clock: ManualClock
+  directory: LogDirectory
+  readonly producers: Producer[]
+}
+
+function open(fileSystem: FaultyFileSystem, clock: ManualClock): Promise<LogDirectory> {
+  return openLogDirectory('/data', { fileSystem, clock, defaults, format: producerFrames })
+}
+
+type Step = (world: World) => Promise<void>
+
+/** Two transactions that overlap over a roll, one of which ends so; and others in between. */
+function transactions(end: 'commit' | 'abort', flushMessages = 1): Step {
+  return async ({ directory, clock, producers: [a, b, c] }) => {
+    const log = await directory.open('a-0')
+    log.configure({ flushMessages })
+    const timestamp = clock.now()
+    const open = { transactional: true, timestamp }
+    const batches = [
+      ...[a!.data(open), b!.data(open), c!.data({ timestamp }), record('plain', timestamp)],
+      ...[a!.data(open), b!.marker('abort', timestamp), c!.data({ timestamp, bytes: 100 })],
+      ...[a!.marker(end, timestamp), b!.data(open)],
+    ]
+    for (const [at, batch] of batches.entries()) {
+      log.append(batch, { leaderEpoch: 1 })
+      if (at % 3 === 2) await log.whenAcknowledged(log.logEndOffset)
+    }
+    await log.whenAcknowledged(log.logEndOffset)
+  }
+}
+
+const checkpoint: Step = ({ directory }) => directory.checkpoint()
+
+const restart: Step = async (world) => {
+  await world.directory.close()
+  world.directory = await open(world.fileSystem, world.clock)
+}
+
+function truncate(records: number): Step {
+  return async ({ directory }) => {
+    const log = await directory.open('a-0')
+    await log.truncateTo(log.logEndOffset - records)
+  }
+}
+
+const workload: Step[] = [
+  transactions('abort'),
+  transactions('commit', Number.MAX_SAFE_INTEGER),
+  checkpoint,
+  truncate(4),
+  transactions('abort'),
+  restart,
+  transactions('abort', Number.MAX_SAFE_INTEGER),
+  truncate(15),
+  restart,
+  transactions('commit'),
+]
+
+/** True when the workload came to its end before the crash. */
+async function crashAt(mutation: number, outcome: CrashOutcome): Promise<boolean> {
+  const fileSystem = faultyFileSystem()
+  const clock = new ManualClock()
+  fileSystem.crashAt(mutation)
+  let finished = true
+  try {
+    const producers = [1, 2, 3].map((id) => new Producer(id))
+    const world = { fileSystem, clock, producers, directory: await open(fileSystem, clock) }
+    for (const step of workload) {
+      await step(world)
+      clock.advance(20)
+    }
+    await world.directory.close()
+  } catch (error) {
+    if (!(error instanceof StoreError) && !/ESTOPPED/.test(String(error))) throw error
+    finished = false
+  }
+  await settle()
+  finished &&= !fileSystem.stopped
+  fileSystem.crash(outcome)
+  // Twice: the second time from what the first one wrote, cleanly closed or not.
+  for (const clean of [mutation % 2 === 0, true]) {
+    const directory = await open(fileSystem, clock)
+    const log = await directory.open('a-0')
+    expect(await viewOf(log)).toEqual(await replayed(log))
+    if (clean) await directory.close()
+    else fileSystem.crash('lose-unsynced')
+  }
+  return finished
+}
+
+test.each(outcomes)(
+  'every crash point, %s',
+  async (outcome) => {
+    let mutation = 0
+    let finished = false
+    while (!finished) {
+      mutation++
+      try {
+        finished = await crashAt(mutation, outcome)
+      } catch (error) {
+        throw new Error(`crash at mutation ${mutation}: ${String((error as Error).stack)}`, {
+          cause: error,
+        })
+      }
+    }
+    expect(mutation).toBeGreaterThan(150)
+  },
+  120_000,
+)
