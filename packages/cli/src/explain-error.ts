@@ -18,7 +18,7 @@ const hintByCode: Readonly<Record<string, string>> = {
   KFK_LOADER_GAP: '--skip-missing records the gap and goes on',
   KFK_LOADER_DAMAGED: 'kfk verify TOPIC --to TARGET lists all of it',
   KFK_LOADER_NO_TARGET: 'check the address and that the NameNode is up',
-  KFK_STORE_CORRUPT: 'kfk dump --quiet DIR shows where',
+  KFK_STORE_CORRUPT: 'kfk dump --quiet DIR shows where, kfk dump --repair DIR mends it',
 }
 
 /** What to do about errors that a broker answered with, by Kafka's name of them. */

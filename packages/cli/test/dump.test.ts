@@ -1,6 +1,6 @@
 import { cp, open, readdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openLog } from '@kfk/log-store'
+import { nodeFileSystem, openLog } from '@kfk/log-store'
 import { kfk, Sandbox } from './kfk-in-process'
 
 const sandbox = new Sandbox()
@@ -57,7 +57,7 @@ it('prints batches and records of a segment', async () => {
 it('prints indexes and checkpoints', async () => {
   const index = await dump(join(views(), `${segment}.index`))
   expect(index).toMatchObject({ code: 0 })
-  expect(index.stdout).toMatch(/^offset 2 position \d+\n1 entries$/m)
+  expect(index.stdout).toMatch(/^offset 2 position \d+\n1 entry$/m)
   const time = await dump(join(views(), `${segment}.timeindex`))
   expect(time.stdout).toMatch(/^timestamp \d+ offset \d+$/m)
   const epochs = await dump(join(views(), 'leader-epoch-checkpoint'))
@@ -122,16 +122,105 @@ it('reads the frames of an embedded log when told to', async () => {
     await using log = await openLog(dir)
     await log.append(Buffer.from('payload'))
   }
-  const { code, stdout } = await dump('--format', 'frame', dir)
-  expect(code).toBe(0)
-  expect(stdout).toContain('1 batches, 1 records, next offset 1, 0 problems')
-  expect((await dump(dir)).code).toBe(1)
+  for (const format of [[], ['--format', 'frame']]) {
+    const { code, stdout } = await dump(...format, dir)
+    expect(code).toBe(0)
+    expect(stdout).toContain('1 batch, 1 record, next offset 1, 0 problems')
+  }
+  expect((await dump('--format', 'kafka', dir)).code).toBe(1)
+})
+
+describe('--repair', () => {
+  const kept = new RegExp(`kfk\\.quarantine\\.\\d+\\.${segment}\\.log`)
+
+  /** A data directory with one log, its first batch spoilt. */
+  async function spoilt(): Promise<string> {
+    const dir = await sandbox.directory()
+    await cp(views(), join(dir, 'views-0'), { recursive: true })
+    await damage(join(dir, 'views-0', `${segment}.log`), 70)
+    return dir
+  }
+
+  async function lockOf(dir: string): Promise<AsyncDisposable> {
+    const { release } = await nodeFileSystem.lock(dir)
+    return { [Symbol.asyncDispose]: release }
+  }
+
+  it('mends a log, says what is lost and keeps what it takes out', async () => {
+    const dir = await spoilt()
+    const log = join(dir, 'views-0')
+    expect((await dump(dir)).code).toBe(1)
+    const planned = await dump('--repair', '--dry-run', dir)
+    expect(planned.code).toBe(1)
+    expect(planned.stdout).toContain('dry run: nothing was changed\n1 log to repair\n')
+    expect((await readdir(log)).filter((name) => kept.test(name))).toEqual([])
+    const { code, stdout } = await dump('--repair', dir)
+    expect(code).toBe(1)
+    expect(stdout).toContain(`${log}: 1 segment, 1 valid batch\n`)
+    expect(stdout).toMatch(
+      /at byte 0: .*(?:checksum|CRC|crc).* bytes set aside in kfk\.quarantine\.0/,
+    )
+    expect(stdout).toContain('  lost: offsets 0 to 1 (2)\n')
+    expect(stdout).toContain('  the log goes on at offset 3\n1 log repaired\n')
+    expect((await readdir(log)).filter((name) => kept.test(name))).toHaveLength(1)
+    expect((await dump(dir)).code).toBe(0)
+    const again = await dump('--repair', log)
+    expect(again.code).toBe(0)
+    expect(again.stdout).toContain('nothing to repair')
+  })
+
+  it('mends the frames of an embedded log', async () => {
+    const dir = await sandbox.directory()
+    {
+      await using log = await openLog(dir)
+      for (const text of ['one', 'two', 'three']) await log.append(text)
+    }
+    await damage(join(dir, 'log-0', `${segment}.log`), -1)
+    const { stdout } = await dump('--repair', dir)
+    expect(stdout).toContain('  lost: offset 2\n')
+    await using log = await openLog(dir)
+    expect(await log.append('four')).toBe(3)
+  })
+
+  it('does nothing while a process has the directory', async () => {
+    const dir = await spoilt()
+    await using _lock = await lockOf(dir)
+    const { code, stderr } = await dump('--repair', join(dir, 'views-0'))
+    expect(code).toBe(1)
+    expect(stderr).toContain(`${dir}`)
+    expect(stderr).toContain('stop the process that has it')
+  })
+
+  it.each([
+    [['--repair', '--records', '.'], 2, 'leave out --records'],
+    [['--dry-run', '.'], 2, '--dry-run goes with --repair'],
+    [['--repair', '/nowhere'], 1, 'there is no /nowhere'],
+  ])('%j is refused', async (args, status, message) => {
+    const { code, stderr } = await dump(...args)
+    expect(code).toBe(status)
+    expect(stderr).toContain(message)
+  })
+})
+
+it('notes of damage are problems until it is mended', async () => {
+  const dir = await copyOfViews()
+  const place = { baseOffset: 0, position: 7, offset: 1, reason: 'checksum', foundMs: 5 }
+  await writeFile(join(dir, 'kfk.quarantine'), JSON.stringify([place]))
+  await writeFile(join(dir, 'kfk.offset-gaps'), '12\n')
+  const { code, stdout } = await dump('--quiet', dir)
+  expect(code).toBe(1)
+  expect(stdout).toMatch(
+    /PROBLEM \S+kfk\.quarantine damaged: segment 0 at byte 7, offset 1 \(checksum\)/,
+  )
+  await writeFile(join(dir, 'kfk.quarantine'), '[]\n')
+  expect((await dump('--quiet', dir)).code).toBe(0)
 })
 
 it('what is not there, or no log file, is an error', async () => {
   const missing = await dump('/nowhere')
   expect(missing.code).toBe(1)
-  expect(missing.stderr).toContain('cannot read /nowhere')
+  expect(missing.stderr).toContain('there is no /nowhere')
+  expect(missing.stderr).not.toContain('ENOENT')
   const path = join(await sandbox.directory(), 'notes.txt')
   await writeFile(path, '')
   const other = await dump(path)

@@ -71,6 +71,8 @@ interface DumpContext {
   readonly options: DumpOptions
 }
 
+const counted = (count: number, thing: string, plural = 's') =>
+  `${count} ${thing}${count === 1 ? '' : plural}`
 const line = (text: string): DumpLine => ({ text, problem: false })
 const problem = (text: string): DumpLine => ({ text: `PROBLEM ${text}`, problem: true })
 
@@ -112,7 +114,12 @@ async function* dumpLog(context: DumpContext): AsyncGenerator<DumpLine, void, un
       position += batch.sizeInBytes
     }
     yield line(
-      `${batches} batches, ${records} records, next offset ${nextOffset}, ${problems} problems`,
+      [
+        counted(batches, 'batch', 'es'),
+        counted(records, 'record'),
+        `next offset ${nextOffset}`,
+        counted(problems, 'problem'),
+      ].join(', '),
     )
   } finally {
     handle.close()
@@ -184,7 +191,7 @@ async function* dumpOffsetIndex(context: DumpContext): AsyncGenerator<DumpLine, 
   } finally {
     log?.close()
   }
-  yield line(`${index.count} entries`)
+  yield line(index.count === 1 ? '1 entry' : `${index.count} entries`)
 }
 
 async function* dumpTimeIndex(context: DumpContext): AsyncGenerator<DumpLine, void, undefined> {
@@ -205,7 +212,7 @@ async function* dumpTimeIndex(context: DumpContext): AsyncGenerator<DumpLine, vo
       yield problem(`${text}: no batch ends there with this as its largest timestamp`)
     } else if (options.quiet !== true) yield line(text)
   }
-  yield line(`${index.count} entries`)
+  yield line(index.count === 1 ? '1 entry' : `${index.count} entries`)
 }
 
 /**

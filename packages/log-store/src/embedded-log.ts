@@ -314,8 +314,7 @@ export class EmbeddedLog implements AsyncDisposable {
     if (this.#codec.decode === undefined) return page
     try {
       // Now, while the log can still say where in which file a wrong checksum lies.
-      void page.records
-      return page
+      return page.decoded()
     } catch (error) {
       const damage = await this.#log.verify(from)
       if (damage === undefined) throw error

@@ -41,6 +41,12 @@ export class LogPage implements Iterable<EmbeddedRecord> {
     return this.#records
   }
 
+  /** Decodes now. Throws as `records` does. */
+  decoded(): this {
+    this.#records ??= this.#decoded()
+    return this
+  }
+
   [Symbol.iterator](): Iterator<EmbeddedRecord> {
     return this.records[Symbol.iterator]()
   }

@@ -190,7 +190,10 @@ class Recovery {
     const whole = later.filter((other) => other.sizeBytes > 0)
     // Not the torn end of the last write alone: whole batches lie behind the damage. They cannot be
     // part of the log any more, but they are kept for whoever wants to look.
-    const suspicious = whole.length > 0 || (await this.#hasSurvivor(segment, scanned))
+    const suspicious =
+      whole.length > 0 ||
+      (await this.#isStrange(segment, position)) ||
+      (await this.#hasSurvivor(segment, scanned))
     if (suspicious && lostBytes > 0) await this.#setAside(segment, position)
     for (const other of [...later].reverse()) await this.#drop(other)
     files.use(segment.data).truncateSync(position)
@@ -213,6 +216,19 @@ class Recovery {
       },
     })
     return cutBytes
+  }
+
+  /** Whether a log begins with what no write of this format leaves: it may be of another one. */
+  async #isStrange(segment: Segment, position: number): Promise<boolean> {
+    const { format, files } = this.#host
+    if (position > 0 || segment !== this.#request.segments[0]) return false
+    const handle = files.pin(segment.data)
+    try {
+      const header = await readRange(handle, 0, format.headerBytes)
+      return header.length === format.headerBytes && format.sizeOf(header, 0) < 0
+    } finally {
+      files.unpin(segment.data)
+    }
   }
 
   /** Whether a whole, valid, later batch lies behind the bad one. */

@@ -67,7 +67,10 @@ export async function scanForRepair(request: RepairScanRequest): Promise<RepairS
       gapsBelow: gapsEverywhere,
       anyOrder: true,
       verify: true,
-      onPiece: () => void signal?.throwIfAborted(),
+      onPiece() {
+        signal?.throwIfAborted()
+        return undefined
+      },
       onBatch: (batch, at) => selector.take(batch, at),
     })
     if (scanned.problem === undefined) break

@@ -145,6 +145,21 @@ describe('how far the log is known to be synced', () => {
     expect((await storedFiles(fileSystem)).get(aside)).toEqual(damaged.subarray(42 * recordBytes))
   })
 
+  test('a log of another format is not destroyed', async () => {
+    const files = await crashed({ synced: 30, noted: 0, extra: 0 })
+    const [path] = pathsOf(files, '.log')
+    const bytes = files.get(path!)!.map((byte, at) => (at % recordBytes === 16 ? 2 : byte))
+    const strange = new Map(files).set(path!, bytes)
+    strange.delete('/data/recovery-point-offset-checkpoint')
+    strange.delete('/data/kfk.recovery-point-offset-checkpoint.crc')
+    const fileSystem = await diskOf(strange, { crashed: true })
+    const { directory, reports } = await open(fileSystem)
+    expect((await directory.open('a-0')).logEndOffset).toBe(0)
+    expect(reports.map(({ kind }) => kind)).toContain('quarantined')
+    const aside = `${logPath}/kfk.quarantine.0.00000000000000000000.log`
+    expect((await storedFiles(fileSystem)).get(aside)).toEqual(bytes)
+  })
+
   test('what is noted is taken back before a log is cut', async () => {
     for (const to of [10, 25]) {
       const clock = new ManualClock()

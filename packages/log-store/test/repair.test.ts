@@ -1,8 +1,4 @@
 // Repair keeps every valid batch and destroys nothing: what it takes out it has set aside before.
-import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import {
   describeRepair,
   faultyFileSystem,

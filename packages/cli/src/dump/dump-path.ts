@@ -1,14 +1,25 @@
+import type { Stats } from 'node:fs'
 import { stat, readdir } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { dumpSegment, frameFormat, StoreError, type DumpLine } from '@kfk/log-store'
+import {
+  detectFormat,
+  dumpSegment,
+  frameFormat,
+  nodeFileSystem,
+  StoreError,
+  type DumpLine,
+} from '@kfk/log-store'
 import { recordBatchFormat } from '@kfk/protocol'
 import { failure } from '../errors.js'
 import { batchDescriber } from './describe-batch.js'
 import { dumpTextFile, isTextFile } from './text-file.js'
 
 export interface DumpSettings {
-  /** How batches are written: Kafka's record batches, or the plain frames of embedded logs. */
-  readonly format: 'kafka' | 'frame'
+  /**
+   * How batches are written: Kafka's record batches, or the plain frames of embedded logs. Left
+   * out, the files of each log tell.
+   */
+  readonly format: 'kafka' | 'frame' | undefined
   readonly records: boolean
   /** Only problems and summaries. */
   readonly quiet: boolean
@@ -26,9 +37,7 @@ export async function* dumpPath(
   path: string,
   settings: DumpSettings,
 ): AsyncGenerator<DumpLine, void, undefined> {
-  const found = await stat(path).catch((cause: unknown) => {
-    throw failure(`cannot read ${path}`, { cause })
-  })
+  const found = await statOf(path)
   if (found.isDirectory()) {
     yield* dumpDirectory(path, settings)
   } else if (isKnown(path)) {
@@ -66,7 +75,8 @@ async function* dumpFile(
   settings: DumpSettings,
 ): AsyncGenerator<DumpLine, void, undefined> {
   try {
-    for await (const { text, problem } of linesOf(path, settings)) {
+    const format = settings.format ?? (await formatOf(path))
+    for await (const { text, problem } of linesOf(path, { ...settings, format })) {
       yield problem ? { text: `PROBLEM ${path} ${withoutMark(text)}`, problem } : { text, problem }
     }
   } catch (error) {
@@ -75,7 +85,26 @@ async function* dumpFile(
   }
 }
 
-function linesOf(path: string, { format, records, quiet }: DumpSettings): AsyncIterable<DumpLine> {
+/** `ENOENT` and the like in words. */
+export async function statOf(path: string): Promise<Stats> {
+  try {
+    return await stat(path)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') throw failure(`there is no ${path}`)
+    throw failure(`cannot read ${path}`, { cause })
+  }
+}
+
+async function formatOf(path: string): Promise<'kafka' | 'frame'> {
+  const formats = [recordBatchFormat, frameFormat]
+  const found = await detectFormat(nodeFileSystem, resolve(path, '..'), formats)
+  return found === frameFormat ? 'frame' : 'kafka'
+}
+
+function linesOf(
+  path: string,
+  { format, records, quiet }: DumpSettings & { format: 'kafka' | 'frame' },
+): AsyncIterable<DumpLine> {
   if (!segmentName.test(basename(path))) return dumpTextFile(path, { quiet })
   if (format === 'frame') return dumpSegment(path, { format: frameFormat, records, quiet })
   const topic = topicOf(path)

@@ -39,6 +39,32 @@ const properties: Check = (lines) => {
     : `line ${bad + 1}: ${JSON.stringify(lines[bad])} is not <name>=<value>`
 }
 
+const offset: Check = (lines) =>
+  lines.length === 1 && /^\d{1,16}$/.test(lines[0]!) ? undefined : 'line 1: is not an offset'
+
+interface Place {
+  readonly baseOffset: number
+  readonly position: number
+  readonly offset: number
+  readonly reason: string
+}
+
+/** What the store has noted of damage is a problem, as long as it is there. */
+const places: Check = (lines) => {
+  let found: readonly Place[]
+  try {
+    found = JSON.parse(lines.join('\n')) as readonly Place[]
+  } catch {
+    return 'is not JSON'
+  }
+  if (found.length === 0) return undefined
+  const named = found.map(
+    ({ baseOffset, position, offset: due, reason }) =>
+      `segment ${baseOffset} at byte ${position}, offset ${due} (${reason})`,
+  )
+  return `damaged: ${named.join('; ')}; kfk dump --repair mends it`
+}
+
 const checks: Readonly<Record<string, Check>> = {
   'recovery-point-offset-checkpoint': offsets,
   'log-start-offset-checkpoint': offsets,
@@ -48,6 +74,8 @@ const checks: Readonly<Record<string, Check>> = {
   'meta.properties': properties,
   'partition.metadata': properties,
   'kfk.promised-epoch': properties,
+  'kfk.offset-gaps': offset,
+  'kfk.quarantine': places,
   '.kafka_cleanshutdown': () => undefined,
 }
 
