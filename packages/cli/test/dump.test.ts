@@ -60,6 +60,9 @@ it('prints indexes and checkpoints', async () => {
   expect(index.stdout).toMatch(/^offset 2 position \d+\n1 entry$/m)
   const time = await dump(join(views(), `${segment}.timeindex`))
   expect(time.stdout).toMatch(/^timestamp \d+ offset \d+$/m)
+  const producers = await dump(join(views(), '00000000000000000003.snapshot'))
+  expect(producers).toMatchObject({ code: 0 })
+  expect(producers.stdout).toMatch(/^producer \d+ epoch 0 .* sequences 0\.\.1 at 0\.\.1$/m)
   const epochs = await dump(join(views(), 'leader-epoch-checkpoint'))
   expect(epochs.stdout).toMatch(/\n {2}0\n {2}1\n {2}1025 0\n$/)
   const points = await dump(join(dataDir, 'recovery-point-offset-checkpoint'))
@@ -84,6 +87,7 @@ it.each([
   ['a length', `${segment}.log`, 8, /PROBLEM \S+\.log .*at 0: /],
   ['an index', `${segment}.index`, -1, /PROBLEM \S+\.index offset 2 position \d+/],
   ['a time index', `${segment}.timeindex`, -9, /PROBLEM \S+\.timeindex timestamp \d+/],
+  ['a snapshot', '00000000000000000003.snapshot', -1, /PROBLEM \S+\.snapshot not a snapshot/],
   ['a checkpoint', 'leader-epoch-checkpoint', 0, /PROBLEM \S+leader-epoch-checkpoint: .*checksum/],
 ])('a damaged byte of %s is found, with file and place', async (_of, name, position, message) => {
   const dir = await copyOfViews()

@@ -9,7 +9,8 @@ import { describeRepair } from './repair-text.js'
 
 const usage = `usage: kfk-log-dump [--records] [--quiet] FILE...
        kfk-log-dump --repair [--dry-run] PATH...
-Prints and checks .log, .index and .timeindex files of @kfk/log-store (frame format).
+Prints and checks .log, .index, .timeindex, .snapshot and .txnindex files of @kfk/log-store
+(frame format).
 --repair keeps every valid batch of a segment, a log or a directory of logs, sets aside what is not
 valid, and says which offsets are lost. Nothing may have the directory open.
 Exit status: 0 sound, 1 problems found (with --repair: and repaired), 2 not done.

@@ -1,6 +1,8 @@
 import { basename, dirname, join } from 'node:path'
 import { type BatchFormat, tryDescribe } from './batch-format.js'
 import { readWholeFile } from './checkpoint-file.js'
+import { type DumpLine, line, problem } from './dump-line.js'
+import { dumpSnapshot, dumpTransactionIndex } from './dump-producers.js'
 import { StoreError } from './errors.js'
 import { parseSegmentFileName, segmentFileName, segmentSuffixes } from './file-names.js'
 import { frameFormat } from './frame-format.js'
@@ -29,19 +31,14 @@ export interface DumpOptions {
   readonly quiet?: boolean
 }
 
-/** One line of a dump; a problem is something that must not be in a sound file. */
-export interface DumpLine {
-  readonly text: string
-  readonly problem: boolean
-}
-
 const pieceBytes = 1024 ** 2
 /** Give up on a file after so many bad batches: it is not one of ours. */
 const maxProblems = 100
 
 /**
- * Prints a `.log`, `.index` or `.timeindex` file line by line and checks it: checksums, order, and
- * that index entries point at the batch they name. Throws KFK_STORE_NOT_FOUND, _INVALID_ARGUMENT.
+ * Prints a `.log`, `.index`, `.timeindex`, `.snapshot` or `.txnindex` file line by line and checks
+ * it: checksums, order, and that index entries point at the batch they name. Throws
+ * KFK_STORE_NOT_FOUND, _INVALID_ARGUMENT.
  */
 export async function* dumpSegment(
   path: string,
@@ -60,6 +57,8 @@ export async function* dumpSegment(
   if (parsed.suffix === segmentSuffixes.log) yield* dumpLog(context)
   else if (parsed.suffix === segmentSuffixes.offsetIndex) yield* dumpOffsetIndex(context)
   else if (parsed.suffix === segmentSuffixes.timeIndex) yield* dumpTimeIndex(context)
+  else if (parsed.suffix === segmentSuffixes.producerSnapshot) yield* dumpSnapshot(context)
+  else if (parsed.suffix === segmentSuffixes.transactionIndex) yield* dumpTransactionIndex(context)
   else throw new StoreError('KFK_STORE_INVALID_ARGUMENT', `cannot dump a ${parsed.suffix} file`)
 }
 
@@ -73,8 +72,6 @@ interface DumpContext {
 
 const counted = (count: number, thing: string, plural = 's') =>
   `${count} ${thing}${count === 1 ? '' : plural}`
-const line = (text: string): DumpLine => ({ text, problem: false })
-const problem = (text: string): DumpLine => ({ text: `PROBLEM ${text}`, problem: true })
 
 async function* dumpLog(context: DumpContext): AsyncGenerator<DumpLine, void, undefined> {
   const { fileSystem, format, path, baseOffset, options } = context

@@ -87,7 +87,8 @@ export {
 export type { LostOffsets } from './repair-plan.js'
 export { detectFormat, repairPath, type RepairPathOptions } from './repair-path.js'
 export { describeRepair } from './repair-text.js'
-export { dumpSegment, type DumpLine, type DumpOptions } from './dump.js'
+export { dumpSegment, type DumpOptions } from './dump.js'
+export type { DumpLine } from './dump-line.js'
 export { type EmbeddedLog, openLog, openLogIn } from './embedded-log.js'
 export type {
   AppendedRange,

@@ -98,6 +98,11 @@ export function decodeSnapshot(snapshot: TrackerSnapshot): ProducerEntry[] | und
   return entries
 }
 
+/** Whether a detail is sound, and that of this snapshot. */
+export function isDetailOf(detail: Uint8Array, state: Uint8Array): boolean {
+  return decodeDetail(detail, crc32c(state)) !== undefined
+}
+
 function saysAll({ batches, lastTimestamp }: ProducerEntry): boolean {
   return batches.length === 0 || (batches.length === 1 && batches[0]!.timestamp === lastTimestamp)
 }

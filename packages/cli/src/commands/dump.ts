@@ -6,11 +6,11 @@ import { dumpPath, type DumpSettings } from '../dump/dump-path.js'
 import { repairLogs } from '../dump/repair-path.js'
 
 const examples = `
-Takes segments (.log), indexes (.index, .timeindex), checkpoints, and partition and data directories
-with all that is in them. Every batch is read and its checksum verified, every index entry compared
-with the log. What is wrong is said on a line that begins with PROBLEM and names file and position;
-then the exit status is 1. Nothing is changed. A log that is being written may show a batch that is
-cut short at its end.
+Takes segments (.log), indexes (.index, .timeindex, .txnindex), producer snapshots (.snapshot),
+checkpoints, and partition and data directories with all that is in them. Every batch is read and
+its checksum verified, every index entry compared with the log. What is wrong is said on a line
+that begins with PROBLEM and names file and position; then the exit status is 1. Nothing is
+changed. A log that is being written may show a batch that is cut short at its end.
 
 --repair keeps every valid batch, also behind damage. Bytes that are not valid are first set aside
 beside the log (kfk.quarantine.*), then taken out; indexes are built anew. It says exactly which

@@ -25,9 +25,9 @@ export interface DumpSettings {
   readonly quiet: boolean
 }
 
-const segmentName = /^\d{20}\.(?:log|index|timeindex)$/
-/** Checksums of other files, checked with those. */
-const sideFileName = /^kfk\..*\.crc$/
+const segmentName = /^\d{20}\.(?:log|index|timeindex|snapshot|txnindex)$/
+/** Checksums and the rest of other files, checked with those. */
+const sideFileName = /^kfk\..*\.(?:crc|snapshot-detail)$/
 
 /**
  * Prints and checks a file, or all files of a partition or data directory.
@@ -43,7 +43,9 @@ export async function* dumpPath(
   } else if (isKnown(path)) {
     yield* dumpFile(path, settings)
   } else {
-    throw failure(`${path} is none of .log, .index, .timeindex and the checkpoint files`)
+    throw failure(
+      `${path} is none of .log, .index, .timeindex, .snapshot, .txnindex and the checkpoint files`,
+    )
   }
 }
 
