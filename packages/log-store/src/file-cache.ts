@@ -73,9 +73,10 @@ export class FileCache {
       return file.handle
     }
     this.#latest = undefined
+    // Before it is open: whoever loses a file may close others with it, but not this one.
+    if (this.#open.size >= this.#maxOpen) this.#evict(this.#maxOpen - 1, file)
     file.handle = this.#openFile(file)
     this.#open.add(file)
-    if (this.#open.size > this.#maxOpen) this.#evict(this.#maxOpen, file)
     return file.handle
   }
 

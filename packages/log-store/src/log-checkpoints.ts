@@ -59,9 +59,10 @@ export class LogCheckpoints {
     return this.#logStarts.get(name)
   }
 
-  forget(name: string): void {
-    this.#recoveryPoints.delete(name)
-    this.#logStarts.delete(name)
+  /** Answers whether anything was known; it is gone from the files with the next write. */
+  forget(name: string): boolean {
+    const started = this.#logStarts.delete(name)
+    return this.#recoveryPoints.delete(name) || started
   }
 
   /** Durable, with the state at or after the call, when it resolves. */

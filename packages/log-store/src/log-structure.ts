@@ -113,6 +113,9 @@ export class LogStructure {
       const everything = count === segments.count && log.segments === segments
       if (everything && segments.active.sizeBytes > 0) log.roll()
       const deleted = Math.min(count, log.segments.sealedCount)
+      const endOffset = log.segments.endOffset(deleted - 1, log.writtenOffset)
+      // Otherwise a crash could leave a log that ends before it begins.
+      if (deleted > 0) await this.#parts.flush.through(endOffset)
       return { segments: deleted, bytes: await this.#deleteFirst(deleted) }
     })
   }

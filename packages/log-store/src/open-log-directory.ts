@@ -361,6 +361,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   async #load(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
     const path = join(this.path, name)
     try {
+      // A stop within its deletion left lines that must not be taken for those of a new log.
+      const stale = !this.#names.has(name) && this.#checkpoints.forget(name)
+      if (stale) await this.checkpoint()
       const perLog = { ...this.#options.optionsFor?.(name), ...options }
       const state = await loadLog(this, {
         name,
@@ -396,7 +399,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       const failures = await inParallel([...this.#logs.values()], concurrentCloses, (log) =>
         log.close(),
       )
-      if (failures.length > 0) throw failures[0]
+      if (failures.length > 0) throw ioError(failures[0], { action: 'close', path: this.path })
       if (this.poisoned !== undefined) return
       await this.checkpoint()
       if (this.#unrecovered.size === 0) await this.#markClean()

@@ -124,7 +124,8 @@ export async function locateOffset(
         return true
       }
       state.position = at
-      state.offset = batch.baseOffset
+      // It begins behind `offset` when that one is missing: whoever replicates appends from there.
+      state.offset = Math.min(batch.baseOffset, wanted.offset)
       state.found = true
       return false
     })

@@ -345,6 +345,14 @@ export class Segment {
     return true
   }
 
+  /**
+   * The time index; undefined as `loadIndexes` is false. Opening its file may close the data file
+   * and drop `indexes`: what is answered here stays good.
+   */
+  timeIndex(): TimeIndex | undefined {
+    return this.#loadTimes() ? this.#times : undefined
+  }
+
   #loadTimes(): boolean {
     if (this.#times !== undefined) return true
     if (this.#indexesUnusable) return false

@@ -244,6 +244,12 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
       throw outOfRange(offset, this.logStartOffset, this.writtenOffset)
     }
     if (offset <= this.logStartOffset) return
+    // Otherwise a crash could leave a log that ends before it begins.
+    if (offset > this.recoveryPoint) await this.#flush.through(offset)
+    if (offset > this.writtenOffset) {
+      throw outOfRange(offset, this.logStartOffset, this.writtenOffset)
+    }
+    if (offset <= this.logStartOffset) return
     this.logStartOffset = offset
     await this.#host.checkpoint()
     // Not before: a crash would bring the records back without their epochs.

@@ -1,5 +1,5 @@
 import type { BatchSummary } from './batch-format.js'
-import { StoreError } from './errors.js'
+import { ioError, StoreError } from './errors.js'
 import { readRange } from './fs/file-system.js'
 import { IndexMismatch } from './index-entries.js'
 import { largestTimestampAt } from './largest-timestamp.js'
@@ -37,7 +37,24 @@ export class TimestampSearch {
   }
 
   /** First record with a timestamp >= `timestampMs`, below `maxOffset`. */
-  async first(timestampMs: number, maxOffset: number): Promise<TimestampOffset | undefined> {
+  first(timestampMs: number, maxOffset: number): Promise<TimestampOffset | undefined> {
+    return this.#search(() => this.#first(timestampMs, maxOffset))
+  }
+
+  /** First record that has the largest timestamp of all. */
+  largest(): Promise<TimestampOffset | undefined> {
+    return this.#search(() => this.#largest())
+  }
+
+  async #search<Found>(search: () => Promise<Found>): Promise<Found> {
+    try {
+      return await search()
+    } catch (error) {
+      throw ioError(error, { action: 'search', path: this.#view.path })
+    }
+  }
+
+  async #first(timestampMs: number, maxOffset: number): Promise<TimestampOffset | undefined> {
     const { segments, logStartOffset } = this.#view
     let at = Math.max(0, segments.floor(logStartOffset))
     for (; ; at++) {
@@ -51,16 +68,52 @@ export class TimestampSearch {
     }
   }
 
-  /** First record that has the largest timestamp of all. */
-  async largest(): Promise<TimestampOffset | undefined> {
+  async #largest(): Promise<TimestampOffset | undefined> {
     const { segments, logStartOffset: startOffset } = this.#view
-    let best = { at: -1, timestamp: -1 }
-    for (let at = 0; at < segments.count; at++) {
+    const first = Math.max(0, segments.floor(startOffset))
+    const best = await this.#largestSince(segments, first)
+    if (best === undefined) return undefined
+    const wanted = { timestampMs: best.timestamp, startOffset }
+    const found = await this.#within(segments.at(best.at), wanted)
+    if (found !== undefined || best.at > first) return found
+    // It lies below the start, in the segment that the start divides: what is left is looked at.
+    const left = await this.#largestLeft(segments.at(first), startOffset)
+    const later = await this.#largestSince(segments, first + 1)
+    const timestampMs = Math.max(left, later?.timestamp ?? -1)
+    if (timestampMs === -1) return undefined
+    const at = left === timestampMs ? first : later!.at
+    return this.#within(segments.at(at), { timestampMs, startOffset })
+  }
+
+  /** The first segment that has the largest timestamp of those from `from` on. */
+  async #largestSince(
+    segments: SegmentList,
+    from: number,
+  ): Promise<{ at: number; timestamp: number } | undefined> {
+    let best: { at: number; timestamp: number } | undefined
+    for (let at = from; at < segments.count; at++) {
       const { timestamp } = await this.#largestAt(segments, at)
-      if (timestamp > best.timestamp) best = { at, timestamp }
+      if (timestamp > (best?.timestamp ?? -1)) best = { at, timestamp }
     }
-    if (best.at === -1) return undefined
-    return this.#within(segments.at(best.at), { timestampMs: best.timestamp, startOffset })
+    return best
+  }
+
+  /** Largest timestamp from `startOffset` on, -1 when there is none: reads every header. */
+  async #largestLeft(segment: Segment, startOffset: number): Promise<number> {
+    const state: { largest: number; divided: Hit | undefined } = { largest: -1, divided: undefined }
+    await this.#reads.indexed(segment)
+    await walk(this.#host, segment, await this.#floor(segment, startOffset), (batch, position) => {
+      if (batch.lastOffset < startOffset) return true
+      if (batch.baseOffset < startOffset) state.divided = { batch, position }
+      else state.largest = Math.max(state.largest, batch.maxTimestamp)
+      return true
+    })
+    if (state.divided !== undefined) {
+      for (const { offset, timestamp } of await this.#recordsOf(segment, state.divided)) {
+        if (offset >= startOffset) state.largest = Math.max(state.largest, timestamp)
+      }
+    }
+    return state.largest
   }
 
   /**
@@ -112,7 +165,8 @@ export class TimestampSearch {
   async #startPosition(segment: Segment, wanted: Wanted): Promise<number> {
     const { startOffset } = wanted
     try {
-      const { times } = segment.indexes!
+      const times = segment.timeIndex()
+      if (times === undefined) throw new IndexMismatch()
       const entry = times.floor(wanted.timestampMs)
       if (entry === -1) return await this.#floor(segment, startOffset)
       const offset = segment.baseOffset + times.relativeOffsetAt(entry)
@@ -150,23 +204,30 @@ export class TimestampSearch {
   }
 
   async #record(segment: Segment, hit: Hit, wanted: Wanted): Promise<TimestampOffset | undefined> {
-    const { batch, position } = hit
+    const { leaderEpoch } = hit.batch
+    for (const { offset, timestamp } of await this.#recordsOf(segment, hit)) {
+      if (timestamp >= wanted.timestampMs && offset >= wanted.startOffset) {
+        return { offset, timestamp, leaderEpoch }
+      }
+    }
+    return undefined
+  }
+
+  /** Of a batch whose records cannot be told apart: its first offset and its largest timestamp. */
+  async #recordsOf(
+    segment: Segment,
+    { batch, position }: Hit,
+  ): Promise<readonly { offset: number; timestamp: number }[]> {
     const { format } = this.#host
-    const { leaderEpoch } = batch
     if (format.records === undefined) {
-      return { offset: batch.baseOffset, timestamp: batch.maxTimestamp, leaderEpoch }
+      return [{ offset: batch.baseOffset, timestamp: batch.maxTimestamp }]
     }
     const handle = this.#host.files.pin(segment.data)
     try {
       const bytes = await readRange(handle, position, batch.sizeInBytes)
       const reason = format.check(bytes, 0)
       if (reason !== undefined) throw new Error(reason)
-      for (const { offset, timestamp } of format.records.iterate(bytes)) {
-        if (timestamp >= wanted.timestampMs && offset >= wanted.startOffset) {
-          return { offset, timestamp, leaderEpoch }
-        }
-      }
-      return undefined
+      return [...format.records.iterate(bytes)]
     } catch (cause) {
       const { path } = segment
       throw new StoreError('KFK_STORE_CORRUPT', `${path} at byte ${position}: records unreadable`, {

@@ -1,0 +1,56 @@
+// Property: whatever is done to a directory of logs, in whatever order, on a disk that fails and a
+// machine that stops, it holds what a simple model says.
+//
+// A failing history is printed, shortened, with its seed. Mend the bug and keep the history in
+// model/regressions.ts. `KFK_SEED=<seed>[:<path>]` runs one again, `KFK_RUNS=<n>` runs so many.
+import fc from 'fast-check'
+import { history, type Operation } from './model/operations'
+import { regressions } from './model/regressions'
+import { World } from './model/world'
+
+const boundMs = 20_000
+
+async function run(operations: readonly Operation[]): Promise<void> {
+  const world = new World()
+  await world.start()
+  for (const operation of operations) await world.do(operation)
+  await world.end()
+}
+
+test('histories that failed before', async () => {
+  for (const { what, operations } of regressions) {
+    await run(operations).catch((cause: unknown) => {
+      throw new Error(`again: ${what}`, { cause })
+    })
+  }
+}, 60_000)
+
+test('random histories', async () => {
+  const { KFK_SEED, KFK_RUNS } = process.env
+  const [seed, path] = KFK_SEED?.split(/:(.*)/) ?? []
+  const deadline = KFK_RUNS === undefined ? performance.now() + boundMs : Infinity
+  const state = { runs: 0, failed: false }
+  const property = fc.asyncProperty(history, async (operations) => {
+    // Shortening a history that failed takes as long as it takes.
+    if (!state.failed && performance.now() > deadline) return
+    state.runs++
+    await run(operations).catch((error: unknown) => {
+      state.failed = true
+      throw error
+    })
+  })
+  const result = await fc.check(property, {
+    numRuns: Number(KFK_RUNS ?? 20_000),
+    ...(seed !== undefined && { seed: Number(seed) }),
+    ...(path !== undefined && { path, endOnFailure: true }),
+  })
+  if (result.failed) throw failureOf(result)
+  expect(state.runs).toBeGreaterThan(20)
+}, 3_600_000)
+
+function failureOf(result: fc.RunDetails<[Operation[]]>): Error {
+  const lines = result.counterexample![0].map((operation) => `  ${JSON.stringify(operation)},`)
+  const replay = `KFK_SEED=${result.seed}:${result.counterexamplePath}`
+  const cause = result.errorInstance
+  return new Error(`${String(cause)}\n${replay}\n${lines.join('\n')}`, { cause })
+}

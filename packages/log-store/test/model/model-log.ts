@@ -1,0 +1,105 @@
+// What a log is expected to hold, in the simplest words: a list of batches between two offsets.
+import { frameFormat, type Log } from '../../src/index'
+
+export interface ModelRecord {
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: string | null
+  readonly value: string
+}
+
+export interface ModelBatch {
+  readonly base: number
+  readonly last: number
+  readonly epoch: number
+  readonly records: readonly ModelRecord[]
+}
+
+/** One state that a log may be in. Never changed: every operation makes a new one. */
+export class ModelLog {
+  readonly batches: readonly ModelBatch[]
+  readonly start: number
+  readonly end: number
+
+  constructor(state: { batches: readonly ModelBatch[]; start: number; end: number }) {
+    this.batches = state.batches
+    this.start = state.start
+    this.end = state.end
+  }
+
+  static readonly empty = new ModelLog({ batches: [], start: 0, end: 0 })
+
+  /** Records that can be read, those of a batch that the start divides from the start on. */
+  get records(): ModelRecord[] {
+    return this.batches
+      .flatMap(({ records }) => records)
+      .filter(({ offset }) => offset >= this.start && offset < this.end)
+  }
+
+  append(batches: readonly ModelBatch[]): ModelLog {
+    const all = [...this.batches, ...batches]
+    return new ModelLog({ batches: all, start: this.start, end: all.at(-1)!.last + 1 })
+  }
+
+  /** A batch that holds `offset` goes as a whole. */
+  truncateTo(offset: number): ModelLog {
+    if (offset >= this.end) return this
+    const batches = this.batches.filter(({ last }) => last < offset)
+    const divided = this.batches.find(({ base, last }) => base < offset && last >= offset)
+    const end = divided?.base ?? offset
+    return new ModelLog({ batches, start: Math.min(this.start, end), end })
+  }
+
+  startAt(offset: number): ModelLog {
+    return new ModelLog({ ...this, start: Math.max(this.start, offset) })
+  }
+
+  recordAt(offset: number): ModelRecord | undefined {
+    if (offset < this.start || offset >= this.end) return undefined
+    return this.records.find((record) => record.offset === offset)
+  }
+
+  /** First record at or after that time. */
+  firstSince(timestamp: number): ModelRecord | undefined {
+    return this.records.find((record) => record.timestamp >= timestamp)
+  }
+
+  /** First record that has the largest timestamp. */
+  get youngest(): ModelRecord | undefined {
+    const largest = Math.max(...this.records.map(({ timestamp }) => timestamp))
+    return this.records.find(({ timestamp }) => timestamp === largest)
+  }
+}
+
+/** The batches in whole frames, as the store answers them. */
+export function decodeBatches(bytes: Uint8Array): ModelBatch[] {
+  const batches: ModelBatch[] = []
+  for (let at = 0; at < bytes.length;) {
+    const size = frameFormat.sizeOf(bytes, at)
+    const { baseOffset, lastOffset, leaderEpoch } = frameFormat.describe(bytes, at)
+    const records = frameFormat.decode(bytes.subarray(at, at + size)).map((frame) => ({
+      offset: frame.offset,
+      timestamp: frame.timestamp,
+      key: frame.key === null ? null : Buffer.from(frame.key).toString(),
+      value: frame.tombstone ? '<none>' : Buffer.from(frame.value).toString(),
+    }))
+    batches.push({ base: baseOffset, last: lastOffset, epoch: leaderEpoch, records })
+    at += size
+  }
+  return batches
+}
+
+/** All that can be read, in pieces of about `maxBytes`. */
+export async function readLog(log: Log, maxBytes: number): Promise<ModelLog> {
+  const batches: ModelBatch[] = []
+  const { logStartOffset: start, writtenOffset: end } = log
+  let from = start
+  while (from < end) {
+    const request = { from, maxBytes }
+    const slice = log.readNow(request) ?? (await log.read(request))
+    if (slice.bytes.length === 0) break
+    batches.push(...decodeBatches(slice.bytes))
+    from = slice.nextOffset
+  }
+  return new ModelLog({ batches, start, end })
+}
