@@ -83,7 +83,7 @@ export class IndexEntries {
     }
     if (this.#stored === 0) return -1
     const kept = this.#kept ?? this.#keep()
-    if (kept !== undefined) return this.#bisect(kept, this.#stored, { value, key })
+    if (kept !== undefined) return this.#bisect(kept, kept.length / this.width, { value, key })
     return this.#floorStored(value, key)
   }
 
@@ -131,8 +131,10 @@ export class IndexEntries {
     const bytes = this.#stored * this.width
     if (++this.#uses < usesBeforeKept && bytes > smallBytes) return undefined
     if (!this.#source!.reserve(bytes)) return undefined
-    this.#kept = this.#source!.read(0, bytes)
-    return this.#kept
+    const kept = this.#source!.read(0, bytes)
+    // Opening the file may have made this segment write what was pending: there is more now.
+    if (bytes === this.#stored * this.width) this.#kept = kept
+    return kept
   }
 
   #readEnds(): Buffer {
@@ -156,8 +158,8 @@ export class IndexEntries {
 
   #floorStored(value: number, key: EntryKey): number {
     let low = 0
-    let high = this.#stored
     const ends = (this.#ends ??= this.#readEnds())
+    let high = this.#stored
     let lowKey = key(ends, 0)
     let highKey = key(ends, this.width)
     if (value < lowKey) return -1

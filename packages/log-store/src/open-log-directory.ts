@@ -399,11 +399,13 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       const failures = await inParallel([...this.#logs.values()], concurrentCloses, (log) =>
         log.close(),
       )
-      if (failures.length > 0) throw ioError(failures[0], { action: 'close', path: this.path })
+      if (failures.length > 0) throw failures[0]
       if (this.poisoned !== undefined) return
       await this.checkpoint()
       if (this.#unrecovered.size === 0) await this.#markClean()
       await Promise.allSettled(this.#removals)
+    } catch (error) {
+      throw ioError(error, { action: 'close', path: this.path })
     } finally {
       this.#notes.close()
       this.files.closeAll()

@@ -38,15 +38,15 @@ export class TimestampSearch {
 
   /** First record with a timestamp >= `timestampMs`, below `maxOffset`. */
   first(timestampMs: number, maxOffset: number): Promise<TimestampOffset | undefined> {
-    return this.#search(() => this.#first(timestampMs, maxOffset))
+    return this.#guarded(() => this.#first(timestampMs, maxOffset))
   }
 
   /** First record that has the largest timestamp of all. */
   largest(): Promise<TimestampOffset | undefined> {
-    return this.#search(() => this.#largest())
+    return this.#guarded(() => this.#largest())
   }
 
-  async #search<Found>(search: () => Promise<Found>): Promise<Found> {
+  async #guarded<Found>(search: () => Promise<Found>): Promise<Found> {
     try {
       return await search()
     } catch (error) {

@@ -9,6 +9,8 @@ import { regressions } from './model/regressions'
 import { World } from './model/world'
 
 const boundMs = 20_000
+/** Shortening a history that failed ends with the best that was found until then. */
+const shortenMs = 60_000
 
 async function run(operations: readonly Operation[]): Promise<void> {
   const world = new World()
@@ -29,12 +31,13 @@ test('random histories', async () => {
   const { KFK_SEED, KFK_RUNS } = process.env
   const [seed, path] = KFK_SEED?.split(/:(.*)/) ?? []
   const deadline = KFK_RUNS === undefined ? performance.now() + boundMs : Infinity
+  let shortenUntil = Infinity
   const state = { runs: 0, failed: false }
   const property = fc.asyncProperty(history, async (operations) => {
-    // Shortening a history that failed takes as long as it takes.
-    if (!state.failed && performance.now() > deadline) return
+    if (performance.now() > (state.failed ? shortenUntil : deadline)) return
     state.runs++
     await run(operations).catch((error: unknown) => {
+      if (!state.failed) shortenUntil = performance.now() + shortenMs
       state.failed = true
       throw error
     })

@@ -42,6 +42,8 @@ export class World {
   #outcome: CrashOutcome = 'lose-unsynced'
   #faulty = false
   #poisonNoted = false
+  /** Something failed since the directory was opened. */
+  #failed = false
   #step = 0
 
   async start(): Promise<void> {
@@ -61,7 +63,8 @@ export class World {
     } catch (error) {
       if (!this.#disk.stopped) throw error
     }
-    if (this.#disk.stopped) await this.#crash(this.#outcome, { exactly: false })
+    const closing = operation.kind === 'reopen'
+    if (this.#disk.stopped) await this.#crash(this.#outcome, { closing })
   }
 
   async #attempt(operation: Operation): Promise<void> {
@@ -73,7 +76,10 @@ export class World {
     }
     await settle(8)
     if (this.#disk.stopped) return
-    if (failure !== undefined && !(this.#faulty && isDiskFailure(failure))) throw failure
+    if (failure !== undefined) {
+      if (!this.#faulty || !isDiskFailure(failure)) throw failure
+      this.#failed = true
+    }
     if (operation.kind !== 'fail') {
       this.#disk.clearFaults()
       this.#faulty = false
@@ -254,7 +260,8 @@ export class World {
 
   async #reopen(): Promise<void> {
     const directory = this.#directory!
-    const expectClean = !this.#poisoned && !this.#faulty
+    // A log that could not be opened, as much as one that could not be closed, spoils it.
+    const expectClean = !this.#poisoned && !this.#faulty && !this.#failed
     await directory.close().catch((error: unknown) => {
       if (expectClean || !isDiskFailure(error)) throw error
     })
@@ -265,7 +272,10 @@ export class World {
     if (expectClean) requireSame('a clean start', this.#directory!.cleanStart, true)
   }
 
-  async #crash(outcome: CrashOutcome, { exactly }: { exactly: boolean }): Promise<void> {
+  async #crash(
+    outcome: CrashOutcome,
+    { exactly = false, closing = false }: { exactly?: boolean; closing?: boolean } = {},
+  ): Promise<void> {
     const durable = new Map<string, number>()
     for (const name of names) {
       const log = this.#directory!.get(name)
@@ -277,13 +287,15 @@ export class World {
     this.#faulty = false
     await settle(8)
     await this.#open()
-    requireSame('a clean start', this.#directory!.cleanStart, false)
+    // The machine may have stopped when the marker was there already.
+    if (!closing) requireSame('a clean start', this.#directory!.cleanStart, false)
     for (const name of names) await this.#adopt(name, durable.get(name) ?? 0)
     await this.#verify()
   }
 
   async #open(): Promise<void> {
     this.#poisonNoted = false
+    this.#failed = false
     this.#directory = await openLogDirectory('/data', {
       fileSystem: this.#disk,
       clock: this.#clock,
