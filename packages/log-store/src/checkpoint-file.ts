@@ -106,6 +106,25 @@ export async function readCheckedFile(
   })
 }
 
+/**
+ * Somebody who knows nothing of the checksum may have written or removed the file since: takes it
+ * as it is. True when it had changed. Durable when it resolves.
+ */
+export async function renewChecksum(fileSystem: FileSystem, path: string): Promise<boolean> {
+  const side = await readWholeFile(fileSystem, sidePath(path))
+  if (side === undefined) return false
+  const bytes = await readWholeFile(fileSystem, path)
+  if (bytes === undefined) {
+    await fileSystem.remove(sidePath(path))
+    await fileSystem.syncDirectory(dirname(path))
+    return true
+  }
+  const current = checksum(bytes)
+  if (Buffer.from(side).toString('latin1').trimEnd().split('\n').includes(current)) return false
+  await atomicWriteFile(fileSystem, sidePath(path), Buffer.from(`${current}\n`))
+  return true
+}
+
 /** Kafka's offset checkpoint: `0`, the number of lines, `<topic> <partition> <offset>` a line. */
 export function encodeOffsets(offsets: ReadonlyMap<string, number>): Buffer {
   const lines: string[] = []

@@ -22,6 +22,7 @@ export const fileNames = {
   cleanerOffsets: 'cleaner-offset-checkpoint',
   epochs: 'leader-epoch-checkpoint',
   recoveryNotes: 'kfk.recovery-points',
+  logs: 'kfk.logs',
   offsetGaps: 'kfk.offset-gaps',
   quarantine: 'kfk.quarantine',
 } as const

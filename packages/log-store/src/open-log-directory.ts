@@ -37,6 +37,7 @@ import { RecoveryNotes, type NotedLog } from './recovery-notes.js'
 import type { StoreReport } from './report.js'
 import { ClockJumpGuard } from './retention.js'
 import { SegmentedLog } from './segmented-log.js'
+import { cleanShutdownMarker, settleTakeover } from './takeover.js'
 import { StoreMetrics } from './store-metrics.js'
 
 const defaults = {
@@ -327,6 +328,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       if (isDeletedDirectoryName(entry.name)) this.#removeDirectory(join(this.path, entry.name))
       else if (parseLogName(entry.name) !== undefined) this.#names.add(entry.name)
     }
+    await settleTakeover(this.fileSystem, this.path, (report) => this.report(report))
     await this.#checkpoints.load((report) => this.report(report))
     // From here on a crash is an unclean stop.
     await this.fileSystem.remove(join(this.path, fileNames.cleanShutdown))
@@ -418,7 +420,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   async #markClean(): Promise<void> {
     const path = join(this.path, fileNames.cleanShutdown)
     // Kafka's content: the epoch is that of its broker registration, -1 when unknown.
-    await atomicWriteFile(this.fileSystem, path, Buffer.from('{"version":0,"brokerEpoch":-1}'))
+    await atomicWriteFile(this.fileSystem, path, Buffer.from(cleanShutdownMarker))
   }
 
   #removeDirectory(path: string, log?: SegmentedLog): void {

@@ -10,6 +10,7 @@ export interface StoreReport {
     | 'leftover-removed'
     | 'tracker-restored'
     | 'compaction-finished'
+    | 'taken-over'
     | 'poisoned'
     | 'background-failure'
   readonly message: string

@@ -182,5 +182,27 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
       expect({ topic, records: committed.get(topic) }).toEqual({ topic, records })
     }
     expectGoodStart(kafka)
+    await client.deleteRecords('trimmed', 77)
+    expected.set(
+      'trimmed',
+      expected.get('trimmed')!.filter(({ offset }) => offset >= 77),
+    )
+    await kafka.halt('SIGTERM')
   }, 120_000)
+
+  test('what Kafka wrote into the checkpoints of the store counts', async () => {
+    const reports: StoreReport[] = []
+    const directory = await openStore(kafka.logDir, reports)
+    for (const topic of names) {
+      const log = await directory.open(`${topic}-0`)
+      expect({ topic, records: await readRecords(log) }).toEqual({
+        topic,
+        records: expected.get(topic),
+      })
+      const committed = expected.get(topic)!.filter(isCommitted)
+      expect({ topic, records: await readCommitted(log) }).toEqual({ topic, records: committed })
+    }
+    await directory.close()
+    expect(reports.map(({ kind }) => kind)).toEqual(['taken-over'])
+  }, 60_000)
 })
