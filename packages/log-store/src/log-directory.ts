@@ -20,11 +20,17 @@ export interface LogDirectoryOptions {
   readonly optionsFor?: (name: string) => Partial<LogOptions> | undefined
   readonly clock?: Clock
   readonly onReport?: (report: StoreReport) => void
-  /** Bound of log files held open; least recently used are closed. Default 512. */
+  /**
+   * Bound of log files held open; least recently used are closed. Default: a quarter of what the
+   * process may have open (Linux; elsewhere 512), at least 512 and at most 8192.
+   */
   readonly maxOpenFiles?: number
   /** Bound of recently appended bytes kept in memory for tailing readers. Default 16 MiB. */
   readonly hotTailBytes?: number
-  /** Syncs that run at once, over all logs; leave a thread of the pool to cold reads. Default 3. */
+  /**
+   * Syncs that run at once, over all logs; leave a thread of the pool to cold reads. Default: the
+   * pool's threads but one, which makes 3 unless UV_THREADPOOL_SIZE says otherwise.
+   */
   readonly maxConcurrentSyncs?: number
   /**
    * Logs whose batches may have offsets missing between them, as after compaction; in all others a

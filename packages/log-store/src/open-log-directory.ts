@@ -32,6 +32,7 @@ import { loadLog } from './log-loader.js'
 import type { Log } from './log.js'
 import type { LogTracker } from './log-tracker.js'
 import { defaultLogOptions, resolveLogOptions, type LogOptions } from './options.js'
+import { affordableOpenFiles, affordableSyncs } from './process-limits.js'
 import { ProducerTracker } from './producer-tracker.js'
 import { RecoveryNotes, type NotedLog } from './recovery-notes.js'
 import type { StoreReport } from './report.js'
@@ -41,9 +42,7 @@ import { cleanShutdownMarker, settleTakeover } from './takeover.js'
 import { StoreMetrics } from './store-metrics.js'
 
 const defaults = {
-  maxOpenFiles: 512,
   hotTailBytes: 16 * 1024 ** 2,
-  maxConcurrentSyncs: 3,
   checkpointMs: 60_000,
   noteMs: 1000,
 }
@@ -140,9 +139,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.fileSystem = options.fileSystem
     this.format = options.format ?? frameFormat
     this.clock = options.clock ?? systemClock
-    this.files = new FileCache(this.fileSystem, options.maxOpenFiles ?? defaults.maxOpenFiles)
+    this.files = new FileCache(this.fileSystem, options.maxOpenFiles ?? affordableOpenFiles())
     this.tails = new TailBudget(options.hotTailBytes ?? defaults.hotTailBytes)
-    this.syncs = new SyncScheduler(options.maxConcurrentSyncs ?? defaults.maxConcurrentSyncs)
+    this.syncs = new SyncScheduler(options.maxConcurrentSyncs ?? affordableSyncs())
     this.#notes = new RecoveryNotes(this.fileSystem, path, {
       clock: this.clock,
       // Who writes the checkpoints by hand says when something is written.

@@ -6,6 +6,7 @@
 //   name, figures: [{ key, label?, unit, aim?, against? }]
 //   prepare?(context)   once, in its own process: makes `context.dir`; its answer is `context.fixture` from then on
 //   measure(context)    each round, in its own process: the figures by key, or { notAvailable: reason }
+//   env                 environment of its processes, besides that of this one
 //   baseline?(context)  arguments of the baseline program for the same I/O
 // `context` is { dir, quick, fixture }.
 import { spawn } from 'node:child_process'
@@ -36,24 +37,25 @@ async function loadScenarios(only) {
 }
 
 /** Runs one phase of a case; answers what it printed last. */
-async function runPhase(scenario, caseName, phase, context) {
-  const args = [path.join(here, 'measure.mjs'), scenario.file, caseName, phase]
+async function runPhase({ scenario, each, context }, phase) {
+  const args = [path.join(here, 'measure.mjs'), scenario.file, each.name, phase]
   const profile = process.env['KFK_BENCH_NODE_ARGS']?.split(' ') ?? []
   const child = spawn(process.execPath, [...profile, '--expose-gc', ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...each.env },
   })
   let text = ''
   child.stdout.on('data', (chunk) => (text += chunk))
   child.stdin.end(JSON.stringify(context))
   const code = await new Promise((resolve) => child.on('close', resolve))
-  if (code !== 0) fail(`${caseName}, ${phase} failed (exit code ${code})`)
+  if (code !== 0) fail(`${each.name}, ${phase} failed (exit code ${code})`)
   return JSON.parse(text.trim().split('\n').at(-1))
 }
 
 /** One case of one round: ours and the baseline, who begins alternates. */
 async function runRound(job, raw, round) {
-  const { scenario, each, context } = job
-  const own = async () => job.own.push(await runPhase(scenario, each.name, 'measure', context))
+  const { each, context } = job
+  const own = async () => job.own.push(await runPhase(job, 'measure'))
   const base = () => {
     const args = each.baseline?.(context)
     job.raw.push(args === undefined ? undefined : raw.run(args))
@@ -98,9 +100,9 @@ export async function benchLogStore({ quick, rounds, only, dir }) {
       const context = { quick, dir: path.join(base, `${scenario.name}-${at}`), fixture: {} }
       return { scenario, each, context, own: [], raw: [] }
     })
-    for (const { each, context } of jobs) {
-      fs.mkdirSync(context.dir)
-      if (each.prepare) context.fixture = await runPhase(scenario, each.name, 'prepare', context)
+    for (const job of jobs) {
+      fs.mkdirSync(job.context.dir)
+      if (job.each.prepare) job.context.fixture = await runPhase(job, 'prepare')
     }
     for (let round = 0; round < rounds; round++) {
       for (const job of jobs) await runRound(job, raw, round)
