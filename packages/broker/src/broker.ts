@@ -144,6 +144,13 @@ async function openDirectory(
       },
       // Ours is the tick, as often as configured.
       checkpointMs: 0,
+      cleaner: {
+        intervalMs: config.boolean('log.cleaner.enable')
+          ? config.long('log.cleaner.backoff.ms')
+          : 0,
+        dedupeBufferBytes: config.long('log.cleaner.dedupe.buffer.size'),
+        ioBytesPerSecond: config.number('log.cleaner.io.max.bytes.per.second'),
+      },
       onReport: ({ kind, message, details }) => {
         const grave = kind === 'poisoned' || kind === 'quarantined'
         logger[grave ? 'error' : 'warn'](message, { kind, ...details })

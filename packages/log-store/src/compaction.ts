@@ -47,11 +47,8 @@ export interface CompactionPlan {
   readonly nowMs: number
   readonly pace: CleaningPace
   readonly signal: AbortSignal
-  /**
-   * Puts a replacement into the log; false when the log has changed meanwhile, which ends the
-   * compaction.
-   */
-  swap(cleaned: CleanedSegment, segment: Segment, group: readonly Segment[]): Promise<boolean>
+  /** Puts a replacement into the log; rejects when the log has changed meanwhile. */
+  swap(cleaned: CleanedSegment, segment: Segment, group: readonly Segment[]): Promise<void>
   /** All below `offset` is clean now, durably. */
   onCleaned(offset: number): Promise<void>
 }
@@ -129,18 +126,16 @@ export class Compaction {
     let removed = 0
     let keylessRecords = 0
     let recordsAfter = 0
-    let complete = before.segments > 0
     let cleanedTo = Math.min(plan.firstDirtyOffset, limitOffset)
-    while (complete && (passes === 0 || cleanedTo < limitOffset)) {
+    while (before.segments > 0 && (passes === 0 || cleanedTo < limitOffset)) {
       const { map, mapEnd } = await this.#mapKeys(cleanedTo, limitOffset)
       const pass = { map, mapEnd, dirtyFrom: cleanedTo, limitOffset }
       const cleaner = this.#cleaner(pass)
-      complete = await this.#clean(pass, cleaner)
+      await this.#clean(pass, cleaner)
       passes++
       removed += cleaner.records - cleaner.keptRecords
       keylessRecords += cleaner.keylessRecords
       recordsAfter = cleaner.keptRecords
-      if (!complete) break
       cleanedTo = mapEnd
       await plan.onCleaned(cleanedTo)
     }
@@ -220,8 +215,8 @@ export class Compaction {
     })
   }
 
-  /** Writes the segments below the map's end anew. False: the log has changed meanwhile. */
-  async #clean(pass: Pass, cleaner: BatchCleaner): Promise<boolean> {
+  /** Writes the segments below the map's end anew. */
+  async #clean(pass: Pass, cleaner: BatchCleaner): Promise<void> {
     let group: Group | undefined
     try {
       const { segments } = this.#log
@@ -232,17 +227,17 @@ export class Compaction {
         if (group !== undefined && !(await this.#fits(group, segment, endOffset))) {
           const finished = group
           group = undefined
-          if (!(await this.#finish(finished, cleaner))) return false
+          await this.#finish(finished, cleaner)
         }
         group ??= this.#begin(segment)
         group.members.push(segment)
         group.inputBytes += segment.sizeBytes
         await this.#copy(segment, { pass, cleaner, output: group.output })
       }
-      if (group === undefined) return true
+      if (group === undefined) return
       const finished = group
       group = undefined
-      return await this.#finish(finished, cleaner)
+      await this.#finish(finished, cleaner)
     } finally {
       // What is left behind is removed before the next compaction, or at the next opening.
       await group?.output.discard().catch(() => undefined)
@@ -337,20 +332,20 @@ export class Compaction {
     }
   }
 
-  async #finish(group: Group, cleaner: BatchCleaner): Promise<boolean> {
+  async #finish(group: Group, cleaner: BatchCleaner): Promise<void> {
     const { output, members } = group
     const changed = cleaner.changed || members.length > 1
     cleaner.changed = false
     let done = false
     try {
-      if (!changed) return true
+      if (!changed) return
       const segment = await output.finish()
       this.#plan.signal.throwIfAborted()
       const { offsetGaps } = this.#log
       offsetGaps.raise(this.#plan.limitOffset)
       await offsetGaps.save()
-      done = await this.#plan.swap(output, segment, members)
-      return done
+      await this.#plan.swap(output, segment, members)
+      done = true
     } finally {
       if (!done) await output.discard().catch(() => undefined)
     }

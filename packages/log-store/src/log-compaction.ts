@@ -86,10 +86,10 @@ export class LogCompaction {
         swap: (cleaned: CleanedSegment, segment: Segment, group: readonly Segment[]) =>
           this.#parts.exclusively(async () => {
             signal.throwIfAborted()
-            if (changed()) return false
+            if (changed()) throw interrupted(log.name, 'it was shortened')
             const { remover } = this.#parts
             const { fileDeleteDelayMs } = log.options
-            return swapSegments(host, log, { cleaned, segment, group, remover, fileDeleteDelayMs })
+            await swapSegments(host, log, { cleaned, segment, group, remover, fileDeleteDelayMs })
           }),
       })
       return await compaction.run()

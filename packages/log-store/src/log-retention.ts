@@ -23,27 +23,32 @@ export async function countDeletable(
   nowMs: number | undefined,
 ): Promise<number> {
   const { segments, options } = log
+  const deletes = options.cleanupPolicy !== 'compact'
   const rules = {
-    options,
+    // What is compacted alone goes when it is below the log start, not for its age or size.
+    options: deletes ? options : { retentionMs: -1, retentionBytes: -1 },
     logStartOffset: log.logStartOffset,
     nowMs,
     limitOffset: log.acknowledgedOffset,
   }
-  const byAge = nowMs !== undefined && options.retentionMs >= 0
+  const byAge = deletes && nowMs !== undefined && options.retentionMs >= 0
   let totalBytes = segments.sizeBytes
   let count = 0
   // Ends at the first one that stays, as a rule the very first: the others are not looked at.
-  for (; count < segments.count; count++) {
-    const sizeBytes = segments.sizeAt(count)
-    const endOffset = segments.endOffset(count, log.writtenOffset)
+  for (let index = 0; index < segments.count; index++) {
+    const sizeBytes = segments.sizeAt(index)
+    const endOffset = segments.endOffset(index, log.writtenOffset)
     const mayGo = ({ timestamp }: { timestamp: number }) => {
       const facts: SegmentFacts = { sizeBytes, largestTimestamp: timestamp, endOffset }
       return countExpired([facts], totalBytes, rules) === 1
     }
     const goes =
       mayGo({ timestamp: -1 }) ||
-      (byAge && mayGo(await largestTimestampAt(host, { view: log, segments }, count)))
-    if (!goes) return count
+      (byAge && mayGo(await largestTimestampAt(host, { view: log, segments }, index)))
+    // What compaction has emptied has no age: it goes with what comes after it.
+    const emptied = sizeBytes === 0 && index < segments.sealedCount
+    if (goes) count = index + 1
+    else if (!emptied) return count
     totalBytes -= sizeBytes
   }
   return count

@@ -10,6 +10,11 @@ export interface NextAppend {
   readonly maxTimestamp: number
 }
 
+/** The active segment is never compacted: it must end before compaction of it is due. */
+function longestMs({ cleanupPolicy, segmentMs, maxCompactionLagMs }: LogOptions): number {
+  return cleanupPolicy === 'delete' ? segmentMs : Math.min(segmentMs, maxCompactionLagMs)
+}
+
 /** Whether the active segment must end before `next`: Kafka's rule (LogSegment.shouldRoll). */
 export function mustRoll(
   segment: Segment,
@@ -23,7 +28,7 @@ export function mustRoll(
     readonly queuedTimestamp: number
   },
 ): boolean {
-  const { segmentBytes, segmentMs, segmentIndexBytes } = state.options
+  const { segmentBytes, segmentIndexBytes } = state.options
   const occupied = segment.sizeBytes + state.queuedBytes
   if (!segment.reaches(next.lastOffset)) return true
   if (occupied === 0) return false
@@ -32,7 +37,7 @@ export function mustRoll(
     firstTimestamp >= 0 ? next.maxTimestamp - firstTimestamp : state.clock.now() - segment.createdMs
   return (
     occupied > segmentBytes - next.sizeInBytes ||
-    ageMs > segmentMs ||
+    ageMs > longestMs(state.options) ||
     segment.indexIsFull(segmentIndexBytes)
   )
 }

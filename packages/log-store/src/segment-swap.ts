@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { CleanedSegment } from './cleaned-segment.js'
-import { ioError, StoreError } from './errors.js'
+import { assert, ioError, StoreError } from './errors.js'
 import { cleanedSuffix, segmentFileName, segmentSuffixes, swapSuffix } from './file-names.js'
 import type { LogHost } from './log-host.js'
 import type { LogTracking } from './log-tracking.js'
@@ -32,12 +32,14 @@ export interface Swap {
 }
 
 /**
- * Puts a finished replacement into its log. Readers of the old segments finish undisturbed. False:
- * the log has changed, nothing was done. Poisons the directory when the disk fails in the middle.
+ * Puts a finished replacement into its log, which must have the group as it was read. Readers of the
+ * old segments finish undisturbed. Poisons the directory when the disk fails in the middle.
  */
-export async function swapSegments(host: LogHost, log: SwappedLog, swap: Swap): Promise<boolean> {
+export async function swapSegments(host: LogHost, log: SwappedLog, swap: Swap): Promise<void> {
   const { cleaned, segment, group } = swap
-  if (placeOf(log.segments, group) === undefined) return false
+  const at = log.segments.floor(segment.baseOffset)
+  const whole = group.every((member, n) => log.segments.at(at + n) === member)
+  assert(whole && at + group.length <= log.segments.sealedCount, 'the old segments are still there')
   const path = (suffix: string, ending = '') =>
     join(log.path, segmentFileName(segment.baseOffset, suffix) + ending)
   segment.data.path = path(segmentSuffixes.log, cleanedSuffix)
@@ -46,22 +48,13 @@ export async function swapSegments(host: LogHost, log: SwappedLog, swap: Swap): 
   try {
     await renameToSwap(host, log, cleaned, path)
     // In memory the replacement holds from here on, for a crash would also find it from here on.
-    const at = placeOf(log.segments, group)!
     log.segments = log.segments.replace(at, at + group.length, [segment])
     log.tracking?.forget(group.map(({ baseOffset }) => baseOffset))
     log.tracking?.replaced(segment.baseOffset, cleaned.hasTransactions)
     await finishSwap(host, log, swap, path)
-    return true
   } finally {
     host.files.unpin(segment.data)
   }
-}
-
-/** Index of the first of the group; undefined when the log does not have all of them any more. */
-function placeOf(segments: SegmentList, group: readonly Segment[]): number | undefined {
-  const at = segments.floor(group[0]!.baseOffset)
-  if (at === -1 || at + group.length > segments.sealedCount) return undefined
-  return group.every((segment, n) => segments.at(at + n) === segment) ? at : undefined
 }
 
 type PathOf = (suffix: string, ending?: string) => string

@@ -24,8 +24,7 @@ export const topicConfigs = defineConfigs([
     'delete',
     'medium',
     'What happens to old segments: "delete" drops them by retention time and size; ' +
-      '"compact" keeps the last record of ' +
-      'each key. Compaction does not run yet: a compacted topic keeps all of its records.',
+      '"compact" keeps the last record of each key.',
     listOf('delete', 'compact'),
   ],
   [

@@ -14,7 +14,9 @@ export const metadataLogOptions: Partial<LogOptions> = {
  * append whatever is configured.
  */
 export function logOptions(config: ConfigValues, internal: boolean): Partial<LogOptions> {
-  const deletes = config.string('cleanup.policy').includes('delete')
+  const policy = config.string('cleanup.policy')
+  const deletes = policy.includes('delete')
+  const compacts = policy.includes('compact')
   return {
     segmentBytes: config.number('segment.bytes'),
     segmentMs: config.long('segment.ms'),
@@ -25,5 +27,10 @@ export function logOptions(config: ConfigValues, internal: boolean): Partial<Log
     flushMessages: internal ? 1 : config.long('flush.messages'),
     flushMs: config.long('flush.ms'),
     fileDeleteDelayMs: config.long('file.delete.delay.ms'),
+    cleanupPolicy: compacts ? (deletes ? 'compact,delete' : 'compact') : 'delete',
+    minCleanableDirtyRatio: config.number('min.cleanable.dirty.ratio'),
+    minCompactionLagMs: config.long('min.compaction.lag.ms'),
+    maxCompactionLagMs: config.long('max.compaction.lag.ms'),
+    deleteRetentionMs: config.long('delete.retention.ms'),
   }
 }

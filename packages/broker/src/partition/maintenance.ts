@@ -107,14 +107,15 @@ export class PartitionMaintenance {
     }
   }
 
-  /** Logs open at first use; one that nobody uses must shrink all the same. */
+  /** Logs open at first use; one that nobody uses must shrink all the same, or be compacted. */
   async #openForRetention(): Promise<void> {
     const onDisk = new Set(this.#directory.names())
     for (const topic of [...this.#cluster.topics()]) {
       const values = this.#config.topicConfig(topic.name)
-      const deletes = values.string('cleanup.policy').includes('delete')
+      const policy = values.string('cleanup.policy')
       const bounded = values.long('retention.ms') >= 0 || values.long('retention.bytes') >= 0
-      if (!deletes || !bounded) continue
+      const shrinks = policy.includes('compact') || (policy.includes('delete') && bounded)
+      if (!shrinks) continue
       for (const { index } of topic.partitions) {
         if (this.#stopped) return
         if (onDisk.has(`${topic.name}-${index}`)) await this.#registry.open(topic.name, index)
