@@ -79,6 +79,20 @@ export function ioError(error: unknown, attempt: { action: string; path: string 
   )
 }
 
+/** Runs `work`; a failed system call in it comes out as a StoreError, anything else unchanged. */
+export async function explained<Result>(
+  attempt: { action: string; path: string },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    // Words of Node and of callers (ERR_..., ABORT_ERR) are not the system's.
+    const isSystems = /^E(?!RR_)[A-Z0-9]+$/.test(errnoOf(error) ?? '')
+    throw isSystems ? ioError(error, attempt) : error
+  }
+}
+
 /** An offset that is not within `from` to `to`. */
 export function outOfRange(offset: number, from: number, to: number): StoreError {
   return new StoreError(

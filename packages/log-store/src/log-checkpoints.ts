@@ -65,6 +65,16 @@ export class LogCheckpoints {
     return this.#recoveryPoints.delete(name) || started
   }
 
+  /**
+   * Forgets all other logs: a crash in the middle of a deletion leaves lines of logs that are gone,
+   * and a new log of the same name must not inherit them.
+   */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const name of [...this.#recoveryPoints.keys(), ...this.#logStarts.keys()]) {
+      if (!names.has(name)) this.forget(name)
+    }
+  }
+
   /** Durable, with the state at or after the call, when it resolves. */
   write(logs: () => Iterable<CheckpointedLog>): Promise<void> {
     if (this.#running === undefined) {

@@ -275,6 +275,9 @@ async function loadSegments(
     indexIntervalBytes,
     epochs,
   })
+  // What was found counts as durable from here on; the process before may have died between a
+  // change of names and their sync, and a power cut now would undo it.
+  await host.fileSystem.syncDirectory(request.path)
   const { logEndOffset } = result
   const list = SegmentList.of(result.segments)
   const log = { segments: list, indexIntervalBytes, writtenOffset: logEndOffset }

@@ -1,5 +1,6 @@
 import type { Acknowledgements } from './acknowledgements.js'
 import type { EpochIndex } from './epoch-index.js'
+import { ioError } from './errors.js'
 import { Listeners } from './listeners.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogFlush } from './log-flush.js'
@@ -43,6 +44,18 @@ interface StructureParts {
   readonly acknowledgements: Acknowledgements
   readonly tail: HotTail
   readonly reads: LogReadPath
+}
+
+/** Where a log is cut, and what becomes of its segments. */
+interface Cut {
+  readonly offset: number
+  readonly position: number
+  readonly keptEnd: number
+  /** The segment that is cut; undefined when nothing of the log is kept. */
+  readonly target: Segment | undefined
+  readonly gone: readonly Segment[]
+  /** Segments that stay. */
+  readonly keep: number
 }
 
 /**
@@ -127,7 +140,7 @@ export class LogStructure {
   async truncate(offset: number): Promise<void> {
     const log = this.#log
     const { segments } = log
-    const { acknowledgements, flush, reads, tail } = this.#parts
+    const { flush, reads } = this.#parts
     const keep = segments.floor(offset) + 1
     const target = keep > 0 ? segments.at(keep - 1) : undefined
     const gone = segments.slice(keep)
@@ -135,10 +148,22 @@ export class LogStructure {
       target === undefined
         ? { offset, position: 0, keptEnd: offset }
         : await locateOffset(this.#host, target, { offset, reads })
+    if (target !== undefined) {
+      await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
+    }
     // Before the cut, so that a crash cannot leave a recovery point beyond the end.
     flush.moveBack(Math.min(cut.offset, cut.keptEnd), gone)
     await this.#host.checkpoint()
     await this.#host.lowerCleanedOffset(log.name, cut.offset)
+    // Up to here a failure has changed nothing; from here on it leaves half a cut.
+    await this.#orPoison('cut', () => this.#cut({ ...cut, target, gone, keep }))
+  }
+
+  async #cut(cut: Cut): Promise<void> {
+    const log = this.#log
+    const { segments } = log
+    const { acknowledgements, flush, reads, tail } = this.#parts
+    const { target, gone, keep } = cut
     log.truncations++
     log.writtenOffset = cut.offset
     log.logEndOffset = cut.offset
@@ -149,18 +174,28 @@ export class LogStructure {
     reads.forgetPlaces()
     log.epochs.truncateFromEnd(cut.offset)
     this.truncated.tell(cut.offset)
-    const active = target ?? createSegment(this.#host, log.path, offset)
+    const active = target ?? createSegment(this.#host, log.path, cut.offset)
     log.segments = target === undefined ? SegmentList.of([active]) : segments.takeFirst(keep)
     active.unseal()
     await this.#discardEnd(gone)
     if (target !== undefined) {
-      await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
       target.truncate(cut.position, cut.offset)
       if (cut.keptEnd < cut.offset) this.#beginAt(cut.offset, target)
     }
     await log.tracking?.truncate(log)
     const { indexIntervalBytes } = log.options
     await findLargestTimestamp(this.#host, log.segments.active, indexIntervalBytes)
+  }
+
+  /** What leaves memory and disk apart when it fails half way ends the appends. */
+  async #orPoison(action: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      const failure = ioError(error, { action, path: this.#log.path })
+      this.#host.poison(failure)
+      throw failure
+    }
   }
 
   /** Newest first, and before the cut, so that a crash in between leaves no hole. */
@@ -208,16 +243,25 @@ export class LogStructure {
     log.logStartOffset = Math.max(log.logStartOffset, log.segments.firstOffset)
     log.tracking?.forget(gone.map((segment) => segment.baseOffset))
     this.#discards++
-    try {
-      // A crash may undo only some renames; the checkpointed log start hides the hole. A disk too
-      // full for the checkpoint is no reason to keep what fills it.
-      await this.#host.checkpoint().catch(() => undefined)
-      await this.discard(gone)
-    } finally {
-      this.#discards--
-    }
+    // A crash may undo only some renames; the checkpointed log start hides the hole. A disk too
+    // full for the checkpoint is no reason to keep what fills it.
+    await this.#host.checkpoint().catch(() => undefined)
+    await this.#discardStart(gone)
+    // Not when that failed: the files stay, and only the checkpointed log start hides them.
+    this.#discards--
     // Not before: a crash would bring the records back without their epochs.
     log.epochs.truncateFromStart(log.logStartOffset)
     return bytes
+  }
+
+  async #discardStart(gone: readonly Segment[]): Promise<void> {
+    try {
+      await this.discard(gone)
+    } catch (error) {
+      const { path } = this.#log
+      const failure = ioError(error, { action: 'delete old segments of', path })
+      if (!failure.retriable) this.#host.poison(failure)
+      throw failure
+    }
   }
 }

@@ -199,16 +199,25 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     if (log !== undefined) this.#notes.forget(log)
     this.#logs.delete(name)
     this.#opening.delete(name)
+    const attempt = { action: 'delete', path: from }
+    try {
+      // Before the log goes: a new one of the same name is not clean.
+      await this.#cleaner.checkpoint.forget(name)
+      await this.fileSystem.rename(from, to)
+    } catch (error) {
+      // It is still there, as after a crash: whoever opens it has it recovered.
+      this.#unrecovered.add(name)
+      throw ioError(error, attempt)
+    }
     this.#names.delete(name)
     this.#unrecovered.delete(name)
     this.#checkpoints.forget(name)
-    // Before the log goes: a new one of the same name is not clean.
-    await this.#cleaner.checkpoint.forget(name)
     try {
-      await this.fileSystem.rename(from, to)
       await this.fileSystem.syncDirectory(this.path)
     } catch (error) {
-      throw ioError(error, { action: 'delete', path: from })
+      const failure = ioError(error, attempt)
+      this.poison(failure)
+      throw failure
     }
     await this.checkpoint()
     this.#removeDirectory(to, log)
@@ -329,6 +338,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     }
     await settleTakeover(this.fileSystem, this.path, (report) => this.report(report))
     await this.#checkpoints.load((report) => this.report(report))
+    this.#checkpoints.keepOnly(this.#names)
     // From here on a crash is an unclean stop.
     await this.fileSystem.remove(join(this.path, fileNames.cleanShutdown))
     await this.fileSystem.syncDirectory(this.path)
@@ -370,7 +380,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
         name,
         path,
         options: resolveLogOptions(this.#defaults, perLog),
-        clean: this.cleanStart,
+        clean: this.cleanStart && !this.#unrecovered.has(name),
         recoveryPoint: this.#checkpoints.recoveryPoint(name),
         logStartOffset: this.#checkpoints.logStartOffset(name),
       })

@@ -3,7 +3,7 @@ import { type AppendedLog, AppendPath } from './append-path.js'
 import type { CompactionReport } from './compaction.js'
 import { EpochFile } from './epoch-file.js'
 import type { EpochIndex } from './epoch-index.js'
-import { outOfRange, StoreError } from './errors.js'
+import { explained, outOfRange, StoreError } from './errors.js'
 import type { Syncable } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
@@ -53,6 +53,8 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   readonly #reads: LogReadPath
   readonly #search: TimestampSearch
   readonly #structure: LogStructure
+  /** The log start is moving, and not durable yet. */
+  #startMove: Promise<void> | undefined
   readonly #poisonings = new Listeners<StoreError>()
   /** Why appends are refused: closed, poisoned, or being truncated. */
   refusal: StoreError | undefined
@@ -203,12 +205,12 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   ): Promise<TimestampOffset | undefined> {
     this.#requireOpen()
     const limit = Math.min(maxOffset ?? this.writtenOffset, this.writtenOffset)
-    return this.#search.first(timestampMs, limit)
+    return this.#explained('search', () => this.#search.first(timestampMs, limit))
   }
 
   async maxTimestampOffset(): Promise<TimestampOffset | undefined> {
     this.#requireOpen()
-    return this.#search.largest()
+    return this.#explained('search', () => this.#search.largest())
   }
 
   epochEnd(epoch: number): { leaderEpoch: number; endOffset: number } {
@@ -243,15 +245,31 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     if (!(offset <= this.writtenOffset)) {
       throw outOfRange(offset, this.logStartOffset, this.writtenOffset)
     }
-    if (offset <= this.logStartOffset) return
+    // Whoever asks for what another call is about to make durable waits for it.
+    if (offset <= this.logStartOffset) return this.#startMove
     // Otherwise a crash could leave a log that ends before it begins.
     if (offset > this.recoveryPoint) await this.#flush.through(offset)
     if (offset > this.writtenOffset) {
       throw outOfRange(offset, this.logStartOffset, this.writtenOffset)
     }
-    if (offset <= this.logStartOffset) return
+    if (offset <= this.logStartOffset) return this.#startMove
+    const move = this.#moveStart(offset).finally(() => {
+      if (this.#startMove === move) this.#startMove = undefined
+    })
+    this.#startMove = move
+    return move
+  }
+
+  async #moveStart(offset: number): Promise<void> {
+    const before = this.logStartOffset
     this.logStartOffset = offset
-    await this.#host.checkpoint()
+    try {
+      await this.#host.checkpoint()
+    } catch (error) {
+      // Or the same call would do nothing, and say that it is durable.
+      if (this.logStartOffset === offset) this.logStartOffset = before
+      throw error
+    }
     // Not before: a crash would bring the records back without their epochs.
     this.epochs.truncateFromStart(this.logStartOffset)
     await this.#structure.dropBelowStart()
@@ -297,7 +315,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   /** Deletes what is too old or too much, for the directory. `nowMs` undefined: leave age out. */
   async applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
     if (this.refusal !== undefined || this.#closed) return { segments: 0, bytes: 0 }
-    return this.#structure.applyRetention(nowMs)
+    return this.#explained('apply retention to', () => this.#structure.applyRetention(nowMs))
   }
 
   /** Keeps the latest record of each key, for the directory's cleaner. */
@@ -320,7 +338,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
       await this.#structure.endCompaction('the log is being truncated')
       await this.#structure.exclusively(async () => {
         await this.#flush.through(this.writtenOffset)
-        await this.#structure.truncate(offset)
+        await this.#explained('cut', () => this.#structure.truncate(offset))
       })
     } finally {
       if (this.refusal.retriable) this.refusal = undefined
@@ -400,6 +418,10 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     await this.tracking?.persistAll(this)
     await this.saveEpochs()
     await this.#host.fileSystem.syncDirectory(this.path)
+  }
+
+  #explained<Result>(action: string, work: () => Promise<Result>): Promise<Result> {
+    return explained({ action, path: this.path }, work)
   }
 
   #acknowledgeable(): number {

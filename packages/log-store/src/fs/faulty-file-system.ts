@@ -55,6 +55,8 @@ export interface Fault {
 export interface FaultyFileSystem extends FileSystem {
   /** Operations so far that change something or make it durable: the crash points of a workload. */
   readonly mutations: number
+  /** How many operations a fault has struck so far. */
+  readonly struck: number
   inject(fault: Fault): void
   clearFaults(): void
   /**
@@ -97,6 +99,7 @@ export function faultyFileSystem(): FaultyFileSystem {
 class Faulty implements FaultyFileSystem {
   readonly name = 'faulty'
   mutations = 0
+  struck = 0
   stopped = false
   readonly tree = new MemoryTree()
   readonly memory = memoryFileSystemOver(this.tree)
@@ -147,6 +150,7 @@ class Faulty implements FaultyFileSystem {
       if (fault.path !== undefined && !path.includes(fault.path)) continue
       entry.seen++
       if (entry.seen < fault.at || entry.seen >= fault.at + (fault.times ?? 1)) continue
+      this.struck++
       if (fault.error === 'crash') this.#stop(path)
       if (fault.partialWrite === undefined) throw systemError(fault.error, path)
       return fault

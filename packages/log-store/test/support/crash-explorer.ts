@@ -12,7 +12,7 @@ import type {
 import { recordingFileSystemOver } from '../../src/fs/recording-file-system'
 import type { LogExpectation } from './crash-history'
 import { type Choice, type ChoiceBounds, choices } from './crash-survivals'
-import { openAndVerify } from './crash-verify'
+import { must, openAndVerify } from './crash-verify'
 import { type CrashWorkload, directoryPath, runWorkload } from './crash-workload'
 import { ManualClock } from './manual-clock'
 import { record } from './records'
@@ -35,7 +35,7 @@ export const thoroughly: Omit<ExplorerOptions, 'workload'> = {
   randomMixtures: 60,
   stride: 2,
   secondCrashEvery: 400,
-  goOnEvery: 50,
+  goOnEvery: 25,
 }
 
 export interface Exploration {
@@ -138,7 +138,11 @@ class Explorer {
     const directory = await openAndVerify(disk.fileSystem, moment.expected, request)
     if (number % this.#options.goOnEvery === 0) {
       this.#wentOn++
-      await goOn(disk, directory, options)
+      await goOn(disk, directory, {
+        options,
+        names: moment.expected.keys(),
+        kill: number % 2 === 0,
+      })
     }
     if (number % this.#options.secondCrashEvery === 0) {
       await this.#crashAgain(await unsynced(), moment)
@@ -173,29 +177,34 @@ class Explorer {
   }
 }
 
-/** What was recovered is a log like any other. */
+/** What was recovered are logs like any other, and what is gone can be made anew. */
 async function goOn(
   disk: CrashedDisk,
   directory: LogDirectory,
-  options: LogDirectoryOptions,
+  life: {
+    readonly options: LogDirectoryOptions
+    readonly names: Iterable<string>
+    readonly kill: boolean
+  },
 ): Promise<void> {
   const ends = new Map<string, number>()
-  for (const name of directory.names()) {
+  for (const name of life.names) {
     const log = await directory.open(name)
     log.append(record('afterwards', 90_000), { leaderEpoch: 99 })
-    await log.whenAcknowledged(log.logEndOffset)
+    await log.whenDurable(log.logEndOffset)
     ends.set(name, log.logEndOffset)
   }
-  await directory.close()
+  if (life.kill) disk.tree.locks.clear()
+  else await directory.close()
   const { fileSystem } = disk
   const clock = new ManualClock()
-  const clean = await openLogDirectory(directoryPath, { ...options, clock, fileSystem })
-  if (!clean.cleanStart) throw new Error('a clean stop was not found clean')
+  const next = await openLogDirectory(directoryPath, { ...life.options, clock, fileSystem })
+  must(next.cleanStart === !life.kill, () => `clean is ${next.cleanStart}, killed is ${life.kill}`)
   for (const [name, end] of ends) {
-    const log = await clean.open(name)
-    if (log.logEndOffset !== end) throw new Error(`${name} ends at ${log.logEndOffset}, not ${end}`)
+    const { logEndOffset } = await next.open(name)
+    must(logEndOffset === end, () => `${name} ends at ${logEndOffset}, not ${end}`)
   }
-  await clean.close()
+  await next.close()
 }
 
 /** The disk as it goes on when only the process ends: changes are there, but not yet durable. */

@@ -7,7 +7,8 @@ import { ManualClock } from './manual-clock'
 /** What is wrong with what a crash left. */
 export class Violation extends Error {}
 
-function must(condition: boolean, whatIsWrong: () => string): void {
+/** Throws a Violation unless it holds. */
+export function must(condition: boolean, whatIsWrong: () => string): void {
   if (!condition) throw new Violation(whatIsWrong())
 }
 

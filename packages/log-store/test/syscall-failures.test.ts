@@ -1,0 +1,58 @@
+// Property: whichever call to the system fails, at whichever time, and with whatever error: no wrong
+// record, no acknowledgement of what was not synced, no second try of a failed sync, nothing hangs, the
+// log can be read, and errors that pass leave a log that goes on.
+import { faultyFileSystem } from '../src/index'
+import type { FileOperation } from '../src/index'
+import { FailingLife } from './support/failing-life'
+
+const errors: [FileOperation, string[]][] = [
+  ['write', ['EIO', 'ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS']],
+  ['sync', ['EIO', 'ENOSPC', 'EDQUOT']],
+  ['syncDirectory', ['EIO', 'ENOSPC']],
+  ['create', ['EIO', 'ENOSPC', 'EMFILE', 'EDQUOT', 'EROFS']],
+  ['open', ['EIO', 'EMFILE', 'ENFILE', 'EROFS']],
+  ['rename', ['EIO', 'ENOSPC', 'EROFS']],
+  ['truncate', ['EIO', 'EFBIG', 'EROFS']],
+  ['remove', ['EIO', 'EROFS']],
+  ['makeDirectory', ['EIO', 'ENOSPC', 'EROFS']],
+  ['read', ['EIO']],
+  ['list', ['EIO', 'EMFILE']],
+]
+const cases = errors.flatMap(([operation, codes]) =>
+  codes.map((error): [FileOperation, string] => [operation, error]),
+)
+
+/** Whether the fault happened at all: not when the workload has fewer such calls. */
+async function life(
+  operation: FileOperation,
+  error: string,
+  how: { readonly at: number; readonly times: number },
+): Promise<boolean> {
+  const fileSystem = faultyFileSystem()
+  const partialWrite = operation === 'write' && how.at % 2 === 0 ? 0.5 : undefined
+  fileSystem.inject({ operation, error, ...how, ...(partialWrite && { partialWrite }) })
+  const one = new FailingLife(fileSystem)
+  try {
+    await one.run(how.at % 3 === 0)
+  } catch (failure) {
+    const where = `${operation} ${how.at} (${how.times} times): ${error}; ${one.watched.failures.join()}`
+    throw new Error(`${where}: ${(failure as Error).stack}`, { cause: failure })
+  }
+  return fileSystem.struck > 0
+}
+
+test('without a failure', async () => {
+  expect(await life('lock' as FileOperation, 'EIO', { at: 1, times: 1 })).toBe(false)
+})
+
+test.each(cases)(
+  '%s: %s, at every one',
+  async (operation, error) => {
+    for (const times of [1, 3, Number.MAX_SAFE_INTEGER]) {
+      let at = 1
+      while (await life(operation, error, { at, times })) at++
+      expect(at).toBeGreaterThan(1)
+    }
+  },
+  120_000,
+)
