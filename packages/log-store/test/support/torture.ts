@@ -1,0 +1,63 @@
+// The long versions of the tests that kill and cut the power; run by `npm run torture`.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bundleProcess, killCycles } from './kill-cycles'
+import { MountedVolume, type VolumeKind } from './mounted-volume'
+import { powerCycles } from './power-cycles'
+
+interface Request {
+  readonly cycles: number
+  readonly seed: number
+  /** The folder of this file's source. */
+  readonly supportFolder: string
+}
+
+async function kill({ cycles, seed, supportFolder }: Request): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), 'kfk-torture-'))
+  try {
+    const program = bundleProcess(supportFolder, 'appending-process', directory)
+    const run = (portableLock: boolean) =>
+      killCycles({
+        path: join(directory, portableLock ? 'portable' : 'system'),
+        program,
+        cycles: Math.ceil(cycles / 2),
+        seed: portableLock ? seed + 1 : seed,
+        portableLock,
+      })
+    return JSON.stringify(await Promise.all([run(false), run(true)]))
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+async function power(kind: VolumeKind, mountOptions: string, request: Request): Promise<string> {
+  const volume = MountedVolume.make(kind, mountOptions)
+  if (typeof volume === 'string') return volume
+  try {
+    const cycles = Math.ceil(request.cycles / 2)
+    return JSON.stringify(await powerCycles(volume, { cycles, seed: request.seed }))
+  } finally {
+    volume.dispose()
+  }
+}
+
+const kinds: Record<string, { cycles: number; run: (request: Request) => Promise<string> }> = {
+  kill: { cycles: 1_000, run: kill },
+  ext4: { cycles: 500, run: (request) => power('ext4', 'commit=1000', request) },
+  xfs: { cycles: 500, run: (request) => power('xfs', '', request) },
+}
+
+async function main(supportFolder: string, given: Record<string, string>): Promise<void> {
+  const seed = Number(given['seed'])
+  for (const [name, { cycles, run }] of Object.entries(kinds)) {
+    if (given['only'] !== undefined && given['only'] !== name) continue
+    const startedMs = performance.now()
+    const request = { cycles: Number(given['cycles'] ?? cycles), seed, supportFolder }
+    const result = await run(request)
+    const seconds = Math.round((performance.now() - startedMs) / 1000)
+    process.stdout.write(`${name}, seed ${seed}, ${seconds} s: ${result}\n`)
+  }
+}
+
+void main(process.argv[2]!, JSON.parse(process.argv[3]!) as Record<string, string>)
