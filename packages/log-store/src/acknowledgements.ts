@@ -34,9 +34,10 @@ export class Acknowledgements {
     this.#offset = offset
   }
 
-  wait(offset: number, signal?: AbortSignal): Promise<void> {
+  /** `group`: see `OffsetWaiters.wait`. */
+  wait(offset: number, signal?: AbortSignal, group?: number): Promise<void> {
     if (offset <= this.#offset) return Promise.resolve()
-    return this.#waiters.wait(offset, signal)
+    return this.#waiters.wait(offset, signal, group)
   }
 
   listen(listener: (acknowledgedOffset: number) => void): () => void {

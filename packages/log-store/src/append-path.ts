@@ -84,12 +84,12 @@ export class AppendPath {
   }
 
   /** Resolves when all below `offset` is in the file. */
-  whenWritten(offset: number, signal?: AbortSignal): Promise<void> {
+  whenWritten(offset: number, signal?: AbortSignal, group?: number): Promise<void> {
     const { refusal, writtenOffset } = this.#log
     if (offset <= writtenOffset) return Promise.resolve()
     if (refusal?.retriable === false) return Promise.reject(refusal)
     this.#written ??= new OffsetWaiters()
-    return this.#written.wait(offset, signal)
+    return this.#written.wait(offset, signal, group)
   }
 
   /** Assigns offsets (`leaderEpoch` undefined: keeps them), and queues. */

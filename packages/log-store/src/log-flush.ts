@@ -124,11 +124,11 @@ export class LogFlush {
   }
 
   /** Resolves when all below `offset`, be it appended yet or not, is on the medium. */
-  whenDurable(offset: number, signal?: AbortSignal): Promise<void> {
+  whenDurable(offset: number, signal?: AbortSignal, group?: number): Promise<void> {
     if (offset <= this.recoveryPoint) return Promise.resolve()
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     this.#durable ??= new OffsetWaiters()
-    const durable = this.#durable.wait(offset, signal)
+    const durable = this.#durable.wait(offset, signal, group)
     this.wake()
     return durable
   }

@@ -1,9 +1,18 @@
 import type { StoreError } from './errors.js'
 
 interface Waiter {
-  readonly offset: number
+  offset: number
+  /** How many hold its promise. */
+  count: number
   readonly resolve: () => void
   readonly reject: (reason: StoreError) => void
+}
+
+/** The promise of those who wait for what will be written together. */
+interface Group {
+  readonly key: number
+  readonly waiter: Waiter
+  readonly promise: Promise<void>
 }
 
 /** Above this many released entries the queue is moved to the front of its array again. */
@@ -15,6 +24,7 @@ export class OffsetWaiters {
   // Entries before `#head` are released. Nothing is moved or allocated to release one.
   #queue: (Waiter | undefined)[] = []
   #head = 0
+  #group: Group | undefined
   #failure: StoreError | undefined
 
   /** Smallest offset that somebody waits for; Number.MAX_SAFE_INTEGER when nobody does. */
@@ -22,11 +32,18 @@ export class OffsetWaiters {
     return this.#queue[this.#head]?.offset ?? Number.MAX_SAFE_INTEGER
   }
 
-  /** Resolves when `release` is told of `offset` or more. Rejects with the signal's reason. */
-  wait(offset: number, signal?: AbortSignal): Promise<void> {
+  /**
+   * Resolves when `release` is told of `offset` or more. Rejects with the signal's reason. `group`:
+   * the record is not written yet, and will be together with all others of this group; they are
+   * released together, so that one promise does for all.
+   */
+  wait(offset: number, signal?: AbortSignal, group?: number): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     if (signal === undefined) {
-      return new Promise((resolve, reject) => this.#insert({ offset, resolve, reject }))
+      if (group !== undefined) return this.#waitTogether(offset, group)
+      return new Promise((resolve, reject) => {
+        this.#insert({ offset, count: 1, resolve, reject })
+      })
     }
     if (signal.aborted) return Promise.reject(signal.reason as Error)
     return new Promise((resolve, reject) => {
@@ -36,6 +53,7 @@ export class OffsetWaiters {
       }
       const waiter: Waiter = {
         offset,
+        count: 1,
         resolve() {
           signal.removeEventListener('abort', abort)
           resolve()
@@ -53,26 +71,30 @@ export class OffsetWaiters {
   /** The log has come to `offset`. Answers how many had waited for that. */
   release(offset: number): number {
     const queue = this.#queue
-    const start = this.#head
-    let head = start
+    let head = this.#head
+    let released = 0
     while (head < queue.length && queue[head]!.offset <= offset) {
-      queue[head]!.resolve()
+      const waiter = queue[head]!
+      waiter.resolve()
+      released += waiter.count
       queue[head++] = undefined
     }
-    if (head === start) return 0
+    if (released === 0) return 0
     this.#head = head
     if (head === queue.length) {
       queue.length = 0
       this.#head = 0
+      this.#group = undefined
     } else if (head > compactAbove && head * 2 > queue.length) {
       queue.splice(0, head)
       this.#head = 0
     }
-    return head - start
+    return released
   }
 
   /** Rejects those who wait for more than `endOffset`: these records are gone. */
   rollBack(endOffset: number, error: StoreError): void {
+    this.#group = undefined
     const gone = this.#queue.splice(this.#firstAbove(endOffset))
     for (const waiter of gone) waiter!.reject(error)
   }
@@ -81,6 +103,20 @@ export class OffsetWaiters {
   fail(error: StoreError): void {
     this.#failure ??= error
     this.rollBack(-1, error)
+  }
+
+  #waitTogether(offset: number, key: number): Promise<void> {
+    const group = this.#group
+    // Only the last entry may move on to a higher offset.
+    if (group?.key === key && group.waiter === this.#queue.at(-1)) {
+      group.waiter.count++
+      if (offset > group.waiter.offset) group.waiter.offset = offset
+      return group.promise
+    }
+    const promise = this.wait(offset)
+    const waiter = this.#queue.at(-1)
+    if (waiter?.offset === offset) this.#group = { key, waiter, promise }
+    return promise
   }
 
   #insert(waiter: Waiter): void {

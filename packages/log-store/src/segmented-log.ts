@@ -157,15 +157,15 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   whenAcknowledged(offset: number, signal?: AbortSignal): Promise<void> {
-    return this.#acknowledgements.wait(offset, signal)
+    return this.#acknowledgements.wait(offset, signal, this.#groupOf(offset))
   }
 
   whenWritten(offset: number, signal?: AbortSignal): Promise<void> {
-    return this.#appends.whenWritten(offset, signal)
+    return this.#appends.whenWritten(offset, signal, this.#groupOf(offset))
   }
 
   whenDurable(offset: number, signal?: AbortSignal): Promise<void> {
-    return this.#flush.whenDurable(offset, signal)
+    return this.#flush.whenDurable(offset, signal, this.#groupOf(offset))
   }
 
   onAcknowledged(listener: (acknowledgedOffset: number) => void): () => void {
@@ -422,6 +422,12 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   #explained<Result>(action: string, work: () => Promise<Result>): Promise<Result> {
     return explained({ action, path: this.path }, work)
+  }
+
+  /** What is queued goes out in one write; undefined: it is written, or not appended yet. */
+  #groupOf(offset: number): number | undefined {
+    const queued = offset > this.writtenOffset && offset <= this.logEndOffset
+    return queued ? this.writtenOffset : undefined
   }
 
   #acknowledgeable(): number {

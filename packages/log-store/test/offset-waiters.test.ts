@@ -58,6 +58,37 @@ describe('a queue of waiters', () => {
     expect(seen).toHaveLength(first + Math.floor((first - 1) / 7))
   })
 
+  test('those of a group share a promise until it is released, whoever waits beside them', async () => {
+    const waiters = new OffsetWaiters()
+    const first = waiters.wait(11, undefined, 10)
+    expect(waiters.wait(13, undefined, 10)).toBe(first)
+    expect(waiters.wait(12, undefined, 10)).toBe(first)
+    const impatient = new AbortController()
+    expect(waiters.wait(12, impatient.signal, 10)).not.toBe(first)
+    const beyond = waiters.wait(50)
+    // No longer the last in line: it must not be moved behind the one who waits for 50.
+    const second = waiters.wait(60, undefined, 10)
+    expect(second).not.toBe(first)
+    const seen = watch([first, second, beyond])
+    expect(waiters.lowest).toBe(12)
+    expect(waiters.release(12)).toBe(1)
+    expect(waiters.release(20)).toBe(3)
+    await settle()
+    expect(seen).toEqual([0])
+    expect(waiters.release(60)).toBe(2)
+    await settle()
+    expect(seen).toEqual([0, 2, 1])
+    const next = waiters.wait(61, undefined, 10)
+    expect(next).not.toBe(second)
+    const again = watch([next])
+    waiters.rollBack(60, gone)
+    const after = waiters.wait(61, undefined, 10)
+    expect(after).not.toBe(next)
+    waiters.release(61)
+    await after
+    expect(again).toEqual(['gone'])
+  })
+
   test('rejects what is rolled back, and everybody in the end', async () => {
     const waiters = new OffsetWaiters()
     const seen = watch([4, 6, 5].map((offset) => waiters.wait(offset)))
@@ -174,6 +205,18 @@ describe('a log', () => {
     expect([first, second]).toEqual([[0], []])
     expect(await endSyncs()).toBe(1)
     expect(second).toEqual([0])
+  })
+
+  test('a queue that is written in two parts acknowledges the first without the second', async () => {
+    const log = await open({ maxQueuedBytes: 100 })
+    append(log, 'one')
+    const first = watch([log.whenAcknowledged(1), log.whenDurable(1)])
+    append(log, 'x'.repeat(90))
+    expect(log.writtenOffset).toBe(1)
+    const second = watch([log.whenAcknowledged(2), log.whenDurable(2)])
+    await endSyncs()
+    expect([first.sort(), second]).toEqual([[0, 1], []])
+    while (second.length < 2) await endSyncs()
   })
 
   test('a full disk rejects those who wait for what was taken back', async () => {
