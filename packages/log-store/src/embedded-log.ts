@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js'
+import type { CompactionReport } from './compaction.js'
 import {
   type AppendedRange,
   type AppendOptions,
@@ -16,6 +17,7 @@ import {
   type ReadOptions,
   type RecordsOptions,
   requireDurability,
+  requireKey,
   toRecord,
 } from './embedded-options.js'
 import { StoreError } from './errors.js'
@@ -23,7 +25,7 @@ import type { RecordCodec } from './frame-format.js'
 import type { LogDirectory, RetentionReport } from './log-directory.js'
 import { type FollowedLog, LogFollower } from './log-follower.js'
 import { type EmbeddedRecord, LogPage } from './log-page.js'
-import type { AppendInfo, Log } from './log.js'
+import type { AppendInfo, Log, LogSlice } from './log.js'
 import { openLogDirectory } from './open-log-directory.js'
 import { damageError } from './quarantine.js'
 
@@ -119,7 +121,8 @@ export class EmbeddedLog implements AsyncDisposable {
    *
    * Rejects with KFK_STORE_NO_SPACE (taken back, retriable), KFK_STORE_IO (the disk failed: whether
    * the records are there is known when the log is opened again), KFK_STORE_TOO_LARGE
-   * (`maxBatchBytes`, `segmentBytes`), KFK_STORE_CLOSED, KFK_STORE_INVALID_ARGUMENT.
+   * (`maxBatchBytes`, `segmentBytes`), KFK_STORE_CLOSED, KFK_STORE_INVALID_ARGUMENT (also: no key
+   * in a log that is compacted).
    */
   append(record: Payload | null | NewRecord, options?: AppendOptions): Promise<number>
   append(
@@ -133,11 +136,15 @@ export class EmbeddedLog implements AsyncDisposable {
     this.#requireOpen()
     const durability = requireDurability(options.durability)
     const nowMs = options.timestamp ?? this.#clock.now()
+    const needKey = this.#log.options.cleanupPolicy !== 'delete'
     if (isList(what)) {
-      const batch = this.#encoder('encodeAll')(what.map(toRecord), nowMs)
+      const records = what.map(toRecord)
+      if (needKey) records.forEach(requireKey)
+      const batch = this.#encoder('encodeAll')(records, nowMs)
       return this.#appended(this.#log.append(batch, stamp), durability)
     }
     const record = isPayload(what) ? { value: what, key: options.key } : toRecord(what)
+    if (needKey) requireKey(record)
     const { baseOffset, lastOffset } = this.#log.append(
       this.#encoder('encode')(record.value, {
         key: record.key,
@@ -171,6 +178,14 @@ export class EmbeddedLog implements AsyncDisposable {
    */
   async read(options: PageOptions = {}): Promise<LogPage> {
     return this.#page(options.from ?? this.startOffset, options)
+  }
+
+  /**
+   * The same in bytes, neither decoded nor verified: whole batches, the first of which may begin
+   * before `from`. For whoever sends them on, or has a format that tells no records.
+   */
+  async readBatches(options: PageOptions = {}): Promise<LogSlice> {
+    return this.#slice(options.from ?? this.startOffset, options)
   }
 
   /**
@@ -252,6 +267,16 @@ export class EmbeddedLog implements AsyncDisposable {
     return this.#directory.applyRetention()
   }
 
+  /**
+   * Compacts now what `cleanupPolicy` has compacted in the background, except for the segment that
+   * is appended to. Rejects with KFK_STORE_INVALID_ARGUMENT when the policy is `delete`.
+   */
+  async compact(): Promise<CompactionReport> {
+    this.#requireOpen()
+    const [report] = await this.#directory.compact(this.#log.name)
+    return report!
+  }
+
   /** Resolves when everything appended so far is on the medium, whatever `durability` says. */
   async flush(): Promise<void> {
     this.#requireOpen()
@@ -307,28 +332,32 @@ export class EmbeddedLog implements AsyncDisposable {
   }
 
   async #page(from: number, options: PageOptions): Promise<LogPage> {
-    this.#requireOpen()
-    const { maxBytes = defaultPageBytes } = options
-    const maxOffset = this.#readable(options.durability)
-    const page = await this.#slice(from, { maxBytes, maxOffset })
-    if (this.#codec.decode === undefined) return page
+    const { decode } = this.#codec
+    if (decode === undefined) {
+      const problem = `${this.#directory.format.name} cannot decode records: use readBatches`
+      throw new StoreError('KFK_STORE_INVALID_ARGUMENT', problem)
+    }
+    const slice = await this.#slice(from, options)
     try {
-      // Now, while the log can still say where in which file a wrong checksum lies.
-      return page.decoded()
+      return new LogPage(slice, from, decode(slice.bytes))
     } catch (error) {
+      // The log can say where in which file a wrong checksum lies.
       const damage = await this.#log.verify(from)
       if (damage === undefined) throw error
       if (damage.offset <= from) throw damageError(damage)
-      return this.#slice(from, { maxBytes, maxOffset: Math.min(maxOffset, damage.offset) })
+      const sound = await this.#slice(from, options, damage.offset)
+      return new LogPage(sound, from, decode(sound.bytes))
     }
   }
 
-  async #slice(from: number, limits: { maxBytes: number; maxOffset: number }): Promise<LogPage> {
-    const slice = await this.#log.read({ from, ...limits })
+  async #slice(from: number, options: PageOptions, limit = Infinity): Promise<LogSlice> {
+    this.#requireOpen()
+    const { maxBytes = defaultPageBytes } = options
+    const maxOffset = Math.min(this.#readable(options.durability), limit)
+    const slice = await this.#log.read({ from, maxBytes, maxOffset })
+    if (slice.bytes.length > 0) return slice
     // Nothing left up to there: compaction took it.
-    const nextOffset =
-      slice.bytes.length === 0 ? Math.max(from, limits.maxOffset) : slice.nextOffset
-    return new LogPage({ ...slice, nextOffset }, { from, decode: this.#codec.decode })
+    return { ...slice, nextOffset: Math.max(from, maxOffset) }
   }
 
   #encoder<Name extends 'encode' | 'encodeAll'>(name: Name): RecordCodec[Name] {

@@ -152,3 +152,9 @@ export function toRecord(what: Payload | NewRecord): NewRecord {
   if (value !== undefined) return what
   throw new StoreError('KFK_STORE_INVALID_ARGUMENT', 'a record is bytes, text or { value, key }')
 }
+
+/** Compaction keeps the latest record of each key, so one without a key would vanish silently. */
+export function requireKey(record: { readonly key?: Payload | null | undefined }): void {
+  if (record.key !== null && record.key !== undefined) return
+  throw new StoreError('KFK_STORE_INVALID_ARGUMENT', 'a log that is compacted needs keys')
+}

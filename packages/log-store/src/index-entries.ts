@@ -83,7 +83,11 @@ export class IndexEntries {
     }
     if (this.#stored === 0) return -1
     const kept = this.#kept ?? this.#keep()
-    if (kept !== undefined) return this.#bisect(kept, kept.length / this.width, { value, key })
+    if (kept !== undefined) {
+      // Fewer after a cut, more when reading them made this segment write what was pending.
+      const count = Math.min(this.#stored, kept.length / this.width)
+      return this.#bisect(kept, count, { value, key })
+    }
     return this.#floorStored(value, key)
   }
 

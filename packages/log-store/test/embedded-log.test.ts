@@ -209,12 +209,40 @@ test('a format that only knows batches: bytes in, bytes out', async () => {
   await using log = await open({ format })
   const batches = Buffer.concat([encode('one'), encodeAll([{ value: 'two' }, { value: '3' }], 0)])
   expect(await log.appendBatches(batches)).toEqual({ firstOffset: 0, lastOffset: 2, count: 3 })
-  const page = await log.read()
-  expect(decode(page.bytes).map(textOf)).toEqual(['one', 'two', '3'])
+  const slice = await log.readBatches()
+  expect(decode(slice.bytes).map(textOf)).toEqual(['one', 'two', '3'])
+  expect([slice.logStartOffset, slice.nextOffset]).toEqual([0, 3])
   const invalid = { code: 'KFK_STORE_INVALID_ARGUMENT' }
-  expect(() => page.records).toThrow('use `bytes`')
+  await expect(log.read()).rejects.toMatchObject(invalid)
   await expect(log.append('x')).rejects.toMatchObject(invalid)
   await expect(log.append(['x'])).rejects.toMatchObject(invalid)
+})
+
+test('compaction by key: explicitly, in the background, and never of a record without key', async () => {
+  const clock = new ManualClock()
+  const options = { clock, segmentBytes: 200, minCleanableDirtyRatio: 0, minCompactionLagMs: 0 }
+  await using log = await open({ ...options, cleanupPolicy: 'compact', fileDeleteDelayMs: 0 })
+  const invalid = { code: 'KFK_STORE_INVALID_ARGUMENT' }
+  await expect(log.append('no key')).rejects.toMatchObject(invalid)
+  await expect(log.append(['no key'])).rejects.toMatchObject(invalid)
+  const fill = async (round: number) => {
+    for (let n = 0; n < 12; n++) await log.append(`${round}.${n}`, { key: `key ${n % 3}` })
+  }
+  await fill(1)
+  const { recordsBefore, recordsAfter } = await log.compact()
+  expect(recordsAfter).toBeLessThan(recordsBefore)
+  const latest = (records: string[]) =>
+    new Set(records).size === records.length && records.slice(-3)
+  expect(latest(await collect(log.records()))).toEqual(['1.9', '1.10', '1.11'])
+  await fill(2)
+  const before = (await collect(log.records())).length
+  clock.advance(60_000)
+  await settle(200)
+  const after = await collect(log.records())
+  expect(after.length).toBeLessThan(before)
+  expect(latest(after)).toEqual(['2.9', '2.10', '2.11'])
+  await using keeping = await openLog('/keeping', { fileSystem: memoryFileSystem() })
+  await expect(keeping.compact()).rejects.toMatchObject(invalid)
 })
 
 test('several logs in one directory', async () => {
@@ -255,6 +283,8 @@ test('close finishes what was begun; after it everything says so', async () => {
     log.append(['x']),
     log.appendBatches(frameFormat.encode('x')),
     log.read(),
+    log.readBatches(),
+    log.compact(),
     log.records().next(),
     log.offsetForTimestamp(0),
     log.truncateTo(0),

@@ -12,7 +12,7 @@ export class Follower {
   #from: number
   #last = -1
   #ended = false
-  #error: unknown
+  #error: Error | undefined
 
   constructor(directory: LogDirectory, log: Log, from: number) {
     this.log = log
@@ -33,7 +33,7 @@ export class Follower {
         this.#given.set(offset, tombstone ? '<none>' : Buffer.from(value).toString())
       }
     } catch (error) {
-      this.#error = error
+      this.#error = error as Error
     }
     this.#ended = true
   }

@@ -68,11 +68,11 @@ export class World {
   }
 
   async #attempt(operation: Operation): Promise<void> {
-    let failure: unknown
+    let failure: Error | undefined
     try {
       await this.#within(this.#perform(operation))
     } catch (error) {
-      failure = error
+      failure = error as Error
     }
     await settle(8)
     if (this.#disk.stopped) return
@@ -245,7 +245,9 @@ export class World {
     const unsettled = this.#unsettled.get(log.name) ?? []
     this.#unsettled.set(log.name, [...unsettled, before])
     await change.work()
-    this.#unsettled.delete(log.name)
+    // Nothing is made durable by what changes nothing.
+    if (sameLog(before, change.after[0]!)) this.#unsettled.set(log.name, unsettled)
+    else this.#unsettled.delete(log.name)
     this.#states.set(log.name, change.after)
   }
 
