@@ -191,7 +191,7 @@ describe('--repair', () => {
     await using _lock = await lockOf(dir)
     const { code, stderr } = await dump('--repair', join(dir, 'views-0'))
     expect(code).toBe(1)
-    expect(stderr).toContain(`${dir}`)
+    expect(stderr).toContain(dir)
     expect(stderr).toContain('stop the process that has it')
   })
 

@@ -25,6 +25,7 @@ export const fileNames = {
   logs: 'kfk.logs',
   offsetGaps: 'kfk.offset-gaps',
   quarantine: 'kfk.quarantine',
+  scrub: 'kfk.scrub',
 } as const
 
 const offsetDigits = 20

@@ -86,6 +86,7 @@ export {
 } from './repair.js'
 export type { LostOffsets } from './repair-plan.js'
 export { detectFormat, repairPath, type RepairPathOptions } from './repair-path.js'
+export type { ScrubOptions, ScrubReport } from './scrubber.js'
 export { describeRepair } from './repair-text.js'
 export { dumpSegment, type DumpOptions } from './dump.js'
 export type { DumpLine } from './dump-line.js'

@@ -6,6 +6,7 @@ import type { FileSystem } from './fs/file-system.js'
 import type { Log } from './log.js'
 import type { LogTracker } from './log-tracker.js'
 import type { LogOptions } from './options.js'
+import type { ScrubOptions, ScrubReport } from './scrubber.js'
 import type { StoreReport } from './report.js'
 import type { StoreMetricsSnapshot } from './store-metrics.js'
 
@@ -58,6 +59,8 @@ export interface LogDirectoryOptions {
    * How logs whose `cleanupPolicy` includes `compact` are compacted in the background, once opened.
    */
   readonly cleaner?: Partial<CleanerOptions>
+  /** The background that reads cold segments again before somebody needs them. */
+  readonly scrub?: Partial<ScrubOptions>
 }
 
 export interface RetentionReport {
@@ -109,6 +112,13 @@ export interface LogDirectory {
    * the log was cut meanwhile).
    */
   compact(name?: string): Promise<readonly CompactionReport[]>
+  /**
+   * Reads the sealed segments of a log, or of all opened ones, again, at full speed and past the
+   * system's cache where that can be done, and verifies checksums and order. What is wrong is
+   * noted: reads stop there from now on, and `onReport` hears of it. Rejects with the signal's
+   * reason, KFK_STORE_CLOSED.
+   */
+  scrub(name?: string, options?: { readonly signal?: AbortSignal }): Promise<ScrubReport>
   /** Writes recovery points, log starts and epochs; they never exceed what is synced. */
   checkpoint(): Promise<void>
   /** Syncs all, writes checkpoints and the clean-shutdown marker, releases the lock. */

@@ -37,6 +37,7 @@ import { ProducerTracker } from './producer-tracker.js'
 import { RecoveryNotes, type NotedLog } from './recovery-notes.js'
 import type { StoreReport } from './report.js'
 import { ClockJumpGuard } from './retention.js'
+import { Scrubber, type ScrubReport } from './scrubber.js'
 import { SegmentedLog } from './segmented-log.js'
 import { cleanShutdownMarker, settleTakeover } from './takeover.js'
 import { StoreMetrics } from './store-metrics.js'
@@ -117,6 +118,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly #notes: RecoveryNotes
   readonly #checkpoints: LogCheckpoints
   readonly #cleaner: Cleaner
+  readonly #scrubber: Scrubber
   readonly #names = new Set<string>()
   readonly #logs = new Map<string, SegmentedLog>()
   readonly #opening = new Map<string, Promise<SegmentedLog>>()
@@ -158,6 +160,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       task(options.retentionCheckMs ?? 0, 'apply retention', () => this.applyRetention()),
     ]
     this.#cleaner = new Cleaner(this, () => this.#logs.values(), options.cleaner)
+    this.#scrubber = new Scrubber(this, () => this.#logs.values(), options.scrub)
   }
 
   static async start(
@@ -258,6 +261,13 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     return reports
   }
 
+  async scrub(name?: string, options: { signal?: AbortSignal } = {}): Promise<ScrubReport> {
+    this.#requireOpen()
+    if (name !== undefined) await this.open(name)
+    const logs = name === undefined ? [...this.#logs.values()] : [this.#logs.get(name)!]
+    return this.#scrubber.scrub(logs, options.signal)
+  }
+
   stats(): DirectoryStats {
     return {
       logs: this.#names.size,
@@ -345,6 +355,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     if (!this.cleanStart) await this.#recoverAll()
     for (const task of this.#tasks) task.start()
     this.#cleaner.start()
+    this.#scrubber.start()
   }
 
   async #recoverAll(): Promise<void> {
@@ -405,6 +416,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   async #close(): Promise<void> {
     this.#cleaner.stop()
     try {
+      await this.#scrubber.stop()
       await Promise.all(this.#tasks.map((task) => task.stop()))
       await Promise.allSettled(this.#opening.values())
       const failures = await inParallel([...this.#logs.values()], concurrentCloses, (log) =>

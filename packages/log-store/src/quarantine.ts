@@ -7,7 +7,8 @@ import { readRange, type FileSystem } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import type { LogDamage } from './log.js'
 import type { SegmentList } from './segment-list.js'
-import type { Segment, SegmentDamage } from './segment.js'
+import type { Segment } from './segment.js'
+import type { SegmentDamage } from './segment-damage.js'
 import { verifySegment } from './segment-verify.js'
 
 // `<log>/kfk.quarantine`: JSON, the places in sealed segments whose bytes are not what was synced.

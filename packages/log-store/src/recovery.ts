@@ -10,7 +10,8 @@ import { recoverSegment } from './recovery-scan.js'
 import { SegmentList } from './segment-list.js'
 import type { ScanResult } from './segment-scan.js'
 import { wrongEnd } from './segment-verify.js'
-import type { Segment, SegmentDamage } from './segment.js'
+import type { Segment } from './segment.js'
+import type { SegmentDamage } from './segment-damage.js'
 import { copyAside, setAsidePath } from './set-aside.js'
 
 // The only place that changes data files after an unclean stop. Rules, in RECOVERY.md at length:

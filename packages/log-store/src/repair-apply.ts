@@ -5,7 +5,7 @@ import { readRange, syncFile, writeFully, type FileSystem } from './fs/file-syst
 import { OffsetGaps, readOffsetGaps } from './offset-gaps.js'
 import { writeQuarantine } from './quarantine.js'
 import type { RepairPlan, SegmentPlan } from './repair-plan.js'
-import type { ByteRange } from './repair-scan.js'
+import type { ByteRange } from './repair-selector.js'
 import { Segment } from './segment.js'
 import { IndexBuilder } from './segment-scan.js'
 import { copyAside, setAsidePath } from './set-aside.js'

@@ -4,7 +4,8 @@ import { parseSegmentFileName, segmentFileName, segmentSuffixes } from './file-n
 import type { FileSystem } from './fs/file-system.js'
 import { decodeOffsetIndex, offsetIndexName, type OffsetIndex } from './offset-index.js'
 import { readWholeFile } from './checkpoint-file.js'
-import { type MissingOffsets, type RepairScan, scanForRepair } from './repair-scan.js'
+import { scanForRepair } from './repair-scan.js'
+import type { MissingOffsets, RepairScan } from './repair-selector.js'
 import { IndexBuilder } from './segment-scan.js'
 import { decodeTimeIndex, timeIndexName } from './time-index.js'
 

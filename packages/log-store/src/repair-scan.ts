@@ -1,38 +1,8 @@
 import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format.js'
 import { readRange, type FileHandle } from './fs/file-system.js'
 import { gapsEverywhere } from './offset-gaps.js'
-import { BatchSelector } from './repair-selector.js'
+import { BatchSelector, type RepairScan } from './repair-selector.js'
 import { scanBatches } from './segment-scan.js'
-
-/** Bytes of a file, the end exclusive. */
-export interface ByteRange {
-  readonly from: number
-  readonly to: number
-}
-
-/** Bytes that cannot stay in a segment, and the offset that was due where they begin. */
-export interface BadRange extends ByteRange {
-  readonly offset: number
-  readonly reason: string
-}
-
-/** Offsets that are missing between two batches, or before the first or behind the last one. */
-export interface MissingOffsets {
-  readonly from: number
-  /** Inclusive. */
-  readonly to: number
-}
-
-export interface RepairScan {
-  /** Whole valid batches in order. */
-  readonly kept: readonly ByteRange[]
-  readonly bad: readonly BadRange[]
-  readonly missing: readonly MissingOffsets[]
-  /** Offset after the last batch that is kept. */
-  readonly nextOffset: number
-  /** Batches that are kept. */
-  readonly batches: number
-}
 
 export interface RepairScanRequest {
   readonly format: BatchFormat

@@ -1,5 +1,34 @@
 import type { BatchSummary } from './batch-format.js'
-import type { BadRange, ByteRange, MissingOffsets, RepairScan } from './repair-scan.js'
+
+/** Bytes of a file, the end exclusive. */
+export interface ByteRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** Bytes that cannot stay in a segment, and the offset that was due where they begin. */
+export interface BadRange extends ByteRange {
+  readonly offset: number
+  readonly reason: string
+}
+
+/** Offsets that are missing between two batches, or before the first or behind the last one. */
+export interface MissingOffsets {
+  readonly from: number
+  /** Inclusive. */
+  readonly to: number
+}
+
+export interface RepairScan {
+  /** Whole valid batches in order. */
+  readonly kept: readonly ByteRange[]
+  readonly bad: readonly BadRange[]
+  readonly missing: readonly MissingOffsets[]
+  /** Offset after the last batch that is kept. */
+  readonly nextOffset: number
+  /** Batches that are kept. */
+  readonly batches: number
+}
 
 /** A batch with its checksum right; whether its offset is, too, depends on what is around it. */
 interface Candidate {

@@ -1,5 +1,6 @@
 import type { LogHost } from './log-host.js'
-import type { Segment, SegmentDamage } from './segment.js'
+import type { Segment } from './segment.js'
+import type { SegmentDamage } from './segment-damage.js'
 import type { FileHandle } from './fs/file-system.js'
 import { scanBatches } from './segment-scan.js'
 
@@ -27,11 +28,12 @@ export async function verifySegment(
   request: VerifyRequest,
 ): Promise<SegmentDamage | undefined> {
   const { gapsBelow, nextBaseOffset, signal } = request
-  const pinned = host.files.pin(segment.data)
+  const own = request.handle === undefined
+  const handle = request.handle ?? host.files.pin(segment.data)
   try {
     const scanned = await scanBatches({
       format: host.format,
-      handle: request.handle ?? pinned,
+      handle,
       from: 0,
       to: segment.sizeBytes,
       expectedOffset: segment.baseOffset,
@@ -49,7 +51,7 @@ export async function verifySegment(
     const { baseOffset } = segment
     return { baseOffset, position, offset: nextOffset, reason, foundMs: host.clock.now() }
   } finally {
-    host.files.unpin(segment.data)
+    if (own) host.files.unpin(segment.data)
   }
 }
 

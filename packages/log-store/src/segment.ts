@@ -11,6 +11,7 @@ import {
   offsetIndexEntryBytes,
   offsetIndexName,
 } from './offset-index.js'
+import type { SegmentDamage } from './segment-damage.js'
 import { decodeTimeIndex, TimeIndex, timeIndexEntryBytes, timeIndexName } from './time-index.js'
 import { Warmth } from './warmth.js'
 
@@ -32,18 +33,6 @@ export interface SealedFacts {
   readonly sizeBytes: number
   /** Undefined: nobody has looked yet. */
   readonly largest: LargestTimestamp | undefined
-}
-
-/** A place in a sealed segment from which on its bytes are not what was synced. */
-export interface SegmentDamage {
-  readonly baseOffset: number
-  /** End of the last good batch before it. */
-  readonly position: number
-  /** Offset that was due there. */
-  readonly offset: number
-  readonly reason: string
-  /** Wall clock. */
-  readonly foundMs: number
 }
 
 /** What recovery would have to scan for want of them counts less than their writes. */

@@ -14,6 +14,11 @@ export interface FileSystem {
    * name is durable after `syncDirectory`. Throws the system's error (ENOENT, EMFILE, ...).
    */
   open(path: string, mode: 'read' | 'write'): FileHandle
+  /**
+   * Opens for reading what the medium holds, past any cache of the system. Absent where the platform
+   * has no such thing; throws the system's error (EINVAL) where the file system has not.
+   */
+  openUncached?(path: string): FileHandle
   /** Names in a directory, in no order. Rejects with ENOENT. */
   list(path: string): Promise<DirectoryEntry[]>
   /** Undefined when there is no such file. */

@@ -2,6 +2,7 @@ import * as fs from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ioError } from '../errors.js'
 import { lockDirectory } from './directory-lock.js'
+import { canReadUncached, UncachedFileHandle } from './uncached-file.js'
 import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from './file-system.js'
 
 class NodeFileHandle implements FileHandle {
@@ -64,6 +65,8 @@ export const nodeFileSystem: FileSystem = {
   open(path, mode) {
     return new NodeFileHandle(path, fs.openSync(path, mode === 'read' ? 'r' : writeFlags, 0o644))
   },
+
+  ...(canReadUncached && { openUncached: (path: string) => new UncachedFileHandle(path) }),
 
   async list(path): Promise<DirectoryEntry[]> {
     const entries = await fs.promises.readdir(path, { withFileTypes: true })
