@@ -219,17 +219,18 @@ export class LogFlush {
     try {
       await this.#log.offsetGaps.save()
       for (const segment of [...sealed, active]) await this.#syncSegment(segment)
+      for (const segment of sealed) {
+        await this.#persistIndexes(segment)
+        await this.#log.tracking?.persist(segment.baseOffset)
+      }
+      if (directoryDirty || sealed.length > 0) {
+        await this.#host.fileSystem.syncDirectory(this.#log.path)
+      }
     } catch (error) {
+      // Whatever of it could not be opened is tried again later, the names included.
       this.#sealed = [...sealed, ...this.#sealed]
       this.#directoryDirty = true
       throw error
-    }
-    for (const segment of sealed) {
-      await this.#persistIndexes(segment)
-      await this.#log.tracking?.persist(segment.baseOffset)
-    }
-    if (directoryDirty || sealed.length > 0) {
-      await this.#host.fileSystem.syncDirectory(this.#log.path)
     }
   }
 
