@@ -190,7 +190,7 @@ export class Scrubber {
     }
   }
 
-  /** From the medium where that can be done, with a file of its own: none that is in use is closed. */
+  /** From the medium where that can be done; with a handle of its own, so no other is closed. */
   async #read(segment: Segment, request: VerifyRequest) {
     const handle = this.#open(segment.path)
     try {
