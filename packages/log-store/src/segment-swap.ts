@@ -32,8 +32,8 @@ export interface Swap {
 }
 
 /**
- * Puts a finished replacement into its log, which must have the group as it was read. Readers of the
- * old segments finish undisturbed. Poisons the directory when the disk fails in the middle.
+ * Puts a finished replacement into its log, which must have the group as it was read. Readers of
+ * the old segments finish undisturbed. Poisons the directory when the disk fails in the middle.
  */
 export async function swapSegments(host: LogHost, log: SwappedLog, swap: Swap): Promise<void> {
   const { cleaned, segment, group } = swap
