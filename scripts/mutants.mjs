@@ -1,0 +1,51 @@
+// npm run mutants [-- --only NAME --sample N]: plants the bugs of packages/log-store/test/mutants.mjs one by one in a
+// copy of the package and runs the tests that must catch them. Fails when one is not caught.
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { mutants } from '../packages/log-store/test/mutants.mjs'
+import { ensureInstalled, root } from './lib/project.mjs'
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, sample: { type: 'string' } } })
+ensureInstalled()
+const step = values.sample ? Math.max(1, Math.floor(mutants.length / Number(values.sample))) : 1
+const chosen = mutants.filter(({ name }, at) =>
+  values.only === undefined ? at % step === 0 : name === values.only,
+)
+const home = fs.mkdtempSync(path.join(os.tmpdir(), 'kfk-mutants-'))
+process.on('exit', () => fs.rmSync(home, { recursive: true, force: true }))
+for (const folder of ['packages', 'examples', 'scripts']) fs.mkdirSync(path.join(home, folder))
+fs.symlinkSync(path.join(root, 'node_modules'), path.join(home, 'node_modules'))
+fs.copyFileSync(path.join(root, 'package.json'), path.join(home, 'package.json'))
+const original = path.join(root, 'packages/log-store')
+const copy = path.join(home, 'packages/log-store')
+for (const part of ['src', 'test', 'package.json']) {
+  fs.cpSync(path.join(original, part), path.join(copy, part), { recursive: true })
+}
+const missed = []
+for (const { name, file, find, replace, tests } of chosen) {
+  const target = path.join(copy, 'src', file)
+  const source = fs.readFileSync(target, 'utf8')
+  fs.writeFileSync(
+    target,
+    source.replace(find, () => replace),
+  )
+  const patterns = tests.map((test) => `packages/log-store/test/${test}.test.ts`)
+  const jest = path.join(root, 'node_modules/jest/bin/jest.js')
+  const startedMs = Date.now()
+  const done = spawnSync(process.execPath, [jest, '--rootDir', home, '--bail', ...patterns], {
+    cwd: home,
+    encoding: 'utf8',
+  })
+  fs.writeFileSync(target, source)
+  // Without a test that ran and failed the exit code alone says nothing.
+  const caught = done.status !== 0 && /✕|●/.test(done.stderr)
+  if (!caught) missed.push(name)
+  console.log(
+    `${caught ? 'caught' : 'MISSED'} ${name}, ${Math.round((Date.now() - startedMs) / 1000)} s`,
+  )
+}
+console.log(`${chosen.length - missed.length} of ${chosen.length} caught`)
+process.exitCode = missed.length > 0 ? 1 : 0
