@@ -209,7 +209,7 @@ export class EmbeddedLog implements AsyncDisposable {
 
   /**
    * The records from an offset on, then those that come, until the signal, `close` or the deletion
-   * of the log ends it. Compaction shows as missing offsets. Throws as `read` does, and KFK_STORE_IO
+   * of the log ends it. Compaction shows as missing offsets. Throws as `read` does; KFK_STORE_IO
    * when the disk fails, after everything that was readable was given.
    */
   follow(options: FollowOptions = {}): AsyncGenerator<EmbeddedRecord, void, undefined> {
@@ -235,7 +235,7 @@ export class EmbeddedLog implements AsyncDisposable {
   }
 
   /**
-   * Cuts off everything from `offset` on; an array that holds `offset` goes as a whole. Durable when
+   * Cuts off everything from `offset` on; an array that holds it goes as a whole. Durable when
    * it resolves, with the new end. Appends are refused meanwhile (KFK_STORE_IO, retriable).
    */
   async truncateTo(offset: number): Promise<number> {
