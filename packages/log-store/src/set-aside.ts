@@ -9,7 +9,8 @@ import {
 } from './fs/file-system.js'
 
 // What recovery or repair takes out of a log is kept beside it, for whoever wants to look:
-// `kfk.quarantine.<position>.<20 digits>.log` holds the bytes that stood at that position.
+// `kfk.quarantine.<position>.<20 digits>.log.cut` holds the bytes that stood at that position. No
+// name may end in `.log` but a segment's: Kafka would take it for one, and not start.
 
 const pieceBytes = 1024 ** 2
 
@@ -19,7 +20,7 @@ export function setAsidePath(
   place: { readonly baseOffset: number; readonly position: number },
 ): string {
   const name = segmentFileName(place.baseOffset, segmentSuffixes.log)
-  return join(directory, `kfk.quarantine.${place.position}.${name}`)
+  return join(directory, `kfk.quarantine.${place.position}.${name}.cut`)
 }
 
 /** Copies bytes `from` to `to` of a file; durable, but for the name, when it resolves. */

@@ -141,7 +141,7 @@ describe('how far the log is known to be synced', () => {
     const { directory, reports } = await open(fileSystem)
     expect(await readAll(await directory.open('a-0'))).toEqual(texts(0, 42))
     expect(reports.map(({ kind }) => kind)).toContain('quarantined')
-    const aside = `${logPath}/kfk.quarantine.${42 * recordBytes}.00000000000000000000.log`
+    const aside = `${logPath}/kfk.quarantine.${42 * recordBytes}.00000000000000000000.log.cut`
     expect((await storedFiles(fileSystem)).get(aside)).toEqual(damaged.subarray(42 * recordBytes))
   })
 
@@ -156,7 +156,7 @@ describe('how far the log is known to be synced', () => {
     const { directory, reports } = await open(fileSystem)
     expect((await directory.open('a-0')).logEndOffset).toBe(0)
     expect(reports.map(({ kind }) => kind)).toContain('quarantined')
-    const aside = `${logPath}/kfk.quarantine.0.00000000000000000000.log`
+    const aside = `${logPath}/kfk.quarantine.0.00000000000000000000.log.cut`
     expect((await storedFiles(fileSystem)).get(aside)).toEqual(bytes)
   })
 

@@ -59,7 +59,7 @@ interface Case {
 const change = (path: string, edit: (bytes: Uint8Array) => Uint8Array) => (files: StoredFiles) =>
   void files.set(path, edit(Uint8Array.from(files.get(path)!)))
 const asideName = (position: number, path: string) =>
-  path.replace('a-0/', `a-0/kfk.quarantine.${position}.`)
+  `${path.replace('a-0/', `a-0/kfk.quarantine.${position}.`)}.cut`
 const part = (path: string, from: number, to?: number) => (files: StoredFiles) => ({
   [asideName(at(from), path)]: files.get(path)!.subarray(at(from), to === undefined ? to : at(to)),
 })
@@ -245,7 +245,7 @@ describe.each(Object.keys(cases))('%s', (name) => {
     expect(report.sound).toBe(false)
     expect(offsetsOf(report)).toEqual(lost)
     const after = await storedFiles(fileSystem)
-    const kept = pathsOf(after, '.log').filter((path) => path.includes('kfk.quarantine.'))
+    const kept = pathsOf(after, '.cut')
     expect(Object.fromEntries(kept.map((path) => [path, Buffer.from(after.get(path)!)]))).toEqual(
       Object.fromEntries(
         Object.entries(aside(before)).map(([path, bytes]) => [path, Buffer.from(bytes)]),
@@ -361,7 +361,7 @@ test('a log that would not open opens after its repair', async () => {
   expect(describeRepair(report)).toEqual([
     `${logPath}: 4 segments, 79 valid batches`,
     expect.stringMatching(
-      /^ {2}0{18}60\.log at byte 874: checksum .*; 46 bytes set aside in kfk\.quarantine\.874\.0{18}60\.log$/,
+      /^ {2}0{18}60\.log at byte 874: checksum .*; 46 bytes set aside in kfk\.quarantine\.874\.0{18}60\.log\.cut$/,
     ),
     '  lost: offset 79',
     '  00000000000000000060.log: indexes built anew',

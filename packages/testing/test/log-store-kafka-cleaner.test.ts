@@ -126,7 +126,10 @@ withPeer(peers.kafka(), "the store's cleaner and Kafka's", () => {
     const file = path.join(kafka.logDir, 'cleaner-offset-checkpoint')
     fs.writeFileSync(file, checkpoint.replaceAll('compacted', 'ours-compacted'))
     for (const topic of compactedTopics) {
-      replaceFiles(kept(kafka.logDir, `ours-${topic}`), kept(after, topic))
+      const target = kept(kafka.logDir, `ours-${topic}`)
+      replaceFiles(target, kept(after, topic))
+      const aside = 'kfk.quarantine.120.00000000000000000000.log.cut'
+      fs.writeFileSync(path.join(target, aside), 'what a recovery had cut')
     }
     for (const state of states) {
       const target = kept(kafka.logDir, state)

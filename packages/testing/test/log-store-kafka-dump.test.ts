@@ -210,6 +210,30 @@ withPeer(peers.kafka(), "Kafka's DumpLogSegments accepts", () => {
     },
   )
 
+  test('a log of which recovery has set something aside, under a name that Kafka does not know', async () => {
+    const { directory, log } = await open()
+    await append(log, 0, 50)
+    const copy = crashedCopy(0)
+    await directory.close()
+    const logs = readdirSync(path.join(copy, name)).filter((file) => file.endsWith('.log'))
+    const last = path.join(copy, name, logs.sort().at(-1)!)
+    const bytes = readFileSync(last)
+    bytes[90]! ^= 1
+    writeFileSync(last, bytes)
+    rmSync(path.join(copy, 'recovery-point-offset-checkpoint'), { force: true })
+    rmSync(path.join(copy, 'kfk.recovery-points'), { force: true })
+    rmSync(path.join(copy, 'kfk.recovery-point-offset-checkpoint.crc'), { force: true })
+    const reopened = await open({}, copy)
+    const { logEndOffset } = reopened.log
+    await reopened.directory.close()
+    const names = readdirSync(path.join(copy, name)).filter((file) => file.startsWith('kfk.'))
+    expect(names).toContainEqual(expect.stringMatching(/^kfk\.quarantine\.\d+\.\d{20}\.log\.cut$/))
+    const kafkas = /\.(log|index|timeindex|txnindex|snapshot|swap|cleaned|deleted)$/
+    expect(names.filter((file) => kafkas.test(file))).toEqual([])
+    expect(await accepted(copy)).toMatchObject({ records: logEndOffset, gaps: [] })
+    rmSync(copy, { recursive: true })
+  })
+
   test('a log with offsets missing, also more than an index entry can express', async () => {
     const { directory, log } = await open()
     const jumps = [3, 1000, 2 ** 31 - 10, 2 ** 31 + 10, 5, 2 ** 33, 1]
