@@ -100,7 +100,7 @@ export class CleanedSegment {
       const entries = encodeTransactionIndex(this.#transactions)
       await this.#writeSide(segmentSuffixes.transactionIndex, [entries])
     }
-    segment.indexesDirty = false
+    segment.noteIndexesSaved()
     await fileSystem.syncDirectory(this.#directory)
     return segment
   }

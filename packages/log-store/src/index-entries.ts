@@ -98,6 +98,7 @@ export class IndexEntries {
     if (count > this.#stored) return
     this.#stored = count
     this.#tail = undefined
+    this.#kept = this.#kept?.subarray(0, count * this.width)
     this.#ends = undefined
   }
 

@@ -1,21 +1,23 @@
 import type { CachedFile, FileCache } from './file-cache.js'
+import type { FileHandle } from './fs/file-system.js'
 import { IndexMismatch, type IndexSource } from './index-entries.js'
 
 /** One index file of a segment, opened when a search needs it. */
 export class IndexFile implements IndexSource {
   readonly #files: FileCache
-  readonly #file: CachedFile
+  readonly #pathOf: () => string
+  #file: CachedFile | undefined
   #reservedBytes = 0
 
-  constructor(files: FileCache, path: string) {
+  constructor(files: FileCache, pathOf: () => string) {
     this.#files = files
-    this.#file = files.define(path, 'read')
+    this.#pathOf = pathOf
   }
 
   /** Undefined when there is no such file. */
   size(): number | undefined {
     try {
-      return this.#files.use(this.#file).size()
+      return this.#open().size()
     } catch (error) {
       if ((error as { code?: unknown }).code === 'ENOENT') return undefined
       throw error
@@ -25,7 +27,7 @@ export class IndexFile implements IndexSource {
   read(position: number, length: number): Buffer {
     let handle
     try {
-      handle = this.#files.use(this.#file)
+      handle = this.#open()
     } catch (error) {
       if ((error as { code?: unknown }).code === 'ENOENT') throw new IndexMismatch()
       throw error
@@ -45,10 +47,16 @@ export class IndexFile implements IndexSource {
     return true
   }
 
-  /** Closes the file and gives memory back; the next use opens it again, under this name. */
+  /** Closes the file and gives memory back; the next use opens what has its name then. */
   close(): void {
-    this.#files.close(this.#file)
+    if (this.#file !== undefined) this.#files.close(this.#file)
     this.#files.indexMemory.release(this.#reservedBytes)
     this.#reservedBytes = 0
+  }
+
+  #open(): FileHandle {
+    const file = (this.#file ??= this.#files.define('', 'read'))
+    if (file.handle === undefined) file.path = this.#pathOf()
+    return this.#files.use(file)
   }
 }

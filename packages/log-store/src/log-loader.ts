@@ -19,6 +19,8 @@ import type { LogHost } from './log-host.js'
 import { gapsEverywhere, OffsetGaps, readOffsetGaps } from './offset-gaps.js'
 import { loadQuarantine } from './quarantine.js'
 import { LogTracking } from './log-tracking.js'
+import type { ListedLog } from './log-list.js'
+import { isUntouched } from './listed-log.js'
 import type { LogOptions } from './options.js'
 import { recoverLog, type RecoveryResult } from './recovery.js'
 import { SegmentList } from './segment-list.js'
@@ -37,6 +39,8 @@ export interface LoadRequest {
   readonly recoveryPoint: number
   /** From the log start checkpoint; undefined when it has none. */
   readonly logStartOffset: number | undefined
+  /** What was noted when the log was closed. */
+  readonly listed: ListedLog | undefined
 }
 
 const concurrentStats = 64
@@ -44,6 +48,11 @@ const concurrentStats = 64
 /** Opens one log: creates it when missing, recovers it when it was not closed cleanly. */
 export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogState> {
   const startedMs = host.clock.monotonicMs()
+  const listed = await loadListed(host, request)
+  if (listed !== undefined) {
+    tellOpened(host, listed, { request, startedMs, scannedBytes: 0, cutBytes: 0 })
+    return listed
+  }
   const { bases, tracked } = await settleFiles(host, request.path)
   if (bases.length === 0) return createLog(host, request)
   const tracking = makeTracking(host, request, tracked.indexed)
@@ -69,20 +78,7 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
   epochs.truncateFromEnd(loaded.logEndOffset)
   epochs.truncateFromStart(logStartOffset)
   await prepareActive(host, loaded.segments.at(-1)!, request.options)
-  if (diagnostics.recovery.hasSubscribers) {
-    diagnostics.recovery.publish({
-      log: request.name,
-      path: request.path,
-      clean: request.clean && loaded.scannedBytes === 0,
-      segments: loaded.segments.length,
-      logStartOffset,
-      logEndOffset: loaded.logEndOffset,
-      scannedBytes: loaded.scannedBytes,
-      cutBytes: loaded.cutBytes,
-      durationMs: host.clock.monotonicMs() - startedMs,
-    })
-  }
-  return {
+  const state: LogState = {
     name: request.name,
     path: request.path,
     options: request.options,
@@ -96,6 +92,61 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     damaged: loaded.segments.filter(({ damage }) => damage !== undefined),
     tracking,
   }
+  const { scannedBytes, cutBytes } = loaded
+  tellOpened(host, state, { request, startedMs, scannedBytes, cutBytes })
+  return state
+}
+
+/** From the list of a clean close; undefined when there is no entry, or it is not true any more. */
+async function loadListed(host: LogHost, request: LoadRequest): Promise<LogState | undefined> {
+  const { listed, name, path, options } = request
+  if (listed === undefined || !request.clean) return undefined
+  if (listed.logEndOffset < request.recoveryPoint) return undefined
+  if (!(await isUntouched(host.fileSystem, path, listed))) return undefined
+  const { logStartOffset, logEndOffset, newestSnapshot, indexed } = listed
+  const place = { directory: path, createdMs: host.clock.now() }
+  const active = Segment.resume(host.files, place, listed.active)
+  const segments = SegmentList.from(listed.sealed, active, listed.sealedCount)
+  const epochs = new EpochIndex(listed.epochs)
+  const tracking = makeTracking(host, request, indexed)
+  const { indexIntervalBytes } = options
+  const log = { segments, indexIntervalBytes, writtenOffset: logEndOffset }
+  await tracking?.openAt(log, newestSnapshot)
+  const { gapsBelow } = listed
+  const known = gapsBelow !== undefined && !host.offsetGaps(name)
+  return {
+    ...{ name, path, options, segments, logStartOffset, logEndOffset, epochs, tracking },
+    recoveryPoint: logEndOffset,
+    epochsSaved: true,
+    offsetGaps: known
+      ? new OffsetGaps(host.fileSystem, path, gapsBelow)
+      : await loadGaps(host, request),
+    dates: {
+      directoryMs: listed.directoryMs,
+      fileMs: listed.fileMs,
+      sizeBytes: active.sizeBytes,
+    },
+  }
+}
+
+function tellOpened(
+  host: LogHost,
+  state: LogState,
+  opened: { request: LoadRequest; startedMs: number; scannedBytes: number; cutBytes: number },
+): void {
+  if (!diagnostics.recovery.hasSubscribers) return
+  const { request, startedMs, scannedBytes, cutBytes } = opened
+  diagnostics.recovery.publish({
+    log: state.name,
+    path: state.path,
+    clean: request.clean && scannedBytes === 0,
+    segments: state.segments.count,
+    logStartOffset: state.logStartOffset,
+    logEndOffset: state.logEndOffset,
+    scannedBytes,
+    cutBytes,
+    durationMs: host.clock.monotonicMs() - startedMs,
+  })
 }
 
 /** Sizes are asked of the file system, not of open files: there may be tens of thousands. */

@@ -1,4 +1,5 @@
 import type { EpochIndex } from './epoch-index.js'
+import type { LogDates } from './listed-log.js'
 import type { LogTracking } from './log-tracking.js'
 import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
@@ -21,4 +22,6 @@ export interface LogState {
   /** Segments with a place that cannot be read. */
   readonly damaged?: readonly Segment[]
   readonly tracking: LogTracking | undefined
+  /** It was opened from the list of a clean close. */
+  readonly dates?: LogDates
 }

@@ -54,6 +54,11 @@ export class LogTracking {
     return this.#indexes.bases
   }
 
+  /** The files say what memory says. */
+  get isSaved(): boolean {
+    return this.#indexes.dirty.length === 0
+  }
+
   /**
    * Where recovery has to begin lest a transaction index be lost: the base offset of the first
    * sealed segment whose index could not be written.
@@ -147,6 +152,21 @@ export class LogTracking {
   async open(log: TrackedLog, names: TrackerFileNames): Promise<void> {
     await this.#restore(log, names.snapshots, { trusted: log.writtenOffset })
     await this.#indexes.loadActive(log)
+  }
+
+  /** The same, when it is known which snapshot is the newest: nothing is listed. */
+  async openAt(log: TrackedLog, newest: number | undefined): Promise<void> {
+    if (newest !== undefined && newest === log.writtenOffset) {
+      const found = await this.#files.readSnapshot(newest)
+      if (found !== undefined && this.tracker.restore(found)) {
+        this.#snapshots.noteNewest(log, newest)
+        this.tracker.expire(this.#host.clock.now())
+        await this.#indexes.loadActive(log)
+        return
+      }
+    }
+    const isNew = newest === undefined && log.segments.firstOffset === log.writtenOffset
+    await this.open(log, isNew ? { snapshots: [], indexed: [] } : await this.#files.list())
   }
 
   /**

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { atomicWriteFile } from './checkpoint-file.js'
 import { BackgroundTask } from './background-task.js'
 import { Cleaner } from './cleaner.js'
+import { CleanShutdown } from './clean-shutdown.js'
 import { systemClock } from './clock.js'
 import { diagnostics } from './diagnostics.js'
 import type { CompactionReport } from './compaction.js'
@@ -10,7 +10,6 @@ import { ioError, StoreError } from './errors.js'
 import { FileCache } from './file-cache.js'
 import {
   deletedDirectoryName,
-  fileNames,
   isDeletedDirectoryName,
   parseLogName,
   requireLogName,
@@ -39,7 +38,7 @@ import type { StoreReport } from './report.js'
 import { ClockJumpGuard } from './retention.js'
 import { Scrubber, type ScrubReport } from './scrubber.js'
 import { SegmentedLog } from './segmented-log.js'
-import { cleanShutdownMarker, settleTakeover } from './takeover.js'
+import { settleTakeover } from './takeover.js'
 import { StoreMetrics } from './store-metrics.js'
 
 const defaults = {
@@ -119,6 +118,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly #checkpoints: LogCheckpoints
   readonly #cleaner: Cleaner
   readonly #scrubber: Scrubber
+  readonly #shutdown: CleanShutdown
   readonly #names = new Set<string>()
   readonly #logs = new Map<string, SegmentedLog>()
   readonly #opening = new Map<string, Promise<SegmentedLog>>()
@@ -161,6 +161,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     ]
     this.#cleaner = new Cleaner(this, () => this.#logs.values(), options.cleaner)
     this.#scrubber = new Scrubber(this, () => this.#logs.values(), options.scrub)
+    this.#shutdown = new CleanShutdown(this.fileSystem, path)
   }
 
   static async start(
@@ -215,6 +216,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.#names.delete(name)
     this.#unrecovered.delete(name)
     this.#checkpoints.forget(name)
+    this.#shutdown.forget(name)
     try {
       await this.fileSystem.syncDirectory(this.path)
     } catch (error) {
@@ -341,7 +343,6 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   async #start(): Promise<void> {
     const entries = await this.fileSystem.list(this.path)
     for (const entry of entries) {
-      if (entry.name === fileNames.cleanShutdown) this.cleanStart = true
       if (!entry.isDirectory) continue
       if (isDeletedDirectoryName(entry.name)) this.#removeDirectory(join(this.path, entry.name))
       else if (parseLogName(entry.name) !== undefined) this.#names.add(entry.name)
@@ -349,9 +350,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     await settleTakeover(this.fileSystem, this.path, (report) => this.report(report))
     await this.#checkpoints.load((report) => this.report(report))
     this.#checkpoints.keepOnly(this.#names)
+    this.cleanStart = await this.#shutdown.load((report) => this.report(report))
     // From here on a crash is an unclean stop.
-    await this.fileSystem.remove(join(this.path, fileNames.cleanShutdown))
-    await this.fileSystem.syncDirectory(this.path)
+    await this.#shutdown.forgetAll()
     if (!this.cleanStart) await this.#recoverAll()
     for (const task of this.#tasks) task.start()
     this.#cleaner.start()
@@ -394,6 +395,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
         clean: this.cleanStart && !this.#unrecovered.has(name),
         recoveryPoint: this.#checkpoints.recoveryPoint(name),
         logStartOffset: this.#checkpoints.logStartOffset(name),
+        listed: this.#shutdown.take(name),
       })
       const log = new SegmentedLog(this, state)
       if (this.poisoned !== undefined) log.poison(this.poisoned)
@@ -425,7 +427,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       if (failures.length > 0) throw failures[0]
       if (this.poisoned !== undefined) return
       await this.checkpoint()
-      if (this.#unrecovered.size === 0) await this.#markClean()
+      if (this.#unrecovered.size === 0) {
+        await this.#shutdown.write(this.#logs.values(), (report) => this.report(report))
+      }
       await Promise.allSettled(this.#removals)
     } catch (error) {
       throw ioError(error, { action: 'close', path: this.path })
@@ -436,12 +440,6 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       await this.#checkpoints.whenIdle()
       await this.#lock.release()
     }
-  }
-
-  async #markClean(): Promise<void> {
-    const path = join(this.path, fileNames.cleanShutdown)
-    // Kafka's content: the epoch is that of its broker registration, -1 when unknown.
-    await atomicWriteFile(this.fileSystem, path, Buffer.from(cleanShutdownMarker))
   }
 
   #removeDirectory(path: string, log?: SegmentedLog): void {

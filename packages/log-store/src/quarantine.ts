@@ -41,6 +41,11 @@ export class Quarantine {
     this.#damaged = new Set(damaged)
   }
 
+  /** No segment is damaged, as far as is known. */
+  get isEmpty(): boolean {
+    return this.#damaged.size === 0
+  }
+
   /** What is known of the segment that holds `offset`, or found by reading it again. */
   async verify(offset: number, signal?: AbortSignal): Promise<LogDamage | undefined> {
     const { segments } = this.#log

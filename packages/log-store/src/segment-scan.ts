@@ -2,7 +2,8 @@ import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format
 import type { FileHandle } from './fs/file-system.js'
 import { OffsetIndex } from './offset-index.js'
 import { PieceReader } from './piece-reader.js'
-import type { LargestTimestamp, Segment, SegmentIndexes } from './segment.js'
+import type { SegmentIndexes } from './segment-indexes.js'
+import type { LargestTimestamp, Segment } from './segment.js'
 import { TimeIndex } from './time-index.js'
 
 /** Read in pieces of this size: large enough that the disk, not the call, sets the pace. */

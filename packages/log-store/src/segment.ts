@@ -2,24 +2,13 @@ import { join } from 'node:path'
 import type { BatchSummary } from './batch-format.js'
 import type { CachedFile, FileCache } from './file-cache.js'
 import { segmentFileName, segmentSuffixes } from './file-names.js'
-import { type FileHandle, syncFile, writeFully } from './fs/file-system.js'
-import { type IndexEntries, IndexMismatch } from './index-entries.js'
-import { IndexFile } from './index-file.js'
-import {
-  decodeOffsetIndex,
-  OffsetIndex,
-  offsetIndexEntryBytes,
-  offsetIndexName,
-} from './offset-index.js'
+import { writeFully } from './fs/file-system.js'
+import { IndexMismatch } from './index-entries.js'
+import { offsetIndexEntryBytes, offsetIndexName } from './offset-index.js'
 import type { SegmentDamage } from './segment-damage.js'
-import { decodeTimeIndex, TimeIndex, timeIndexEntryBytes, timeIndexName } from './time-index.js'
+import { type IndexFacts, IndexPair, type SegmentIndexes } from './segment-indexes.js'
+import { type TimeIndex, timeIndexEntryBytes, timeIndexName } from './time-index.js'
 import { Warmth } from './warmth.js'
-
-/** Both indexes of a segment. */
-export interface SegmentIndexes {
-  readonly offsets: OffsetIndex
-  readonly times: TimeIndex
-}
 
 /** Largest timestamp of a segment and the last offset of the first batch that has it. */
 export interface LargestTimestamp {
@@ -35,12 +24,18 @@ export interface SealedFacts {
   readonly largest: LargestTimestamp | undefined
 }
 
+/** What appending to a segment goes on from. */
+export interface AppendFacts extends SealedFacts {
+  /** Timestamp of the first batch. */
+  readonly firstTimestamp: number | undefined
+  readonly bytesSinceIndexEntry: number
+  readonly indexes: IndexFacts
+}
+
 /** What recovery would have to scan for want of them counts less than their writes. */
 const tailEntries = 64
 /** int32: what index entries can express. */
 export const maxRelativeOffset = 2 ** 31 - 1
-/** Entries of an active segment in memory before they go to its file. */
-const spillEntries = 512
 
 /**
  * One base offset: the data file and its indexes. Knows bytes and index entries, nothing of
@@ -52,14 +47,7 @@ export class Segment {
   readonly data: CachedFile
   readonly #files: FileCache
   #sizeBytes: number | undefined
-  #offsets: OffsetIndex | undefined
-  #times: TimeIndex | undefined
-  #offsetFile: IndexFile | undefined
-  #timeFile: IndexFile | undefined
-  /** The index files are not, or not durably, what they should be. */
-  indexesDirty = false
-  /** What the files hold must not be loaded. */
-  #indexesUnusable = false
+  readonly #indexes: IndexPair
   #bytesSinceIndexEntry = 0
   #largest: LargestTimestamp | undefined
   /** Timestamp of the first batch, which rolling by time counts from. */
@@ -94,12 +82,40 @@ export class Segment {
       'write',
     )
     this.data.owner = this
+    this.#indexes = new IndexPair(files, (side) => {
+      const name = side === 'offsets' ? offsetIndexName : timeIndexName
+      return join(this.directory, name(this.baseOffset)) + (this.#retiredAs ?? '')
+    })
+  }
+
+  /** The active segment of a log that was closed cleanly: no file is looked at. */
+  static resume(
+    files: FileCache,
+    place: { readonly directory: string; readonly createdMs: number },
+    facts: AppendFacts,
+  ): Segment {
+    const { baseOffset, sizeBytes, indexes } = facts
+    const segment = new Segment(files, { ...place, baseOffset, sizeBytes })
+    segment.#largest = facts.largest
+    segment.#firstTimestamp = facts.firstTimestamp
+    segment.#bytesSinceIndexEntry = facts.bytesSinceIndexEntry
+    segment.#indexes.resume(indexes)
+    return segment
+  }
+
+  /** Undefined when something of it has not been looked at yet. */
+  appendFacts(): AppendFacts | undefined {
+    const indexes = this.#indexes.facts()
+    if (indexes === undefined || this.damage !== undefined) return undefined
+    const { baseOffset, sizeBytes, largest, firstTimestamp } = this
+    const bytesSinceIndexEntry = this.#bytesSinceIndexEntry
+    return { baseOffset, sizeBytes, largest, firstTimestamp, bytesSinceIndexEntry, indexes }
   }
 
   /** The data file was closed to make room: other memory may go, too. */
   evicted(): void {
     if (!this.#sealed) {
-      this.#spill(0)
+      this.#indexes.spill()
       return
     }
     // Whether the object lives on is now a matter of who holds it: it must make no difference.
@@ -108,13 +124,7 @@ export class Segment {
 
   /** The data file was closed. */
   closed(): void {
-    this.#offsetFile?.close()
-    this.#timeFile?.close()
-    this.#offsets?.entries.forgetKept()
-    this.#times?.entries.forgetKept()
-    if (!this.#sealed || this.indexesDirty) return
-    this.#offsets = undefined
-    this.#times = undefined
+    this.#indexes.release(this.#sealed)
   }
 
   /** Another segment of the same directory, which is not the last one. */
@@ -143,17 +153,16 @@ export class Segment {
   retire(suffix: string): void {
     this.#retiredAs = suffix
     this.releaseIndexes()
-    this.#offsetFile = undefined
-    this.#timeFile = undefined
   }
 
   /** The indexes are in their files, and are looked for there when they are needed again. */
   releaseIndexes(): void {
-    this.#offsetFile?.close()
-    this.#timeFile?.close()
-    if (this.indexesDirty) return
-    this.#offsets = undefined
-    this.#times = undefined
+    this.#indexes.release(true)
+  }
+
+  /** Somebody else wrote the index files as memory has them, and made them durable. */
+  noteIndexesSaved(): void {
+    this.#indexes.dirty = false
   }
 
   /** Truncation made it the last one again. */
@@ -178,13 +187,17 @@ export class Segment {
 
   /** A search by offset can go on at once. */
   get offsetsLoaded(): boolean {
-    return this.#offsets !== undefined
+    return this.#indexes.offsets !== undefined
   }
 
   /** Undefined until `loadIndexes` or `setIndexes`. */
   get indexes(): SegmentIndexes | undefined {
-    if (this.#offsets === undefined || this.#times === undefined) return undefined
-    return { offsets: this.#offsets, times: this.#times }
+    return this.#indexes.both
+  }
+
+  /** The index files are not, or not durably, what they should be. */
+  get indexesDirty(): boolean {
+    return this.#indexes.dirty
   }
 
   get firstTimestamp(): number | undefined {
@@ -200,9 +213,7 @@ export class Segment {
     const handle = this.#files.use(this.data)
     if (handle.size() > 0) handle.truncateSync(0)
     this.#sizeBytes = 0
-    this.#offsets = new OffsetIndex()
-    this.#times = new TimeIndex()
-    this.indexesDirty = true
+    this.#indexes.create()
   }
 
   /**
@@ -227,21 +238,20 @@ export class Segment {
     position: number,
     indexIntervalBytes: number,
   ): void {
-    const offsets = this.#offsets!
-    const times = this.#times!
+    const indexes = this.#indexes
     let at = position
     for (const batch of batches) {
       this.#noteTimestamp(batch)
       if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
-        offsets.append(batch.lastOffset - this.baseOffset, at)
-        this.#appendTimeEntry(times)
+        indexes.offsets!.append(batch.lastOffset - this.baseOffset, at)
+        this.#appendTimeEntry(indexes.times!)
         this.#bytesSinceIndexEntry = 0
-        this.indexesDirty = true
+        indexes.dirty = true
       }
       this.#bytesSinceIndexEntry += batch.sizeInBytes
       at += batch.sizeInBytes
     }
-    if (offsets.entries.pending >= spillEntries) this.#spill(spillEntries)
+    indexes.limitMemory()
   }
 
   /** Index entries can express `offset`, which may be that of a batch here. */
@@ -251,8 +261,8 @@ export class Segment {
 
   /** No entry fits into an index any more once `coming` batches have added one each. */
   indexIsFull(segmentIndexBytes: number, coming = 0): boolean {
-    const times = this.#times?.count ?? 0
-    const offsets = this.#offsets?.count ?? 0
+    const times = this.#indexes.times?.count ?? 0
+    const offsets = this.#indexes.offsets?.count ?? 0
     // One time slot stays free for the entry that sealing adds.
     return (
       times + coming + 1 >= Math.floor(segmentIndexBytes / timeIndexEntryBytes) ||
@@ -277,19 +287,24 @@ export class Segment {
 
   /** What the last time index entry says; the indexes must be loaded. */
   lastIndexedTimestamp(): LargestTimestamp {
-    const times = this.#times!
+    const times = this.#indexes.times!
     if (times.count === 0) return { timestamp: -1, offset: this.baseOffset }
     return { timestamp: times.lastTimestamp, offset: this.baseOffset + times.lastRelativeOffset }
   }
 
-  /** Adds the closing time entry, so that the file ends with the segment's largest timestamp. */
+  /** No more appends. */
   seal(): void {
     this.#sealed = true
-    const times = this.#times
+    this.endTimeIndex()
+  }
+
+  /** Adds the last time entry, so that the file ends with the segment's largest timestamp. */
+  endTimeIndex(): void {
+    const { times } = this.#indexes
     if (times === undefined || this.#largest === undefined) return
     const before = times.count
     this.#appendTimeEntry(times)
-    if (times.count !== before) this.indexesDirty = true
+    if (times.count !== before) this.#indexes.dirty = true
   }
 
   /**
@@ -298,7 +313,7 @@ export class Segment {
    */
   floorPosition(offset: number): { position: number; lastOffset: number | undefined } {
     if (!this.loadOffsets()) throw new IndexMismatch()
-    const offsets = this.#offsets!
+    const offsets = this.#indexes.offsets!
     const entry = offsets.floor(offset - this.baseOffset)
     if (entry === -1) return { position: 0, lastOffset: undefined }
     const position = offsets.positionAt(entry)
@@ -313,25 +328,12 @@ export class Segment {
    * then they must be rebuilt. What they point at is compared with the data at every lookup.
    */
   loadIndexes(): boolean {
-    return this.loadOffsets() && this.#loadTimes()
+    return this.#indexes.load(this.sizeBytes)
   }
 
   /** The offset index alone. */
   loadOffsets(): boolean {
-    if (this.#offsets !== undefined) return true
-    if (this.#indexesUnusable) return false
-    const source = this.#source(offsetIndexName)
-    const size = source.size()
-    if (size === undefined || size % offsetIndexEntryBytes !== 0) return false
-    let index: OffsetIndex | undefined = new OffsetIndex({
-      source,
-      count: size / offsetIndexEntryBytes,
-    })
-    const padded = index.lastRelativeOffset === 0 && index.lastPosition === 0
-    if (padded) index = decodeOffsetIndex(source.read(0, size), this.sizeBytes)
-    if (index === undefined || index.lastPosition >= this.sizeBytes) return false
-    this.#offsets = index
-    return true
+    return this.#indexes.loadOffsets(this.sizeBytes)
   }
 
   /**
@@ -339,36 +341,17 @@ export class Segment {
    * and drop `indexes`: what is answered here stays good.
    */
   timeIndex(): TimeIndex | undefined {
-    return this.#loadTimes() ? this.#times : undefined
-  }
-
-  #loadTimes(): boolean {
-    if (this.#times !== undefined) return true
-    if (this.#indexesUnusable) return false
-    const source = this.#source(timeIndexName)
-    const size = source.size()
-    if (size === undefined || size % timeIndexEntryBytes !== 0) return false
-    let index: TimeIndex | undefined = new TimeIndex({ source, count: size / timeIndexEntryBytes })
-    const padded = index.count > 1 && index.lastTimestamp === 0 && index.lastRelativeOffset === 0
-    if (padded) index = decodeTimeIndex(source.read(0, size))
-    if (index === undefined || !Number.isSafeInteger(index.lastTimestamp)) return false
-    this.#times = index
-    return true
+    return this.#indexes.loadTimes()
   }
 
   /** What is in memory turned out wrong. */
   forgetIndexes(): void {
-    this.#offsets = undefined
-    this.#times = undefined
-    this.indexesDirty = false
+    this.#indexes.forget()
   }
 
   setIndexes(indexes: SegmentIndexes, bytesSinceIndexEntry: number): void {
-    this.#offsets = indexes.offsets
-    this.#times = indexes.times
-    this.#indexesUnusable = false
+    this.#indexes.set(indexes)
     this.#bytesSinceIndexEntry = bytesSinceIndexEntry
-    this.indexesDirty = true
   }
 
   /**
@@ -376,16 +359,7 @@ export class Segment {
    * directory.
    */
   async persistIndexes(): Promise<void> {
-    const indexes = this.indexes
-    if (!this.indexesDirty || indexes === undefined || this.#retiredAs !== undefined) return
-    this.indexesDirty = false
-    try {
-      await this.#persist(offsetIndexName, indexes.offsets.entries)
-      await this.#persist(timeIndexName, indexes.times.entries)
-    } catch (error) {
-      this.indexesDirty = true
-      throw error
-    }
+    if (this.#retiredAs === undefined) await this.#indexes.persist()
   }
 
   /**
@@ -393,14 +367,12 @@ export class Segment {
    * finds its place by them.
    */
   saveIndexTail(): void {
-    this.#spill(tailEntries)
+    this.#indexes.spill(tailEntries)
   }
 
   /** They will be rebuilt when needed. */
-  async removeIndexFiles(): Promise<void> {
-    for (const name of [offsetIndexName(this.baseOffset), timeIndexName(this.baseOffset)]) {
-      await this.#files.fileSystem.remove(join(this.directory, name))
-    }
+  removeIndexFiles(): Promise<void> {
+    return this.#indexes.removeFiles()
   }
 
   /** Recovery cut the file; the indexes cover the rest already. */
@@ -413,24 +385,11 @@ export class Segment {
     this.#files.use(this.data).truncateSync(position)
     this.#sizeBytes = position
     this.warmth.cut(position)
-    this.#truncateIndexes(position, endOffset)
+    this.#indexes.truncate(position, endOffset - this.baseOffset)
     this.#largest = undefined
     this.#bytesSinceIndexEntry = 0
-    this.indexesDirty = true
     if (position === 0) this.#firstTimestamp = undefined
     if (position <= (this.damage?.position ?? 0)) this.damage = undefined
-  }
-
-  #truncateIndexes(position: number, endOffset: number): void {
-    try {
-      this.#offsets!.truncateToPosition(position)
-      this.#times!.truncateToOffset(endOffset - this.baseOffset)
-    } catch (error) {
-      if (!(error instanceof IndexMismatch)) throw error
-      this.#indexesUnusable = true
-      this.#offsets = undefined
-      this.#times = undefined
-    }
   }
 
   #noteTimestamp(batch: BatchSummary): void {
@@ -443,58 +402,5 @@ export class Segment {
   #appendTimeEntry(times: TimeIndex): void {
     if (this.#largest === undefined) return
     times.maybeAppend(this.#largest.timestamp, this.#largest.offset - this.baseOffset)
-  }
-
-  #sidePath(name: (baseOffset: number) => string): string {
-    return join(this.directory, name(this.baseOffset)) + (this.#retiredAs ?? '')
-  }
-
-  /** Gives entries to the page cache. If that fails they stay in memory; persisting will tell. */
-  #spill(atLeast: number): void {
-    const sides = [
-      { name: offsetIndexName, entries: this.#offsets?.entries },
-      { name: timeIndexName, entries: this.#times?.entries },
-    ]
-    try {
-      for (const { name, entries } of sides) {
-        if (entries === undefined || entries.pending === 0 || entries.pending < atLeast) continue
-        const handle = this.#files.fileSystem.open(this.#sidePath(name), 'write')
-        try {
-          this.#writePending(handle, name, entries)
-        } finally {
-          handle.close()
-        }
-      }
-    } catch {
-      return
-    }
-  }
-
-  async #persist(name: (baseOffset: number) => string, entries: IndexEntries): Promise<void> {
-    const handle = this.#files.fileSystem.open(this.#sidePath(name), 'write')
-    try {
-      this.#writePending(handle, name, entries)
-      handle.truncateSync(entries.count * entries.width)
-      await syncFile(handle)
-    } finally {
-      handle.close()
-    }
-  }
-
-  #writePending(
-    handle: FileHandle,
-    name: (baseOffset: number) => string,
-    entries: IndexEntries,
-  ): void {
-    const { stored, count, width } = entries
-    writeFully(handle, [entries.bytes(stored)], stored * width)
-    entries.noteStored(count, this.#source(name))
-  }
-
-  #source(name: (baseOffset: number) => string): IndexFile {
-    if (name === offsetIndexName) {
-      return (this.#offsetFile ??= new IndexFile(this.#files, this.#sidePath(name)))
-    }
-    return (this.#timeFile ??= new IndexFile(this.#files, this.#sidePath(name)))
   }
 }

@@ -9,7 +9,9 @@ import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
 import { Listeners } from './listeners.js'
 import type { CompactionRequest } from './log-compaction.js'
+import { describeLog, UnchangedLog } from './listed-log.js'
 import type { LogHost } from './log-host.js'
+import type { ListedLog } from './log-list.js'
 import { LogReadPath, type LogView } from './log-read-path.js'
 import { LogStructure, type StructuredLog } from './log-structure.js'
 import type { AbortedTransaction, LogTracker } from './log-tracker.js'
@@ -61,6 +63,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   #closed = false
   readonly #epochFile: EpochFile
   #quarantine: Quarantine | undefined
+  readonly #unchanged: UnchangedLog | undefined
 
   constructor(host: LogHost, state: LogState) {
     this.#host = host
@@ -78,6 +81,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
       epochs: state.epochs,
       current: state.epochsSaved,
     })
+    if (state.dates !== undefined) this.#unchanged = new UnchangedLog(this, state.dates)
     this.#flush = new LogFlush(host, this, state.recoveryPoint)
     this.#acknowledgements = new Acknowledgements(this.#acknowledgeable())
     this.#tail = new HotTail(host.tails)
@@ -373,12 +377,19 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#closed = true
     await this.#structure.endCompaction('the log is being closed')
     try {
-      if (this.refusal?.retriable !== false) {
+      if (this.refusal?.retriable !== false && this.#unchanged?.holds(this) !== true) {
         await this.#structure.exclusively(() => this.#persistAll())
       }
     } finally {
       await this.#end(`log ${this.name} is closed`)
     }
+  }
+
+  /** For the list of the directory, once it is closed. Undefined: it has no place there. */
+  async describe(): Promise<ListedLog | undefined> {
+    if (this.#quarantine !== undefined && !this.#quarantine.isEmpty) return undefined
+    const dates = this.#unchanged?.holds(this) === true ? this.#unchanged.dates : undefined
+    return describeLog(this.#host.fileSystem, this, dates)
   }
 
   /** Closes without caring for what is not on the medium: the log is about to be deleted. */
@@ -413,7 +424,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     await this.#flush.through(this.writtenOffset)
     const { active } = this.segments
     // As Kafka does at close: the index then ends with the segment's largest timestamp.
-    active.seal()
+    active.endTimeIndex()
     for (const segment of this.segments.touched()) await segment.persistIndexes()
     await this.tracking?.persistAll(this)
     await this.saveEpochs()

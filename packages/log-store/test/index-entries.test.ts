@@ -131,6 +131,15 @@ test('truncation and storing keep the entries that are left, wherever they lie',
   }
 })
 
+test('what is cut off is not found in the memory of the file either', () => {
+  const { offsets, index } = stored(200, { memory: 1600 })
+  for (let n = 0; n < 10; n++) index.floor(offsets[n * 20]!)
+  index.truncateToPosition(offsets[99]! * 10 + 1)
+  for (let n = 1; n <= 50; n++) index.append(offsets[199]! + n * 10, offsets[199]! * 10 + n * 10)
+  expect(index.floor(offsets[150]!)).toBe(99)
+  expect(index.floor(offsets[199]! + 11)).toBe(100)
+})
+
 test('entries that come while others are stored stay in memory', () => {
   const index = new OffsetIndex()
   for (let n = 1; n <= 50; n++) index.append(n * 3, n * 30)

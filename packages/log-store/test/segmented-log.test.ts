@@ -285,7 +285,7 @@ test('opening a cleanly closed log costs the same however long it is', async () 
         (all, name) => ({
           ...all,
           [name]: (...args: [string, string]) => (
-            (calls += name === 'stat' ? 0 : 1),
+            calls++,
             (disk[name] as (...a: string[]) => unknown)(...args)
           ),
         }),

@@ -21,7 +21,7 @@ export interface FileSystem {
   openUncached?(path: string): FileHandle
   /** Names in a directory, in no order. Rejects with ENOENT. */
   list(path: string): Promise<DirectoryEntry[]>
-  /** Undefined when there is no such file. */
+  /** Undefined when there is no such file or directory. */
   stat(path: string): Promise<FileStat | undefined>
   /** Creates the directory and its parents; an existing one is fine. Durable when it resolves. */
   makeDirectory(path: string): Promise<void>
@@ -48,7 +48,12 @@ export interface DirectoryEntry {
 }
 
 export interface FileStat {
+  /** Of a directory: anything. */
   readonly sizeBytes: number
+  /**
+   * When bytes of the file, or names in the directory, were last changed; as fine as the system
+   * tells it.
+   */
   readonly modifiedMs: number
 }
 

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { StoreError } from '../errors.js'
 import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from './file-system.js'
 
@@ -5,6 +6,7 @@ import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from './file-sy
 export class MemoryFile {
   bytes: Uint8Array
   sizeBytes = 0
+  /** Stands for a date: grows with every change. */
   modifiedMs = 0
   /** `bytes` belong to another file as well: they are copied before the first change. */
   #shared = false
@@ -33,12 +35,14 @@ export class MemoryFile {
     if (position > this.sizeBytes) this.bytes.fill(0, this.sizeBytes, position)
     this.bytes.set(chunk, position)
     this.sizeBytes = Math.max(this.sizeBytes, end)
+    this.modifiedMs++
   }
 
   truncate(sizeBytes: number): void {
     this.reserve(sizeBytes)
     if (sizeBytes > this.sizeBytes) this.bytes.fill(0, this.sizeBytes, sizeBytes)
     this.sizeBytes = sizeBytes
+    this.modifiedMs++
   }
 
   read(into: Uint8Array, position: number): number {
@@ -128,6 +132,14 @@ export function normalise(path: string): string {
   return `/${parts.join('/')}`
 }
 
+/**
+ * Stands for the date of the last change of a directory: another one for other names, the same one
+ * after a crash that has lost none.
+ */
+function dateOf(names: MemoryDirectory): number {
+  return crc32([...names.keys()].sort().join('/'))
+}
+
 class MemoryFileHandle implements FileHandle {
   readonly path: string
   readonly #file: MemoryFile
@@ -151,11 +163,14 @@ class MemoryFileHandle implements FileHandle {
   }
 
   writevSync(chunks: readonly Uint8Array[], position: number): number {
+    const file = this.#open()
+    const { modifiedMs } = file
     let at = position
     for (const chunk of chunks) {
-      this.#open().write(chunk, at)
+      file.write(chunk, at)
       at += chunk.length
     }
+    file.modifiedMs = modifiedMs + 1
     return at - position
   }
 
@@ -207,7 +222,10 @@ export function memoryFileSystemOver(tree: MemoryTree): FileSystem {
     },
 
     async stat(path): Promise<FileStat | undefined> {
-      const file = tree.file(normalise(path))
+      const at = normalise(path)
+      const names = tree.directories.get(at)
+      if (names !== undefined) return { sizeBytes: 0, modifiedMs: dateOf(names) }
+      const file = tree.file(at)
       return file && { sizeBytes: file.sizeBytes, modifiedMs: file.modifiedMs }
     },
 

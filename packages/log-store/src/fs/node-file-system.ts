@@ -76,7 +76,7 @@ export const nodeFileSystem: FileSystem = {
   async stat(path): Promise<FileStat | undefined> {
     try {
       const { size, mtimeMs } = await fs.promises.stat(path)
-      return { sizeBytes: size, modifiedMs: Math.trunc(mtimeMs) }
+      return { sizeBytes: size, modifiedMs: mtimeMs }
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw error
