@@ -184,7 +184,9 @@ export class LogTracking {
     await this.#indexes.loadActive(log)
   }
 
-  /** The log has been cut and ends at its `writtenOffset` now; appends must be refused meanwhile. */
+  /**
+   * The log has been cut and ends at its `writtenOffset` now; appends must be refused meanwhile.
+   */
   truncate(log: TrackedLog): Promise<void> {
     this.#snapshots.dropBeyond(log.writtenOffset)
     return this.#exclusively(async () => {

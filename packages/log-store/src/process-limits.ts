@@ -8,8 +8,8 @@ const mostThreads = 1024
 
 /**
  * How many log files to hold open: a quarter of what the process may, for sockets want their share.
- * A file that is closed between two writes costs more than the opening: ext4 gives up the space that
- * it had set aside for the next ones, and a sync then has more to write.
+ * A file that is closed between two writes costs more than the opening: ext4 gives up the space
+ * that it had set aside for the next ones, and a sync then has more to write.
  */
 export function affordableOpenFiles(limits = readLimits()): number {
   const soft = /^Max open files\s+(\d+)/m.exec(limits)?.[1]

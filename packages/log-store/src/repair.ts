@@ -76,9 +76,10 @@ export interface RepairReport {
 /**
  * Repairs the log in a directory: keeps every valid batch, also behind damage, and leaves nothing
  * that is not valid. Bytes that are taken out are first set aside, durably, in
- * `kfk.quarantine.<position>.<base>.log.cut`. Offsets that are lost are not given out again: the log
- * goes on where it had been synced. Nothing may have the directory open. A crash in the middle does
- * no harm: run it again. Throws KFK_STORE_LOCKED, _NOT_FOUND, _INVALID_ARGUMENT, _IO, _NO_SPACE.
+ * `kfk.quarantine.<position>.<base>.log.cut`. Offsets that are lost are not given out again: the
+ * log goes on where it had been synced. Nothing may have the directory open. A crash in the middle
+ * does no harm: run it again. Throws KFK_STORE_LOCKED, _NOT_FOUND, _INVALID_ARGUMENT, _IO,
+ * _NO_SPACE.
  */
 export function repairLog(path: string, options: RepairOptions = {}): Promise<RepairReport> {
   return repair(path, undefined, options)

@@ -15,8 +15,8 @@ export interface FileSystem {
    */
   open(path: string, mode: 'read' | 'write'): FileHandle
   /**
-   * Opens for reading what the medium holds, past any cache of the system. Absent where the platform
-   * has no such thing; throws the system's error (EINVAL) where the file system has not.
+   * Opens for reading what the medium holds, past any cache of the system. Absent where the
+   * platform has no such thing; throws the system's error (EINVAL) where the file system has not.
    */
   openUncached?(path: string): FileHandle
   /** Names in a directory, in no order. Rejects with ENOENT. */
