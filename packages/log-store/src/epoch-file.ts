@@ -10,6 +10,7 @@ export class EpochFile {
   readonly #path: string
   readonly #epochs: EpochIndex
   #savedChanges: number
+  #running: Promise<void> | undefined
 
   /** `current`: the file says what `epochs` says now. */
   constructor(
@@ -23,11 +24,20 @@ export class EpochFile {
     this.#savedChanges = state.current ? state.epochs.changes : -1
   }
 
-  /** Writes it if it changed since the last time. Durable when it resolves. */
+  /**
+   * Writes it if it changed since the last time. Durable when it resolves. One write at a time: a
+   * checkpoint may come while the log is being closed, and both go through one temporary file.
+   */
   async save(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined)
     const { changes, entries } = this.#epochs
     if (changes === this.#savedChanges) return
-    await writeCheckedFile(this.#fileSystem, this.#path, encodeEpochs(entries))
-    this.#savedChanges = changes
+    this.#running = writeCheckedFile(this.#fileSystem, this.#path, encodeEpochs(entries))
+    try {
+      await this.#running
+      this.#savedChanges = changes
+    } finally {
+      this.#running = undefined
+    }
   }
 }
