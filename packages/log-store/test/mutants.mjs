@@ -83,8 +83,8 @@ export const mutants = [
   },
   {
     name: 'clean-mark-left-while-open',
-    file: 'open-log-directory.ts',
-    find: 'await this.fileSystem.remove(join(this.path, fileNames.cleanShutdown))',
+    file: 'clean-shutdown.ts',
+    find: 'await this.#fileSystem.remove(this.#markerPath)',
     replace: '',
     tests: explorers,
   },

@@ -244,7 +244,13 @@ export class World {
     this.#states.set(log.name, [before, ...change.after])
     const unsettled = this.#unsettled.get(log.name) ?? []
     this.#unsettled.set(log.name, [...unsettled, before])
-    await change.work()
+    try {
+      await change.work()
+    } catch (error) {
+      // What failed half way may yet be what a crash leaves: its first steps can be on the medium.
+      this.#unsettled.set(log.name, [...this.#unsettled.get(log.name)!, ...change.after])
+      throw error
+    }
     // Nothing is made durable by what changes nothing.
     if (sameLog(before, change.after[0]!)) this.#unsettled.set(log.name, unsettled)
     else this.#unsettled.delete(log.name)
