@@ -214,12 +214,12 @@ export class LogReadPath {
   #readWarm(segment: Segment, bounds: SliceRequest, nowMs: number): SliceResult | undefined {
     const place = this.#placeOf(segment, bounds.from)
     if (place === undefined && !segment.offsetsLoaded) return undefined
-    const handle = this.#open(segment)
     try {
       const builder = this.#builder(segment, bounds, place)
       const end = builder.position + builder.length
       if (!segment.warmth.has(builder.position, end, nowMs)) return undefined
-      return readSliceSync(builder, handle)
+      // Only now: the file of the index may have taken its place among the open ones.
+      return readSliceSync(builder, this.#open(segment))
     } catch (error) {
       if (error instanceof IndexMismatch) return undefined
       const failure = ioError(error, { action: 'read', path: segment.path })

@@ -185,6 +185,16 @@ test('files held open stay within their bound', async () => {
   expect(files.openCount).toBeLessThanOrEqual(4)
 })
 
+test('with room for one file, that of the index does not take the place of the data', async () => {
+  const log = await open({ indexIntervalBytes: 200 }, { maxOpenFiles: 1, hotTailBytes: 0 })
+  const other = await directory.open('a-1')
+  for (let n = 0; n < 100; n++) append(log, `record ${n}`)
+  await log.whenAcknowledged(100)
+  append(other, 'takes the place')
+  await other.whenAcknowledged(1)
+  expect(log.readNow({ from: 50, maxBytes: 1 })?.nextOffset).toBe(51)
+})
+
 test('waiting for an acknowledgement can be given up', async () => {
   const log = await open()
   const abort = new AbortController()
