@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { StoreError } from './errors.js'
 import type { EpochEntry } from './epoch-index.js'
+import { absent, PackedFacts, packedFactsBytes } from './packed-facts.js'
 import type { AppendFacts, SealedFacts } from './segment.js'
 
 // File `kfk.logs`: what opening a cleanly closed log has to know, so that it need not look into the
@@ -31,9 +32,6 @@ const magic = Buffer.from('kfk.logs', 'latin1')
 const version = 1
 const headerBytes = 16
 const trailerBytes = 4
-/** Stands for `undefined` in an int64. */
-const absent = -(2 ** 40)
-
 /** A larger file is not written: opening then lists directories, which takes longer. */
 export const maxLogListBytes = 64 * 1024 ** 2
 
@@ -149,7 +147,11 @@ export function decodeListedLog(record: Buffer): ListedLog {
       indexed,
       epochs,
     },
-    ...{ active, sealedCount, sealed: decodeSealed(reader, sealedCount) },
+    ...{
+      active,
+      sealedCount,
+      sealed: new PackedFacts(reader.bytes(sealedCount * packedFactsBytes)),
+    },
   }
 }
 
@@ -177,17 +179,6 @@ function decodeActive(reader: RecordReader): AppendFacts {
         lastRelativeOffset: reader.int32(),
       },
     },
-  }
-}
-
-function* decodeSealed(reader: RecordReader, count: number): Generator<SealedFacts> {
-  for (let left = count; left > 0; left--) {
-    const baseOffset = reader.int64()
-    const sizeBytes = reader.int32()
-    const timestamp = reader.optional()
-    const offset = baseOffset + reader.int32()
-    const largest = timestamp === undefined ? undefined : { timestamp, offset }
-    yield { baseOffset, sizeBytes, largest }
   }
 }
 
@@ -255,6 +246,12 @@ class RecordReader {
     const value = this.#bytes.readDoubleBE(this.#at)
     this.#at += 8
     return value
+  }
+
+  bytes(count: number): Buffer {
+    const start = this.#at
+    this.#at = start + count
+    return this.#bytes.subarray(start, this.#at)
   }
 
   text(): string {

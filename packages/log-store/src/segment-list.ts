@@ -1,3 +1,4 @@
+import { PackedFacts } from './packed-facts.js'
 import type { LargestTimestamp, SealedFacts, Segment } from './segment.js'
 
 // A log of many TB has tens of thousands of segments, of which few are in use. The sealed ones are
@@ -48,6 +49,21 @@ class SegmentRows {
     this.#values[at + column.id] = id
     this.count++
     if (segment !== undefined) this.#hold(id, segment)
+  }
+
+  /** Many at once. Answers their bytes in all. */
+  addPacked(facts: PackedFacts): number {
+    this.reserve(this.count + facts.count)
+    const values = this.#values
+    const from = this.count * rowWidth
+    facts.unpack(values, from, this.#ids.next)
+    this.#ids.next += facts.count
+    this.count += facts.count
+    let sizeBytes = 0
+    for (let at = from; at < this.count * rowWidth; at += rowWidth) {
+      sizeBytes += values[at + column.bytes]!
+    }
+    return sizeBytes
   }
 
   /** Rows of another table with the same objects. */
@@ -193,6 +209,10 @@ export class SegmentList {
   /** From facts alone: no object but the active one is made. */
   static from(sealed: Iterable<SealedFacts>, active: Segment, count = 0): SegmentList {
     const rows = new SegmentRows()
+    if (sealed instanceof PackedFacts) {
+      const sizeBytes = rows.addPacked(sealed)
+      return new SegmentList(active, { rows, start: 0, end: rows.count, sizeBytes })
+    }
     rows.reserve(count)
     let sizeBytes = 0
     for (const facts of sealed) {

@@ -1,6 +1,7 @@
 // The list of segments: snapshots over shared rows, objects made when touched.
 import { FileCache } from '../src/file-cache'
 import { memoryFileSystem } from '../src/fs/memory-file-system'
+import { decodeListedLog, encodeListedLog } from '../src/log-list'
 import { SegmentList } from '../src/segment-list'
 import { Segment } from '../src/segment'
 
@@ -90,6 +91,40 @@ test('facts make no objects, and those made know their facts', () => {
   expect(made.largest).toEqual({ timestamp: 5000, offset: 5000 })
   expect(list.touched()).toEqual([made, list.active])
   expect(files.openCount).toBe(0)
+})
+
+test('facts of the list of logs come as they were written, also all at once', () => {
+  const largest = [
+    undefined,
+    { timestamp: -1, offset: 2 ** 40 },
+    { timestamp: 2 ** 41, offset: 2 ** 40 + 9 },
+  ]
+  const facts = largest.map((known, n) => {
+    return { baseOffset: n === 0 ? 0 : 2 ** 40, sizeBytes: 2 ** 31 - 1 - n, largest: known }
+  })
+  const indexes = {
+    offsets: { count: 0, lastRelativeOffset: -1, lastPosition: -1 },
+    times: { count: 0, lastTimestamp: -1, lastRelativeOffset: -1 },
+  }
+  const sealed = { sealed: facts, sealedCount: facts.length }
+  const active = { baseOffset: 2 ** 41, sizeBytes: 5, largest: undefined, indexes }
+  const decoded = decodeListedLog(
+    encodeListedLog({
+      ...{ name: 'a-0', directoryMs: 1.5, fileMs: 2.5, logStartOffset: 0, logEndOffset: 2 ** 42 },
+      ...{ gapsBelow: 0, newestSnapshot: undefined, indexed: [7], epochs: [], ...sealed },
+      active: { ...active, firstTimestamp: undefined, bytesSinceIndexEntry: 3 },
+    }),
+  )
+  expect([...decoded.sealed]).toEqual(facts)
+  const list = SegmentList.from(decoded.sealed, segment(2 ** 41), decoded.sealedCount)
+  const listed = facts.map((_, at) => {
+    const [baseOffset, sizeBytes] = [list.baseAt(at), list.sizeAt(at)]
+    return { baseOffset, sizeBytes, largest: list.largestAt(at) }
+  })
+  expect(listed).toEqual(facts)
+  const bytes = facts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  expect(list.sizeBytes).toBe(bytes + list.active.sizeBytes)
+  expect(list.at(1)).not.toBe(list.at(2))
 })
 
 test('the first segment that reaches a timestamp, whatever the order of timestamps', () => {
