@@ -90,7 +90,8 @@ export class LogReadPath {
     for (let at = Math.max(0, segments.floor(request.from)); at < segments.count; at++) {
       const segment = segments.at(at)
       const result = this.#readWarm(segment, bounds, startedMs)
-      if (result === undefined) return undefined
+      // The slow way takes a second look at what cannot be.
+      if (result === undefined || this.#reachesTooFar(segments, at, result)) return undefined
       if (!result.exhausted) {
         this.#noteWarm(request, segment, { result, startedMs })
         return this.#finish(segment, result)
@@ -153,6 +154,7 @@ export class LogReadPath {
           )
           const early = found.exhausted && !this.#mayGoOn(segments, at)
           if (early) throw this.#endsEarly(segments, at, request.from)
+          if (this.#reachesTooFar(segments, at, found)) throw this.#tooFar(segment, found)
           return found
         })
         if (!result.exhausted) {
@@ -185,6 +187,16 @@ export class LogReadPath {
     const end = segments.endOffset(at, this.#view.writtenOffset)
     const reason = `the segment ends before offset ${from} although it goes up to ${end}`
     return corruptSegment(segment, { position: segment.sizeBytes, nextOffset: from, reason })
+  }
+
+  /** A batch that claims offsets of later ones would hide them all. */
+  #reachesTooFar(segments: SegmentList, at: number, { reaches }: SliceResult): boolean {
+    return reaches !== undefined && reaches >= segments.endOffset(at, this.#view.logEndOffset)
+  }
+
+  #tooFar(segment: Segment, { reaches, endPosition, nextOffset }: SliceResult): StoreError {
+    const reason = `a batch up to offset ${reaches}, beyond where the segment ends`
+    return corruptSegment(segment, { position: endPosition, nextOffset, reason })
   }
 
   /** Known damage is told in full. */

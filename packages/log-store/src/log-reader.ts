@@ -24,6 +24,8 @@ export interface SliceResult {
   readonly endPosition: number
   /** Nothing found and the segment is at its end: go on in the next one. */
   readonly exhausted: boolean
+  /** Last offset of the batch that was left out for reaching the limit, when nothing else came. */
+  readonly reaches?: number | undefined
 }
 
 /** A sparse index lands up to one interval (and a batch) early; small enough to read over. */
@@ -43,6 +45,10 @@ export class SliceBuilder {
   /** Last offset that the index promises for the batch at the first position. */
   #promised: number | undefined
   #found = false
+  /** `from` is where the batch before it ended. */
+  readonly #exact: boolean
+  /** Last offset of the batch before the next one that is looked at; -1 when it is not known. */
+  #walked: number
 
   constructor(
     segment: Segment,
@@ -57,6 +63,8 @@ export class SliceBuilder {
     this.#promised = start.lastOffset
     this.position = start.position
     this.#found = start.exact
+    this.#exact = start.exact
+    this.#walked = start.position === 0 ? segment.baseOffset - 1 : -1
     const wanted = request.maxBytes + (start.exact ? 0 : scanSlackBytes)
     this.length = this.#bounded(Math.max(wanted, format.headerBytes))
   }
@@ -102,13 +110,17 @@ export class SliceBuilder {
     }
     while (bytes.length - at >= format.headerBytes) {
       const size = this.#sizeAt(bytes, at)
-      const { lastOffset } = this.#batchAt(bytes, at)
+      const { baseOffset, lastOffset } = this.#batchAt(bytes, at)
       if (this.#promised !== undefined && lastOffset !== this.#promised) throw new IndexMismatch()
       this.#promised = undefined
+      if (baseOffset <= this.#walked) {
+        throw this.#corrupt(at, `offset ${baseOffset} where ${this.#walked + 1} was due`)
+      }
       if (lastOffset >= this.#request.from) {
         this.#found = true
         return at
       }
+      this.#walked = lastOffset
       at += size
     }
     this.position += at
@@ -121,17 +133,22 @@ export class SliceBuilder {
     const { maxBytes, limitOffset, minOneBatch } = this.#request
     let end = start
     let nextOffset = this.#request.from
+    let reaches: number | undefined
     while (bytes.length - end >= format.headerBytes) {
       const size = format.sizeOf(bytes, end)
       const batch = size > 0 ? tryDescribe(format, bytes, end) : undefined
-      const follows = batch !== undefined && this.#follows(batch, nextOffset, end > start)
+      const follows =
+        batch !== undefined && this.#follows(batch, nextOffset, end > start || this.#exact)
       if (!follows) {
         // What lies before is served; the next read meets it at its start.
         if (end > start) break
         throw this.#notDue(bytes, end)
       }
       const { lastOffset } = batch
-      if (lastOffset >= limitOffset) break
+      if (lastOffset >= limitOffset) {
+        if (end === start) reaches = lastOffset
+        break
+      }
       if (end + size - start > maxBytes && !(end === start && minOneBatch)) break
       if (end + size > bytes.length) {
         if (end > start) break
@@ -145,10 +162,10 @@ export class SliceBuilder {
     const endPosition = this.position + end
     const whole = start === 0 && end === bytes.length
     const found = whole ? bytes : bytes.subarray(start, end)
-    return { bytes: found, nextOffset, endPosition, exhausted: false }
+    return { bytes: found, nextOffset, endPosition, exhausted: false, reaches }
   }
 
-  /** Whether a batch is the one that is due; the first of a slice may begin before it. */
+  /** Whether a batch is the one that is due; the first after a search may begin before it. */
   #follows(batch: BatchSummary, due: number, inOrder: boolean): boolean {
     const { baseOffset, lastOffset } = batch
     if (lastOffset < due || (inOrder && baseOffset < due)) return false
