@@ -8,11 +8,13 @@ import { parseArgs } from 'node:util'
 import { mutants } from '../packages/log-store/test/mutants.mjs'
 import { ensureInstalled, root } from './lib/project.mjs'
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, sample: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { only: { type: 'string', multiple: true }, sample: { type: 'string' } },
+})
 ensureInstalled()
 const step = values.sample ? Math.max(1, Math.floor(mutants.length / Number(values.sample))) : 1
 const chosen = mutants.filter(({ name }, at) =>
-  values.only === undefined ? at % step === 0 : name === values.only,
+  values.only === undefined ? at % step === 0 : values.only.includes(name),
 )
 const home = fs.mkdtempSync(path.join(os.tmpdir(), 'kfk-mutants-'))
 process.on('exit', () => fs.rmSync(home, { recursive: true, force: true }))
@@ -35,9 +37,12 @@ for (const { name, file, find, replace, tests } of chosen) {
   const patterns = tests.map((test) => `packages/log-store/test/${test}.test.ts`)
   const jest = path.join(root, 'node_modules/jest/bin/jest.js')
   const startedMs = Date.now()
-  const done = spawnSync(process.execPath, [jest, '--rootDir', home, '--bail', ...patterns], {
+  // In one process: with workers, the one that is not done when another has failed would go on alone.
+  const args = [jest, '--rootDir', home, '--runInBand', '--bail', ...patterns]
+  const done = spawnSync(process.execPath, args, {
     cwd: home,
     encoding: 'utf8',
+    env: { ...process.env, KFK_EXPLORE: 'quick' },
   })
   fs.writeFileSync(target, source)
   // Without a test that ran and failed the exit code alone says nothing.

@@ -132,6 +132,23 @@ test('EMFILE at the sync is tried again later, for nothing was synced', async ()
   await directory.close()
 })
 
+test('names whose sync found no handle are synced before their records are acknowledged', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  log.append(record('one'), { leaderEpoch: 1 })
+  await log.whenAcknowledged(1)
+  log.roll()
+  log.append(record('two'), { leaderEpoch: 1 })
+  fileSystem.inject({ operation: 'syncDirectory', path: 'a-0', at: 1, error: 'EMFILE' })
+  const acknowledged = log.whenAcknowledged(2)
+  await settle()
+  clock.advance(200)
+  await acknowledged
+  fileSystem.crash('lose-unsynced')
+  const again = await (await open()).open('a-0')
+  expect([...(await readAll(again)).values()]).toEqual(['one', 'two'])
+})
+
 test('an index that cannot be written for lack of room does no harm', async () => {
   const directory = await open()
   const log = await directory.open('a-0')

@@ -162,3 +162,12 @@ test('a time index in a file: timestamps of 64 bits, and truncation by offset', 
   expect(index.count).toBe(1000)
   expect(index.lastRelativeOffset).toBe(3996)
 })
+
+test('an offset index that is cut where an entry points to loses that entry', () => {
+  const index = new OffsetIndex()
+  for (let n = 1; n <= 5; n++) index.append(n * 10, n * 100)
+  index.truncateToPosition(301)
+  expect([index.count, index.lastPosition]).toEqual([3, 300])
+  index.truncateToPosition(300)
+  expect([index.count, index.lastPosition]).toEqual([2, 200])
+})

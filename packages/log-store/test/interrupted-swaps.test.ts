@@ -88,9 +88,21 @@ test('once it is complete it counts, however many of the old segments are gone',
         if (renamed) files.set(`${path}.deleted`, files.get(path)!)
         files.delete(path)
       }
-      expect((await opened(files)).lines).toEqual(compacted)
+      const { lines, fileSystem } = await opened(files)
+      expect(lines).toEqual(compacted)
+      const left = (await filesOf(fileSystem)).filter((name) => name.endsWith('.log'))
+      expect(left).toEqual([`${base(0)}.log`, `${base(5)}.log`])
     }
   }
+})
+
+test('nor does it go for what is left of another one when nothing else has its records', async () => {
+  const files = withNew(await makeDisks(), () => '.swap')
+  for (const offset of bases) {
+    for (const suffix of suffixes) files.delete(dir + base(offset) + suffix)
+  }
+  files.set(`${dir}${base(0)}.timeindex.cleaned`, new Uint8Array(5))
+  expect((await opened(files)).lines).toEqual(compacted)
 })
 
 test('the names of its files change one by one, in any order', async () => {
@@ -119,12 +131,17 @@ test('a replacement that Kafka left behind notes that offsets are missing', asyn
 })
 
 test('a damaged replacement is not put in the place of anything', async () => {
-  const files = withNew(await makeDisks(), () => '.swap')
+  const disks = await makeDisks()
   const path = `${dir}${base(0)}.log.swap`
-  const bytes = Uint8Array.from(files.get(path)!)
-  bytes[40]! ^= 1
-  files.set(path, bytes)
-  const fileSystem = await diskOf(files, { crashed: true })
-  await expect(openKeyed({ fileSystem })).rejects.toMatchObject({ code: 'KFK_STORE_CORRUPT' })
-  expect(await filesOf(fileSystem)).toContain(`${base(2)}.log`)
+  const { length } = withNew(disks, () => '.swap').get(path)!
+  // Of the last byte only the checksum tells.
+  for (const at of [40, length - 1]) {
+    const files = withNew(disks, () => '.swap')
+    const bytes = Uint8Array.from(files.get(path)!)
+    bytes[at]! ^= 1
+    files.set(path, bytes)
+    const fileSystem = await diskOf(files, { crashed: true })
+    await expect(openKeyed({ fileSystem })).rejects.toMatchObject({ code: 'KFK_STORE_CORRUPT' })
+    expect(await filesOf(fileSystem)).toContain(`${base(2)}.log`)
+  }
 })

@@ -16,6 +16,8 @@ export interface ChoiceBounds {
   readonly randomMixtures: number
   /** The last write is also cut with all other changes lost, zeroed and holed, at every so many bytes. */
   readonly stride: number
+  /** With all other changes kept, at every so many; every one when absent. */
+  readonly keptStride?: number
 }
 
 /** `lastIsNew`: the last pending change happened just now, so that it may have stopped half way. */
@@ -32,13 +34,16 @@ export function* choices(
   if (!lastIsNew) return
   const last = pending.at(-1)
   if (last?.kind !== 'write') return
-  for (const [kept, torn] of tornWrites(last.bytes.length, options.stride)) {
+  for (const [kept, torn] of tornWrites(last.bytes.length, options)) {
     yield { survivals: [...all(kept).slice(1), torn], processOnly: false }
   }
 }
 
-function* tornWrites(length: number, stride: number): Generator<[Survival, Survival]> {
-  for (let at = 1; at < length; at++) yield ['kept', { from: 0, to: at, zeros: false }]
+function* tornWrites(
+  length: number,
+  { stride, keptStride = 1 }: ChoiceBounds,
+): Generator<[Survival, Survival]> {
+  for (let at = 1; at < length; at += keptStride) yield ['kept', { from: 0, to: at, zeros: false }]
   yield ['kept', { from: 0, to: 0, zeros: true }]
   for (let at = 1; at < length; at += stride) {
     yield ['lost', { from: 0, to: at, zeros: false }]
