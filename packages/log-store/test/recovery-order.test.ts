@@ -75,7 +75,9 @@ test('what recovery cuts is somewhere at any time', async () => {
   await open(disk)
   const cut = damaged.subarray(recordBytes)
   const isThere = async (left: FileSystem) =>
-    [...(await storedFiles(left)).values()].some((bytes) => Buffer.from(bytes).includes(cut))
+    [...(await storedFiles(left)).values()].some((bytes) =>
+      Buffer.from(bytes).includes(Buffer.from(cut)),
+    )
   expect(pathsOf(await storedFiles(disk), '.cut')).toHaveLength(1)
   const isCut = (change: DiskChange) => change.kind === 'truncate' && change.path === path
   // The cut may reach the medium before anything else that is pending.
