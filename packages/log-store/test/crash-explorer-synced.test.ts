@@ -1,7 +1,7 @@
 // Property: wherever the power goes, and whatever of the unsynced state survives, every acknowledged
 // record is there at its offset, none is invented, and order, indexes, epochs and log start are right.
 // Here: every append is acknowledged by its sync. Together with its sister that leaves the sync to the
-// system, at least 100,000 disks.
+// system, and the one for compaction: at least 100,000 disks.
 import { faultyFileSystem, openLogDirectory } from '../src/index'
 import { atLeast, explore, thoroughly } from './support/crash-explorer'
 import { syncedWorkload as workload } from './support/crash-scripts'

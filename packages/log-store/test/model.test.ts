@@ -9,7 +9,7 @@ import { history, type Operation } from './model/operations'
 import { regressions } from './model/regressions'
 import { World } from './model/world'
 
-const usualSeed = 20_261_121
+const usualSeed = 1
 const usualRuns = 400
 /** Shortening a history that failed ends with the best that was found until then. */
 const shortenMs = 60_000
