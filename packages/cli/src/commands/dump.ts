@@ -76,7 +76,7 @@ async function repair(
     for await (const { lines, report } of repairLogs(path, { format, dryRun, signal })) {
       const [head, ...rest] = lines
       if (!report.sound) damaged += 1
-      await out.line([report.sound ? head : colors.red(head!), ...rest].join('\n'))
+      await out.line([report.sound ? head : colors.red(head), ...rest].join('\n'))
     }
   }
   if (damaged === 0) return exitCodes.ok
