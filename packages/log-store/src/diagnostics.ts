@@ -78,26 +78,30 @@ export interface RecoveryMessage extends LogMessage {
   readonly durationMs: number
 }
 
-/** One compaction of a log ended. */
+/** One compaction of a log ended well (what fails comes as a report, or to who asked for it). */
 export interface CompactionMessage extends LogMessage {
-  /** What was looked at, from the first dirty offset to the end of what may be cleaned. */
+  /** From the first offset that was dirty to the one below which all is clean now. */
   readonly fromOffset: number
   readonly toOffset: number
+  /** Of the segments that begin below `toOffset`. */
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly recordsBefore: number
   readonly recordsAfter: number
   /** More than one when the keys did not fit the memory for them. */
   readonly passes: number
+  /** From begin to end, in ms; the pauses that it left to others are in it. */
   readonly durationMs: number
 }
 
-/** One segment was read and checked in the background. */
+/** One sealed segment was read again and checked: by a scrubbing pass or by `scrub`. */
 export interface ScrubMessage extends LogMessage {
   readonly baseOffset: number
+  /** Read; a damaged segment is not read to its end. */
   readonly bytes: number
   /** Byte position of the first bad batch; undefined: the segment is sound. */
   readonly damagedPosition: number | undefined
+  /** In ms; what it waited to keep to its rate is in it. */
   readonly durationMs: number
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { CleanedSegment } from './cleaned-segment.js'
 import { CleaningPace } from './cleaning-pace.js'
 import { type CompactedLog, Compaction, type CompactionReport } from './compaction.js'
+import { diagnostics } from './diagnostics.js'
 import { StoreError } from './errors.js'
 import { cleanedSuffix } from './file-names.js'
 import type { LogHost } from './log-host.js'
@@ -92,12 +93,32 @@ export class LogCompaction {
             await swapSegments(host, log, { cleaned, segment, group, remover, fileDeleteDelayMs })
           }),
       })
-      return await compaction.run()
+      const report = await compaction.run()
+      this.#tell(request.firstDirtyOffset, report)
+      return report
     } catch (error) {
       // A file that was cut or deleted under the reader says nothing of the disk.
       if (changed()) throw interrupted(log.name, 'it was shortened')
       throw error
     }
+  }
+
+  #tell(firstDirtyOffset: number, report: CompactionReport): void {
+    const { bytesBefore, bytesAfter, durationMs, cleanedTo } = report
+    this.#host.metrics.noteCompaction(bytesBefore - bytesAfter, durationMs)
+    if (!diagnostics.compaction.hasSubscribers) return
+    diagnostics.compaction.publish({
+      log: this.#log.name,
+      path: this.#log.path,
+      fromOffset: Math.min(firstDirtyOffset, cleanedTo),
+      toOffset: cleanedTo,
+      bytesBefore,
+      bytesAfter,
+      recordsBefore: report.recordsBefore,
+      recordsAfter: report.recordsAfter,
+      passes: report.passes,
+      durationMs,
+    })
   }
 
   /**

@@ -134,8 +134,10 @@ function tellOpened(
   state: LogState,
   opened: { request: LoadRequest; startedMs: number; scannedBytes: number; cutBytes: number },
 ): void {
-  if (!diagnostics.recovery.hasSubscribers) return
   const { request, startedMs, scannedBytes, cutBytes } = opened
+  const durationMs = host.clock.monotonicMs() - startedMs
+  host.metrics.noteOpen(scannedBytes, cutBytes, durationMs)
+  if (!diagnostics.recovery.hasSubscribers) return
   diagnostics.recovery.publish({
     log: state.name,
     path: state.path,
@@ -145,7 +147,7 @@ function tellOpened(
     logEndOffset: state.logEndOffset,
     scannedBytes,
     cutBytes,
-    durationMs: host.clock.monotonicMs() - startedMs,
+    durationMs,
   })
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { readCheckedFile, writeCheckedFile } from './checkpoint-file.js'
 import { CleaningPace } from './cleaning-pace.js'
+import { diagnostics } from './diagnostics.js'
 import { errnoOf, ioError, StoreError } from './errors.js'
 import { fileNames } from './file-names.js'
 import type { FileHandle } from './fs/file-system.js'
@@ -62,6 +63,13 @@ interface Tally {
   bytes: number
   readonly damaged: LogDamage[]
   readonly unreadable: { path: string; error: StoreError }[]
+}
+
+/** How a segment is read. */
+interface Scrubbing {
+  readonly pace: CleaningPace
+  readonly tally: Tally
+  readonly signal: AbortSignal
 }
 
 /** Reads sealed segments again, one at a time, and notes what does not match its checksum. */
@@ -156,14 +164,33 @@ export class Scrubber {
     return this.#host.clock.now() - stat.modifiedMs >= this.#options.minAgeMs
   }
 
-  async #segment(
+  async #segment(log: SegmentedLog, segment: Segment, how: Scrubbing): Promise<void> {
+    const { tally, signal } = how
+    if (segment.damage !== undefined || !this.#holds(log, segment)) return
+    tally.segments++
+    const startedMs = this.#host.clock.monotonicMs()
+    const bytesBefore = tally.bytes
+    try {
+      const damage = await this.#judge(log, segment, how)
+      if (!this.#holds(log, segment)) return
+      if (damage !== undefined) tally.damaged.push(damage)
+      this.#tell(segment, { log, damage, bytes: tally.bytes - bytesBefore, startedMs })
+    } catch (error) {
+      signal.throwIfAborted()
+      if (errnoOf(error) === 'ENOENT' || !this.#holds(log, segment)) return
+      const failure = ioError(error, { action: 'read', path: segment.path })
+      tally.unreadable.push({ path: segment.path, error: failure })
+      this.#failed(failure)
+    }
+  }
+
+  async #judge(
     log: SegmentedLog,
     segment: Segment,
-    how: { pace: CleaningPace; tally: Tally; signal: AbortSignal },
-  ): Promise<void> {
+    how: Scrubbing,
+  ): Promise<LogDamage | undefined> {
     const { pace, tally, signal } = how
-    if (segment.damage !== undefined || !this.#holds(log, segment)) return
-    const request = {
+    const found = await this.#read(segment, {
       gapsBelow: log.gapsBelow,
       nextBaseOffset: log.segments.endOffset(log.segments.floor(segment.baseOffset), Infinity),
       signal,
@@ -172,22 +199,35 @@ export class Scrubber {
         tally.bytes += bytes
         return pace.transferred(bytes)
       },
-    }
-    tally.segments++
-    try {
-      const found = await this.#read(segment, request)
-      if (found === undefined || !this.#holds(log, segment)) return
-      // Once more: memory and cables err, too, and a note of damage costs the segment its readers.
-      const again = await log.quarantine.inspect(segment, signal)
-      if (again === undefined) this.#reportPassing(segment, found.reason)
-      else tally.damaged.push(describeDamage(log, segment, again))
-    } catch (error) {
-      signal.throwIfAborted()
-      if (errnoOf(error) === 'ENOENT' || !this.#holds(log, segment)) return
-      const failure = ioError(error, { action: 'read', path: segment.path })
-      tally.unreadable.push({ path: segment.path, error: failure })
-      this.#failed(failure)
-    }
+    })
+    if (found === undefined || !this.#holds(log, segment)) return undefined
+    // Once more: memory and cables err, too, and a note of damage costs the segment its readers.
+    const again = await log.quarantine.inspect(segment, signal)
+    if (again !== undefined) return describeDamage(log, segment, again)
+    this.#reportPassing(segment, found.reason)
+    return undefined
+  }
+
+  #tell(
+    segment: Segment,
+    scrubbed: {
+      log: SegmentedLog
+      damage?: LogDamage | undefined
+      bytes: number
+      startedMs: number
+    },
+  ): void {
+    const { log, damage, bytes, startedMs } = scrubbed
+    this.#host.metrics.noteScrub(bytes, damage !== undefined)
+    if (!diagnostics.scrub.hasSubscribers) return
+    diagnostics.scrub.publish({
+      log: log.name,
+      path: log.path,
+      baseOffset: segment.baseOffset,
+      bytes,
+      damagedPosition: damage?.position,
+      durationMs: this.#host.clock.monotonicMs() - startedMs,
+    })
   }
 
   /** From the medium where that can be done; with a handle of its own, so no other is closed. */

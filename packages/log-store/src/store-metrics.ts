@@ -20,6 +20,20 @@ export interface StoreMetricsSnapshot {
   readonly coldReadMicros: HistogramSnapshot
   /** Bytes of all answers. */
   readonly readBytes: number
+  /** Time to open each log that was on disk, recovery included, in microseconds. */
+  readonly openMicros: HistogramSnapshot
+  /** Bytes that were read and checked to open them: 0 after a clean close. */
+  readonly recoveryScannedBytes: number
+  /** Bytes that recovery cut from their ends. */
+  readonly recoveryCutBytes: number
+  /** Time of each compaction that ended, its pauses included, in microseconds. */
+  readonly compactionMicros: HistogramSnapshot
+  /** By how many bytes compactions made the logs smaller. */
+  readonly compactedBytes: number
+  /** Bytes of sealed segments that were read again, to find damage. */
+  readonly scrubbedBytes: number
+  /** Segments that scrubbing found damaged. */
+  readonly scrubbedDamages: number
 }
 
 /**
@@ -31,11 +45,18 @@ export class StoreMetrics {
   rolls = 0
   hotReads = 0
   readBytes = 0
+  recoveryScannedBytes = 0
+  recoveryCutBytes = 0
+  compactedBytes = 0
+  scrubbedBytes = 0
+  scrubbedDamages = 0
   readonly #writeBytes = new Histogram()
   readonly #writeMicros = new Histogram()
   readonly #syncMicros = new Histogram()
   readonly #warmReadMicros = new Histogram()
   readonly #coldReadMicros = new Histogram()
+  readonly #openMicros = new Histogram()
+  readonly #compactionMicros = new Histogram()
 
   noteWrite(bytes: number, records: number, durationMs: number): void {
     this.writtenRecords += records
@@ -62,6 +83,22 @@ export class StoreMetrics {
     this.#coldReadMicros.record(durationMs * 1000)
   }
 
+  noteOpen(scannedBytes: number, cutBytes: number, durationMs: number): void {
+    this.recoveryScannedBytes += scannedBytes
+    this.recoveryCutBytes += cutBytes
+    this.#openMicros.record(durationMs * 1000)
+  }
+
+  noteCompaction(bytesLess: number, durationMs: number): void {
+    this.compactedBytes += bytesLess
+    this.#compactionMicros.record(durationMs * 1000)
+  }
+
+  noteScrub(bytes: number, damaged: boolean): void {
+    this.scrubbedBytes += bytes
+    if (damaged) this.scrubbedDamages++
+  }
+
   snapshot(): StoreMetricsSnapshot {
     return {
       writtenRecords: this.writtenRecords,
@@ -73,6 +110,13 @@ export class StoreMetrics {
       warmReadMicros: this.#warmReadMicros.snapshot(),
       coldReadMicros: this.#coldReadMicros.snapshot(),
       readBytes: this.readBytes,
+      openMicros: this.#openMicros.snapshot(),
+      recoveryScannedBytes: this.recoveryScannedBytes,
+      recoveryCutBytes: this.recoveryCutBytes,
+      compactionMicros: this.#compactionMicros.snapshot(),
+      compactedBytes: this.compactedBytes,
+      scrubbedBytes: this.scrubbedBytes,
+      scrubbedDamages: this.scrubbedDamages,
     }
   }
 }

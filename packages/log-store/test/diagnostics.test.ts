@@ -2,16 +2,19 @@
 import { channel } from 'node:diagnostics_channel'
 import {
   faultyFileSystem,
+  frameFormat,
   histogramQuantile,
   memoryFileSystem,
   onStoreMessage,
   openLogDirectory,
   storeChannels,
+  type DirectoryStats,
   type FileSystem,
   type StoreMessages,
 } from '../src/index'
 import { diagnostics } from '../src/diagnostics'
 import { Histogram } from '../src/histogram'
+import { openKeyed, put } from './support/keyed-logs'
 import { ManualClock } from './support/manual-clock'
 import { record, settle } from './support/records'
 
@@ -79,8 +82,9 @@ test('append, roll, flush, read and recovery tell what happened', async () => {
   ])
 })
 
-test('a recovery says what it read and cut', async () => {
+test('a recovery says what it read and cut, and counts it', async () => {
   const fileSystem = faultyFileSystem()
+  let stats: DirectoryStats | undefined
   const heard = await listen(async () => {
     const log = await (await openLogDirectory('/data', { fileSystem })).open('a-0')
     log.append(record('kept'), { leaderEpoch: 0 })
@@ -89,13 +93,63 @@ test('a recovery says what it read and cut', async () => {
     log.flushNow()
     fileSystem.crash('tear-last-write')
     await settle()
-    await (await openLogDirectory('/data', { fileSystem })).close()
+    const recovered = await openLogDirectory('/data', { fileSystem })
+    stats = recovered.stats()
+    await recovered.close()
   })
   const { scannedBytes } = heard.recovery[0]!
   expect(heard.recovery).toMatchObject([
     { clean: false, logEndOffset: 1, scannedBytes, cutBytes: scannedBytes - 38 },
   ])
   expect(scannedBytes).toBeGreaterThan(38)
+  const { cutBytes } = heard.recovery[0]!
+  expect(stats).toMatchObject({ recoveryScannedBytes: scannedBytes, recoveryCutBytes: cutBytes })
+  expect(stats!.openMicros.count).toBe(1)
+})
+
+test('a compaction says what became less', async () => {
+  const { directory, log } = await openKeyed()
+  for (let n = 0; n < 60; n++) put(log, `k${n % 5}`, `v${n}`)
+  log.roll()
+  await log.flush()
+  let bytesAfter = 0
+  const heard = await listen(async () => {
+    bytesAfter = (await directory.compact('a-0'))[0]!.bytesAfter
+  })
+  const at = { log: 'a-0', path: '/data/a-0', durationMs: 0, passes: 1 }
+  const records = { recordsBefore: 60, recordsAfter: 5 }
+  const bytesBefore = 60 * frameFormat.encode('v10', { key: 'k0', timestamp: 1 }).length - 10
+  const extent = { fromOffset: 0, toOffset: 60, bytesBefore, bytesAfter }
+  expect(heard.compaction).toEqual([{ ...at, ...records, ...extent }])
+  put(log, 'k0', 'again')
+  log.roll()
+  await log.flush()
+  const more = await listen(() => directory.compact('a-0'))
+  expect(more.compaction).toMatchObject([{ fromOffset: 60, toOffset: 61, recordsAfter: 5 }])
+  expect(directory.stats().compactionMicros).toMatchObject({ count: 2 })
+  expect(directory.stats().compactedBytes).toBeGreaterThan(bytesBefore - bytesAfter)
+  await directory.close()
+})
+
+test('scrubbing tells of every sealed segment, and where one is damaged', async () => {
+  const fileSystem = memoryFileSystem()
+  await workload(fileSystem)
+  const at = { log: 'a-0', path: '/data/a-0', baseOffset: 0, durationMs: 0 }
+  await using directory = await openLogDirectory('/data', {
+    fileSystem,
+    clock: new ManualClock(),
+    scrub: { intervalMs: 0 },
+  })
+  await directory.open('a-0')
+  const sound = await listen(() => directory.scrub())
+  expect(sound.scrub).toEqual([{ ...at, bytes: 168, damagedPosition: undefined }])
+  // In the value of the third frame.
+  const handle = fileSystem.open('/data/a-0/00000000000000000000.log', 'write')
+  handle.writevSync([Buffer.from('?')], 84 + 40)
+  handle.close()
+  const damaged = await listen(() => directory.scrub())
+  expect(damaged.scrub).toEqual([{ ...at, bytes: 168, damagedPosition: 84 }])
+  expect(directory.stats()).toMatchObject({ scrubbedBytes: 336, scrubbedDamages: 1 })
 })
 
 test('reads from memory are hot', async () => {
