@@ -77,11 +77,10 @@ export interface CompactionFormat {
 
 /**
  * Makes batches opaque to the store: it moves whole batches and looks at nothing but this. All
- * methods
- * are synchronous, keep no reference to the bytes, and must not throw on garbage (`sizeOf` answers
- * -1,
- * `check` answers a reason); `describe` and `stamp` are only called where `sizeOf` was positive and
- * `headerBytes` bytes are present. `describe` may throw when the fields are impossible.
+ * methods are synchronous, keep no reference to the bytes, and must not throw on garbage (`sizeOf`
+ * answers -1, `check` answers a reason); `describe` and `stamp` are only called where `sizeOf` was
+ * positive and `headerBytes` bytes are present. `describe` may throw when the fields are
+ * impossible.
  */
 export interface BatchFormat {
   readonly name: string
@@ -89,8 +88,7 @@ export interface BatchFormat {
   readonly headerBytes: number
   /**
    * Whole bytes of the batch that starts at `position`. 0: zero-filled, nothing was written here.
-   * -1:
-   * impossible, or fewer than `headerBytes` bytes are left in `bytes`.
+   * -1: impossible, or fewer than `headerBytes` bytes are left in `bytes`.
    */
   sizeOf(bytes: Uint8Array, position: number): number
   describe(bytes: Uint8Array, position: number): BatchSummary

@@ -1,13 +1,12 @@
-import { crc32 } from 'node:zlib'
 import { dirname, join, basename } from 'node:path'
+import { crc32 } from './crc32.js'
 import { ioError, StoreError } from './errors.js'
 import { parseLogName, temporarySuffix } from './file-names.js'
 import { readRange, syncFile, writeFully, type FileSystem } from './fs/file-system.js'
 
 // Kafka refuses any extra line in its checkpoints, so their checksums live in side files
 // `kfk.<name>.crc`: one accepted CRC-32 (8 hex digits) a line. The side file is written first and
-// names
-// the old content as well, so that a crash between the two renames leaves a pair that agrees.
+// names the old content as well, so that a crash between the two renames leaves a pair that agrees.
 
 /** A checkpoint is small; anything larger is not one. */
 const maxFileBytes = 64 * 1024 ** 2
@@ -68,7 +67,7 @@ function sidePath(path: string): string {
 }
 
 function checksum(bytes: Uint8Array): string {
-  return crc32(bytes).toString(16).padStart(8, '0')
+  return crc32(bytes, 0, bytes.length).toString(16).padStart(8, '0')
 }
 
 /** Writes `path` and its checksum; see `atomicWriteFile`. */

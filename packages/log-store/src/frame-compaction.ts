@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib'
 import type { CompactionFormat, RecordView, RewriteRules } from './batch-format.js'
 import { readInt32, readInt64, writeInt32, writeInt64 } from './big-endian.js'
+import { crc32 } from './crc32.js'
 import { readBatchFrameRecord, rewriteBatchFrame } from './frame-batch.js'
 import {
   attributesAt,
@@ -12,12 +12,11 @@ import {
   headerBytes,
   horizonBit,
   horizonBytes,
+  keyLengthAt,
   lengthAt,
   magicAt,
   noValueBit,
 } from './frame-layout.js'
-
-const keyLengthAt = 30
 
 /** The one record that is looked at; compaction looks at one at a time. */
 const view: { -readonly [field in keyof RecordView]: RecordView[field] } = {
@@ -55,7 +54,7 @@ function withHorizon(bytes: Uint8Array, position: number, horizonMs: number): Ui
   frame.set(bytes.subarray(position + headerBytes, position + size), headerBytes + horizonBytes)
   writeInt32(frame, lengthAt, frame.length - epochAt)
   frame[attributesAt] = bytes[position + attributesAt]! | horizonBit
-  writeInt32(frame, crcAt, crc32(frame.subarray(coveredAt)) | 0)
+  writeInt32(frame, crcAt, crc32(frame, coveredAt, frame.length) | 0)
   return frame
 }
 

@@ -23,6 +23,7 @@ import {
   headerBytes,
   horizonBit,
   horizonBytes,
+  keyLengthAt,
   lengthAt,
   magicAt,
   maxFrameBytes,
@@ -34,7 +35,6 @@ import {
 } from './frame-layout.js'
 
 const timestampAt = 22
-const keyLengthAt = 30
 
 /** What makes batches of records, and records of batches: the part that `openLog` needs besides. */
 export interface RecordCodec {

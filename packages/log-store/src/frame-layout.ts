@@ -27,6 +27,8 @@ export const crcAt = 17
 /** The checksum covers the frame from here on. */
 export const coveredAt = 21
 export const attributesAt = 21
+/** Of a frame of one record. */
+export const keyLengthAt = 30
 export const headerBytes = 34
 export const noValueBit = 1
 export const horizonBit = 2

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32 } from './crc32.js'
 import { StoreError } from './errors.js'
 import type { EpochEntry } from './epoch-index.js'
 import { absent, PackedFacts, packedFactsBytes } from './packed-facts.js'
@@ -44,7 +44,7 @@ export function encodeLogList(records: readonly Buffer[]): Buffer {
   const parts = [header, ...records, Buffer.alloc(trailerBytes)]
   const bytes = Buffer.concat(parts)
   const end = bytes.length - trailerBytes
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, end)), end)
+  bytes.writeUInt32BE(crc32(bytes, 0, end), end)
   return bytes
 }
 
@@ -55,7 +55,7 @@ export function splitLogList(bytes: Buffer, path: string): Map<string, Buffer> {
     end >= headerBytes &&
     bytes.subarray(0, magic.length).equals(magic) &&
     bytes.readInt32BE(8) === version &&
-    bytes.readUInt32BE(end) === crc32(bytes.subarray(0, end))
+    bytes.readUInt32BE(end) === crc32(bytes, 0, end)
   if (!sound) {
     throw new StoreError('KFK_STORE_CORRUPT', `${path} is not a list of logs`, {
       details: { path },

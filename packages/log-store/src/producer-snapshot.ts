@@ -52,20 +52,22 @@ export const batchesKept = 5
 
 /** The files of a snapshot. */
 export function encodeSnapshot(entries: readonly ProducerEntry[]): TrackerSnapshot {
-  const bytes = Buffer.allocUnsafe(headerBytes + 4 + entries.length * entryBytes)
-  let at = bytes.writeInt32BE(entries.length, headerBytes)
+  const view = newView(headerBytes + 4 + entries.length * entryBytes)
+  view.setInt32(headerBytes, entries.length)
+  let at = headerBytes + 4
   for (const entry of entries) {
     const last = entry.batches.at(-1)
-    at = bytes.writeBigInt64BE(entry.producerId, at)
-    at = bytes.writeInt16BE(entry.epoch, at)
-    at = bytes.writeInt32BE(last?.lastSequence ?? -1, at)
-    at = writeInt64(bytes, last?.lastOffset ?? -1, at)
-    at = bytes.writeInt32BE(last?.offsetDelta ?? 0, at)
-    at = writeInt64(bytes, entry.lastTimestamp, at)
-    at = bytes.writeInt32BE(entry.coordinatorEpoch, at)
-    at = writeInt64(bytes, entry.transactionFirstOffset, at)
+    view.setBigInt64(at, entry.producerId)
+    view.setInt16(at + 8, entry.epoch)
+    view.setInt32(at + 10, last?.lastSequence ?? -1)
+    setInt64(view, at + 14, last?.lastOffset ?? -1)
+    view.setInt32(at + 22, last?.offsetDelta ?? 0)
+    setInt64(view, at + 26, entry.lastTimestamp)
+    view.setInt32(at + 34, entry.coordinatorEpoch)
+    setInt64(view, at + 38, entry.transactionFirstOffset)
+    at += entryBytes
   }
-  const state = seal(bytes)
+  const state = seal(view)
   const detail = encodeDetail(entries, crc32c(state))
   return detail === undefined ? { state } : { state, detail }
 }
@@ -74,24 +76,24 @@ export function encodeSnapshot(entries: readonly ProducerEntry[]): TrackerSnapsh
 export function decodeSnapshot(snapshot: TrackerSnapshot): ProducerEntry[] | undefined {
   const view = unseal(snapshot.state, headerBytes + 4)
   if (view === undefined) return undefined
-  const count = view.readInt32BE(headerBytes)
-  if (count < 0 || headerBytes + 4 + count * entryBytes !== view.length) return undefined
-  const detail = snapshot.detail && decodeDetail(snapshot.detail, crc32c(view))
+  const count = view.getInt32(headerBytes)
+  if (count < 0 || headerBytes + 4 + count * entryBytes !== view.byteLength) return undefined
+  const detail = snapshot.detail && decodeDetail(snapshot.detail, crc32c(snapshot.state))
   const entries: ProducerEntry[] = []
   for (let index = 0; index < count; index++) {
     const at = headerBytes + 4 + index * entryBytes
-    const lastSequence = view.readInt32BE(at + 10)
-    const lastOffset = readInt64(view, at + 14)
-    const offsetDelta = view.readInt32BE(at + 22)
-    const timestamp = readInt64(view, at + 26)
+    const lastSequence = view.getInt32(at + 10)
+    const lastOffset = getInt64(view, at + 14)
+    const offsetDelta = view.getInt32(at + 22)
+    const timestamp = getInt64(view, at + 26)
     const firstSequence = sequenceBefore(lastSequence, offsetDelta)
     const last = { firstSequence, lastSequence, lastOffset, offsetDelta, timestamp }
     entries.push({
-      producerId: view.readBigInt64BE(at),
-      epoch: view.readInt16BE(at + 8),
-      coordinatorEpoch: view.readInt32BE(at + 34),
+      producerId: view.getBigInt64(at),
+      epoch: view.getInt16(at + 8),
+      coordinatorEpoch: view.getInt32(at + 34),
       lastTimestamp: timestamp,
-      transactionFirstOffset: readInt64(view, at + 38),
+      transactionFirstOffset: getInt64(view, at + 38),
       batches: lastOffset < 0 ? [] : (detail?.get(index) ?? [last]),
     })
   }
@@ -108,7 +110,10 @@ function saysAll({ batches, lastTimestamp }: ProducerEntry): boolean {
 }
 
 /** Undefined when the snapshot says all. */
-function encodeDetail(entries: readonly ProducerEntry[], snapshotCrc: number): Buffer | undefined {
+function encodeDetail(
+  entries: readonly ProducerEntry[],
+  snapshotCrc: number,
+): Uint8Array | undefined {
   let count = 0
   let size = headerBytes + 8
   for (const entry of entries) {
@@ -117,22 +122,26 @@ function encodeDetail(entries: readonly ProducerEntry[], snapshotCrc: number): B
     size += 5 + entry.batches.length * batchBytes
   }
   if (count === 0) return undefined
-  const bytes = Buffer.allocUnsafe(size)
-  let at = bytes.writeUInt32BE(snapshotCrc, headerBytes)
-  at = bytes.writeInt32BE(count, at)
-  for (const [index, entry] of entries.entries()) {
+  const view = newView(size)
+  view.setUint32(headerBytes, snapshotCrc)
+  view.setInt32(headerBytes + 4, count)
+  let at = headerBytes + 8
+  for (let index = 0; index < entries.length; index++) {
+    const entry = entries[index]!
     if (saysAll(entry)) continue
-    at = bytes.writeInt32BE(index, at)
-    at = bytes.writeInt8(entry.batches.length, at)
+    view.setInt32(at, index)
+    view.setInt8(at + 4, entry.batches.length)
+    at += 5
     for (const batch of entry.batches) {
-      at = bytes.writeInt32BE(batch.firstSequence, at)
-      at = bytes.writeInt32BE(batch.lastSequence, at)
-      at = writeInt64(bytes, batch.lastOffset, at)
-      at = bytes.writeInt32BE(batch.offsetDelta, at)
-      at = writeInt64(bytes, batch.timestamp, at)
+      view.setInt32(at, batch.firstSequence)
+      view.setInt32(at + 4, batch.lastSequence)
+      setInt64(view, at + 8, batch.lastOffset)
+      view.setInt32(at + 16, batch.offsetDelta)
+      setInt64(view, at + 20, batch.timestamp)
+      at += batchBytes
     }
   }
-  return seal(bytes)
+  return seal(view)
 }
 
 /** Batches by the producer's index; undefined when damaged, or of another snapshot. */
@@ -141,37 +150,42 @@ function decodeDetail(
   snapshotCrc: number,
 ): Map<number, ProducerBatch[]> | undefined {
   const view = unseal(bytes, headerBytes + 8)
-  if (view?.readUInt32BE(headerBytes) !== snapshotCrc) return undefined
+  if (view?.getUint32(headerBytes) !== snapshotCrc) return undefined
   const found = new Map<number, ProducerBatch[]>()
   let at = headerBytes + 8
-  for (let left = view.readInt32BE(headerBytes + 4); left > 0; left--) {
+  for (let left = view.getInt32(headerBytes + 4); left > 0; left--) {
     const batches: ProducerBatch[] = []
-    found.set(view.readInt32BE(at), batches)
-    let more = view.readInt8(at + 4)
+    found.set(view.getInt32(at), batches)
+    let more = view.getInt8(at + 4)
     for (at += 5; more > 0; more--, at += batchBytes) {
       batches.push({
-        firstSequence: view.readInt32BE(at),
-        lastSequence: view.readInt32BE(at + 4),
-        lastOffset: readInt64(view, at + 8),
-        offsetDelta: view.readInt32BE(at + 16),
-        timestamp: readInt64(view, at + 20),
+        firstSequence: view.getInt32(at),
+        lastSequence: view.getInt32(at + 4),
+        lastOffset: getInt64(view, at + 8),
+        offsetDelta: view.getInt32(at + 16),
+        timestamp: getInt64(view, at + 20),
       })
     }
   }
   return found
 }
 
-function seal(bytes: Buffer): Buffer {
-  bytes.writeInt16BE(version, 0)
-  bytes.writeUInt32BE(crc32c(bytes, headerBytes), 2)
+function newView(size: number): DataView {
+  return new DataView(new ArrayBuffer(size))
+}
+
+function seal(view: DataView): Uint8Array {
+  const bytes = new Uint8Array(view.buffer)
+  view.setInt16(0, version)
+  view.setUint32(2, crc32c(bytes, headerBytes))
   return bytes
 }
 
 /** The bytes when version and checksum are right. */
-function unseal(bytes: Uint8Array, smallest: number): Buffer | undefined {
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-  if (view.length < smallest || view.readInt16BE(0) !== version) return undefined
-  return view.readUInt32BE(2) === crc32c(view, headerBytes) ? view : undefined
+function unseal(bytes: Uint8Array, smallest: number): DataView | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (bytes.length < smallest || view.getInt16(0) !== version) return undefined
+  return view.getUint32(2) === crc32c(bytes, headerBytes) ? view : undefined
 }
 
 /** The first sequence of a batch, known its last; sequences wrap around after 2^31 - 1. */
@@ -181,11 +195,11 @@ function sequenceBefore(lastSequence: number, delta: number): number {
 }
 
 /** Writes a safe integer as an int64; without the bigint it costs a fifth. */
-function writeInt64(bytes: Buffer, value: number, at: number): number {
-  bytes.writeInt32BE(Math.floor(value / 0x1_0000_0000), at)
-  return bytes.writeInt32BE(value | 0, at + 4)
+function setInt64(view: DataView, at: number, value: number): void {
+  view.setInt32(at, Math.floor(value / 0x1_0000_0000))
+  view.setInt32(at + 4, value | 0)
 }
 
-function readInt64(bytes: Buffer, at: number): number {
-  return bytes.readInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4)
+function getInt64(view: DataView, at: number): number {
+  return view.getInt32(at) * 0x1_0000_0000 + view.getUint32(at + 4)
 }

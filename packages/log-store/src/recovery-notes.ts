@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
 import { readWholeFile } from './checkpoint-file.js'
 import type { Clock } from './clock.js'
+import { crc32 } from './crc32.js'
 import { fileNames } from './file-names.js'
 import { syncFile, writeFully, type FileHandle, type FileSystem } from './fs/file-system.js'
 import type { StoreReport } from './report.js'
@@ -145,7 +145,7 @@ export class RecoveryNotes {
 }
 
 function checksum(bytes: Uint8Array): string {
-  return crc32(bytes).toString(16).padStart(8, '0')
+  return crc32(bytes, 0, bytes.length).toString(16).padStart(8, '0')
 }
 
 function line(rest: string): Buffer {

@@ -1,6 +1,7 @@
 // The checksum of short frames is computed without zlib: it must be the same one.
 import { crc32 as zlibCrc32 } from 'node:zlib'
 import { crc32, crc32Portable } from '../src/crc32'
+import { crc32c } from '../src/crc32c'
 
 test('is the checksum of RFC 1952', () => {
   const bytes = Buffer.from('-123456789-')
@@ -18,4 +19,11 @@ test('equals zlib at every length and alignment', () => {
       if (crc32Portable(bytes, start, end) !== expected) throw new Error(`[${start}, ${end})`)
     }
   }
+})
+
+test('CRC-32C is the checksum of RFC 3720', () => {
+  expect(crc32c(Buffer.from('-123456789'), 1)).toBe(0xe3069283)
+  expect(crc32c(Buffer.alloc(32))).toBe(0x8a9136aa)
+  expect(crc32c(Buffer.alloc(32, 0xff))).toBe(0x62a8ab43)
+  expect(crc32c(Buffer.from(Array.from({ length: 32 }, (_, n) => n)))).toBe(0x46dd794e)
 })
