@@ -4,10 +4,11 @@ import { OffsetWaiters } from './offset-waiters.js'
 
 /** Who waits for which offset to be acknowledged, and who listens to every advance. */
 export class Acknowledgements {
-  readonly #waiters = new OffsetWaiters()
-  readonly #advances = new Listeners<number>()
+  /** Made when somebody waits, or listens. */
+  #waiters: OffsetWaiters | undefined
+  #advances: Listeners<number> | undefined
   #offset: number
-  #failed = false
+  #failure: StoreError | undefined
 
   constructor(offset: number) {
     this.#offset = offset
@@ -22,10 +23,10 @@ export class Acknowledgements {
    * nobody.
    */
   advance(offset: number): number {
-    if (offset <= this.#offset || this.#failed) return 0
+    if (offset <= this.#offset || this.#failure !== undefined) return 0
     this.#offset = offset
-    const released = this.#waiters.release(offset)
-    this.#advances.tell(offset)
+    const released = this.#waiters?.release(offset) ?? 0
+    this.#advances?.tell(offset)
     return released
   }
 
@@ -37,21 +38,24 @@ export class Acknowledgements {
   /** `group`: see `OffsetWaiters.wait`. */
   wait(offset: number, signal?: AbortSignal, group?: number): Promise<void> {
     if (offset <= this.#offset) return Promise.resolve()
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    this.#waiters ??= new OffsetWaiters()
     return this.#waiters.wait(offset, signal, group)
   }
 
   listen(listener: (acknowledgedOffset: number) => void): () => void {
+    this.#advances ??= new Listeners()
     return this.#advances.add(listener)
   }
 
   /** Rejects those who wait for more than `endOffset`: these records are gone. */
   rollBack(endOffset: number, error: StoreError): void {
-    this.#waiters.rollBack(endOffset, error)
+    this.#waiters?.rollBack(endOffset, error)
   }
 
   /** No further acknowledgement, ever. */
   fail(error: StoreError): void {
-    this.#failed = true
-    this.#waiters.fail(error)
+    this.#failure ??= error
+    this.#waiters?.fail(error)
   }
 }

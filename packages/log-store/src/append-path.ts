@@ -55,13 +55,13 @@ interface AppendParts {
 
 /** From bytes that were handed over to bytes in the active segment: offsets, queue, write, roll. */
 export class AppendPath {
-  readonly rollbacks = new Listeners<Rollback>()
   writes = 0
   writtenBytes = 0
   readonly #host: LogHost
   readonly #log: AppendedLog
   readonly #parts: AppendParts
   readonly #queue = new AppendQueue()
+  #rollbacks: Listeners<Rollback> | undefined
   /** Made when somebody waits for a write. */
   #written: OffsetWaiters | undefined
   #writeFailure: StoreError | undefined
@@ -70,6 +70,11 @@ export class AppendPath {
     this.#host = host
     this.#log = log
     this.#parts = parts
+  }
+
+  /** Told of writes that failed. */
+  get rollbacks(): Listeners<Rollback> {
+    return (this.#rollbacks ??= new Listeners())
   }
 
   get queuedBytes(): number {
@@ -300,6 +305,6 @@ export class AppendPath {
     this.#written?.rollBack(log.writtenOffset, failure)
     this.#parts.flush.rollBack(log.writtenOffset, failure)
     this.#parts.acknowledgements.rollBack(log.writtenOffset, failure)
-    this.rollbacks.tell({ endOffset: log.writtenOffset, error: failure })
+    this.#rollbacks?.tell({ endOffset: log.writtenOffset, error: failure })
   }
 }

@@ -7,7 +7,7 @@ import type { FileSystem } from './fs/file-system.js'
 /** Keeps the epoch checkpoint of one log current. */
 export class EpochFile {
   readonly #fileSystem: FileSystem
-  readonly #path: string
+  readonly #directory: string
   readonly #epochs: EpochIndex
   #savedChanges: number
   #running: Promise<void> | undefined
@@ -19,7 +19,7 @@ export class EpochFile {
     state: { readonly epochs: EpochIndex; readonly current: boolean },
   ) {
     this.#fileSystem = fileSystem
-    this.#path = join(directory, fileNames.epochs)
+    this.#directory = directory
     this.#epochs = state.epochs
     this.#savedChanges = state.current ? state.epochs.changes : -1
   }
@@ -32,7 +32,8 @@ export class EpochFile {
     while (this.#running !== undefined) await this.#running.catch(() => undefined)
     const { changes, entries } = this.#epochs
     if (changes === this.#savedChanges) return
-    this.#running = writeCheckedFile(this.#fileSystem, this.#path, encodeEpochs(entries))
+    const path = join(this.#directory, fileNames.epochs)
+    this.#running = writeCheckedFile(this.#fileSystem, path, encodeEpochs(entries))
     try {
       await this.#running
       this.#savedChanges = changes

@@ -1,17 +1,30 @@
 import { isOutOfHandles } from './errors.js'
 import type { FileHandle, FileSystem } from './fs/file-system.js'
 
-/** A file that is opened when needed. Owned by one segment. */
-export interface CachedFile {
-  path: string
+/** Who knows a file's name, which is not kept: there may be tens of thousands of files. */
+export interface FileOwner {
+  /** Asked whenever the file is opened. */
+  readonly path: string
+  /** The handle was closed. */
+  closed?(): void
+  /** The handle is about to be closed to make room. */
+  evicted?(): void
+}
+
+/** A file that is opened when needed. */
+export class CachedFile {
   readonly mode: 'read' | 'write'
   handle: FileHandle | undefined
   /** While positive the handle stays open: an asynchronous call is using it. */
-  pins: number
-  /** Runs when the last pin goes; see `whenUnpinned`. */
-  onUnpinned: (() => void)[]
-  /** Told when the handle is closed. */
-  owner?: { closed(): void; evicted(): void }
+  pins = 0
+  /** Run when the last pin goes; see `whenUnpinned`. Undefined: there are none. */
+  onUnpinned: (() => void)[] | undefined
+  readonly owner: FileOwner
+
+  constructor(owner: FileOwner, mode: 'read' | 'write') {
+    this.owner = owner
+    this.mode = mode
+  }
 }
 
 /** Bound of the memory for whole index files. */
@@ -59,10 +72,6 @@ export class FileCache {
     return this.#open.size
   }
 
-  define(path: string, mode: 'read' | 'write'): CachedFile {
-    return { path, mode, handle: undefined, pins: 0, onUnpinned: [] }
-  }
-
   /** The open handle; good until the next call here, unless pinned. Throws the system's error. */
   use(file: CachedFile): FileHandle {
     if (file.handle !== undefined) {
@@ -88,14 +97,16 @@ export class FileCache {
 
   unpin(file: CachedFile): void {
     file.pins--
-    if (file.pins > 0 || file.onUnpinned.length === 0) return
-    for (const callback of file.onUnpinned.splice(0)) callback()
+    const callbacks = file.onUnpinned
+    if (file.pins > 0 || callbacks === undefined) return
+    file.onUnpinned = undefined
+    for (const callback of callbacks) callback()
   }
 
   /** Calls back when nobody holds the file any more: at once, if so already. */
   whenUnpinned(file: CachedFile, callback: () => void): void {
     if (file.pins === 0) callback()
-    else file.onUnpinned.push(callback)
+    else (file.onUnpinned ??= []).push(callback)
   }
 
   close(file: CachedFile): void {
@@ -103,7 +114,7 @@ export class FileCache {
     file.handle = undefined
     this.#open.delete(file)
     handle?.close()
-    file.owner?.closed()
+    file.owner.closed?.()
   }
 
   /**
@@ -116,12 +127,12 @@ export class FileCache {
 
   #openFile(file: CachedFile): FileHandle {
     try {
-      return this.fileSystem.open(file.path, file.mode)
+      return this.fileSystem.open(file.owner.path, file.mode)
     } catch (error) {
       if (!isOutOfHandles(error)) throw error
       // Sockets share the same limit: give half of ours back and try once more.
       this.#evict(Math.floor(this.#open.size / 2), file)
-      return this.fileSystem.open(file.path, file.mode)
+      return this.fileSystem.open(file.owner.path, file.mode)
     }
   }
 
@@ -129,7 +140,7 @@ export class FileCache {
     for (const file of this.#open) {
       if (this.#open.size <= keep) return
       if (file.pins > 0 || file === exempt) continue
-      file.owner?.evicted()
+      file.owner.evicted?.()
       this.close(file)
     }
   }

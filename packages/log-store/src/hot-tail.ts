@@ -86,10 +86,13 @@ export class TailBudget {
   }
 }
 
+/** Never added to. */
+const noBlocks: TailBlock[] = []
+
 /** The hot tail of one log. */
 export class HotTail {
   readonly #budget: TailBudget
-  #blocks: TailBlock[] = []
+  #blocks = noBlocks
   #credit = 0
 
   constructor(budget: TailBudget) {
@@ -169,6 +172,7 @@ export class HotTail {
   dropOldest(): boolean {
     const block = this.#blocks.shift()
     if (block === undefined) return false
+    if (this.#blocks.length === 0) this.#blocks = noBlocks
     this.#budget.remove(block.bytes.length)
     return true
   }
@@ -197,6 +201,7 @@ export class HotTail {
     const grown = last === undefined ? smallestBlockBytes : last.bytes.length * 2
     const capacity = Math.max(bytes, Math.min(blockBytes, grown, this.#budget.maxBlockBytes))
     const block = new TailBlock(startOffset, capacity)
+    if (this.#blocks === noBlocks) this.#blocks = []
     this.#blocks.push(block)
     this.#budget.touch(this)
     this.#budget.add(capacity)

@@ -1,17 +1,31 @@
-import type { CachedFile, FileCache } from './file-cache.js'
+import { CachedFile, type FileCache, type FileOwner } from './file-cache.js'
 import type { FileHandle } from './fs/file-system.js'
 import { IndexMismatch, type IndexSource } from './index-entries.js'
 
+/** Which of the two indexes of a segment. */
+export type IndexSide = 'offsets' | 'times'
+
+/** A segment, which knows the names of its index files; they may change. */
+export interface IndexNames {
+  indexPath(side: IndexSide): string
+}
+
 /** One index file of a segment, opened when a search needs it. */
-export class IndexFile implements IndexSource {
+export class IndexFile implements IndexSource, FileOwner {
   readonly #files: FileCache
-  readonly #pathOf: () => string
+  readonly #names: IndexNames
+  readonly #side: IndexSide
   #file: CachedFile | undefined
   #reservedBytes = 0
 
-  constructor(files: FileCache, pathOf: () => string) {
+  constructor(files: FileCache, names: IndexNames, side: IndexSide) {
     this.#files = files
-    this.#pathOf = pathOf
+    this.#names = names
+    this.#side = side
+  }
+
+  get path(): string {
+    return this.#names.indexPath(this.#side)
   }
 
   /** Undefined when there is no such file. */
@@ -50,13 +64,13 @@ export class IndexFile implements IndexSource {
   /** Closes the file and gives memory back; the next use opens what has its name then. */
   close(): void {
     if (this.#file !== undefined) this.#files.close(this.#file)
+    this.#file = undefined
     this.#files.indexMemory.release(this.#reservedBytes)
     this.#reservedBytes = 0
   }
 
   #open(): FileHandle {
-    const file = (this.#file ??= this.#files.define('', 'read'))
-    if (file.handle === undefined) file.path = this.#pathOf()
-    return this.#files.use(file)
+    this.#file ??= new CachedFile(this, 'read')
+    return this.#files.use(this.#file)
   }
 }

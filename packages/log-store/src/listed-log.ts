@@ -94,8 +94,10 @@ function* sealedFacts(segments: SegmentList): Generator<SealedFacts> {
 }
 
 /** What tells whether an open log still is as its entry says. */
-export class UnchangedLog {
-  readonly dates: LogDates
+export class UnchangedLog implements LogDates {
+  readonly directoryMs: number
+  readonly fileMs: number
+  readonly sizeBytes: number
   readonly #segments: SegmentList
   readonly #endOffset: number
   readonly #epochChanges: number
@@ -103,7 +105,9 @@ export class UnchangedLog {
 
   /** `log` has just been opened. */
   constructor(log: DescribedLog, dates: LogDates) {
-    this.dates = dates
+    this.directoryMs = dates.directoryMs
+    this.fileMs = dates.fileMs
+    this.sizeBytes = dates.sizeBytes
     this.#segments = log.segments
     this.#endOffset = log.writtenOffset
     this.#epochChanges = log.epochs.changes

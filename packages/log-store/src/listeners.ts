@@ -1,13 +1,16 @@
+const nobody: readonly [] = []
+
 /** Callbacks that are told of each event, in the order in which they came. */
 export class Listeners<Event> {
   // Replaced, never changed: a listener may go while the others are being told.
-  #callbacks: readonly ((event: Event) => void)[] = []
+  #callbacks: readonly ((event: Event) => void)[] = nobody
 
   /** Returns the unsubscriber. */
   add(callback: (event: Event) => void): () => void {
     this.#callbacks = [...this.#callbacks, callback]
     return () => {
-      this.#callbacks = this.#callbacks.filter((other) => other !== callback)
+      const left = this.#callbacks.filter((other) => other !== callback)
+      this.#callbacks = left.length === 0 ? nobody : left
     }
   }
 

@@ -23,6 +23,7 @@ interface FlushedLog extends Syncable, NotedLog {
   readonly offsetGaps: OffsetGaps
 }
 
+const none: readonly [] = []
 /** Until somebody has closed a file. */
 const outOfHandlesRetryMs = 100
 
@@ -43,7 +44,7 @@ export class LogFlush {
   readonly #host: LogHost
   readonly #log: FlushedLog
   /** Rolled since the last sync, oldest first. */
-  #sealed: Segment[] = []
+  #sealed: readonly Segment[] = none
   /** Names in the log's directory changed. */
   #directoryDirty = false
   #unsyncedRecords = 0
@@ -51,12 +52,13 @@ export class LogFlush {
   /** A sync was asked for, whatever `flushMessages` says. */
   #wanted = false
   #timer: { cancel(): void } | undefined
-  #waiters: Waiter[] = []
+  /** Undefined: nobody waits. So below. */
+  #waiters: Waiter[] | undefined
   /** Who waits for the medium whatever the settings say; made when somebody does. */
   #durable: OffsetWaiters | undefined
   #failure: StoreError | undefined
   #syncing = false
-  #idle: (() => void)[] = []
+  #idle: (() => void)[] | undefined
   /** Grows with every truncation: a sync that began before one says nothing of what came after. */
   #generation = 0
 
@@ -93,7 +95,7 @@ export class LogFlush {
   }
 
   noteRolled(segment: Segment): void {
-    this.#sealed.push(segment)
+    this.#sealed = [...this.#sealed, segment]
     this.#directoryDirty = true
     this.request()
   }
@@ -118,7 +120,7 @@ export class LogFlush {
       offset <= this.recoveryPoint && !this.#directoryDirty && this.#sealed.length === 0
     if (settled) return Promise.resolve()
     return new Promise((resolve, reject) => {
-      this.#waiters.push({ offset, resolve, reject })
+      ;(this.#waiters ??= []).push({ offset, resolve, reject })
       this.request()
     })
   }
@@ -142,13 +144,14 @@ export class LogFlush {
     this.#failure ??= error
     this.#timer?.cancel()
     this.#durable?.fail(error)
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
+    for (const waiter of this.#waiters ?? none) waiter.reject(error)
+    this.#waiters = undefined
   }
 
   /** Resolves when no sync is under way: from then on the files may be closed, moved or removed. */
   whenIdle(): Promise<void> {
     if (!this.#syncing) return Promise.resolve()
-    return new Promise((resolve) => this.#idle.push(resolve))
+    return new Promise((resolve) => (this.#idle ??= []).push(resolve))
   }
 
   startSync(done: () => void): void {
@@ -175,7 +178,9 @@ export class LogFlush {
         }
       } else this.#syncFailed(error, active)
       this.#syncing = false
-      for (const resolve of this.#idle.splice(0)) resolve()
+      const idle = this.#idle
+      this.#idle = undefined
+      for (const resolve of idle ?? none) resolve()
       done()
     }
     if (this.#sealed.length > 0 || this.#directoryDirty) {
@@ -214,7 +219,7 @@ export class LogFlush {
   async #syncAll(active: Segment): Promise<void> {
     const sealed = this.#sealed
     const directoryDirty = this.#directoryDirty
-    this.#sealed = []
+    this.#sealed = none
     this.#directoryDirty = false
     try {
       await this.#log.offsetGaps.save()
@@ -272,17 +277,17 @@ export class LogFlush {
   }
 
   #settleWaiters(): number {
-    if (this.#waiters.length === 0) return 0
+    const waiters = this.#waiters
+    if (waiters === undefined) return 0
     const clean = !this.#directoryDirty && this.#sealed.length === 0
     const waiting: Waiter[] = []
-    for (const waiter of this.#waiters) {
+    for (const waiter of waiters) {
       if (clean && waiter.offset <= this.recoveryPoint) waiter.resolve()
       else waiting.push(waiter)
     }
-    const released = this.#waiters.length - waiting.length
-    this.#waiters = waiting
+    this.#waiters = waiting.length > 0 ? waiting : undefined
     if (waiting.length > 0) this.#wanted = true
-    return released
+    return waiters.length - waiting.length
   }
 
   #syncFailed(error: unknown, active: Segment): void {

@@ -200,8 +200,7 @@ function makeTracking(
   indexed: readonly number[],
 ): LogTracking | undefined {
   const tracker = host.tracker(name)
-  const makeTracker = () => host.tracker(name)!
-  return tracker && new LogTracking(host, { name, path }, { tracker, makeTracker, indexed })
+  return tracker && new LogTracking(host, { name, path }, { tracker, indexed })
 }
 
 /**

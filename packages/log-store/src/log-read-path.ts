@@ -40,6 +40,7 @@ type Answer = Pick<LogSlice, 'bytes' | 'nextOffset'>
 
 /** One read of a file that answered. */
 interface FileRead {
+  readonly segment: Segment
   readonly result: SliceResult
   readonly startedMs: number
 }
@@ -59,9 +60,11 @@ export class LogReadPath {
   readonly #host: LogHost
   readonly #view: LogView
   readonly #tail: HotTail
-  readonly #places: Place[] = []
+  /** Undefined until there is one. */
+  #places: Place[] | undefined
   #nextPlace = 0
-  readonly #rebuilding = new Map<Segment, Promise<unknown>>()
+  /** Indexes that are being loaded or rebuilt; undefined when none is. */
+  #rebuilding: Map<Segment, Promise<unknown>> | undefined
 
   constructor(host: LogHost, view: LogView, tail: HotTail) {
     this.#host = host
@@ -93,7 +96,7 @@ export class LogReadPath {
       // The slow way takes a second look at what cannot be.
       if (result === undefined || this.#reachesTooFar(segments, at, result)) return undefined
       if (!result.exhausted) {
-        this.#noteWarm(request, segment, { result, startedMs })
+        this.#note('warm', request, { segment, result, startedMs })
         return this.#finish(segment, result)
       }
       if (!this.#mayGoOn(segments, at)) return undefined
@@ -119,7 +122,7 @@ export class LogReadPath {
 
   /** After truncation: places may point beyond the end. */
   forgetPlaces(): void {
-    this.#places.length = 0
+    this.#places = undefined
     this.#nextPlace = 0
   }
 
@@ -158,7 +161,7 @@ export class LogReadPath {
           return found
         })
         if (!result.exhausted) {
-          this.#noteCold(request, segment, { result, startedMs })
+          this.#note('cold', request, { segment, result, startedMs })
           return this.#finish(segment, result)
         }
       } catch (error) {
@@ -279,6 +282,7 @@ export class LogReadPath {
   }
 
   #placeOf(segment: Segment, offset: number): number | undefined {
+    if (this.#places === undefined) return undefined
     for (const place of this.#places) {
       if (place.offset === offset && place.segment === segment) return place.position
     }
@@ -287,6 +291,7 @@ export class LogReadPath {
 
   #remember(segment: Segment, result: SliceResult): void {
     const place = { offset: result.nextOffset, segment, position: result.endPosition }
+    this.#places ??= []
     this.#places[this.#nextPlace] = place
     this.#nextPlace = (this.#nextPlace + 1) % placeCount
   }
@@ -298,26 +303,23 @@ export class LogReadPath {
     this.#tell('hot', request, answer, this.#host.clock.monotonicMs() - startedMs)
   }
 
-  #noteWarm(request: ReadRequest, segment: Segment, read: FileRead): void {
-    const { result } = read
-    const nowMs = this.#host.clock.monotonicMs()
-    const durationMs = nowMs - read.startedMs
-    const from = result.endPosition - result.bytes.length
-    segment.warmth.noteWarmRead(from, result.endPosition, { nowMs, durationMs })
-    this.warmReads++
-    this.#host.metrics.noteWarmRead(result.bytes.length, durationMs)
-    if (diagnostics.read.hasSubscribers) this.#tell('warm', request, result, durationMs)
-  }
-
-  #noteCold(request: ReadRequest, segment: Segment, read: FileRead): void {
-    const { result } = read
-    const nowMs = this.#host.clock.monotonicMs()
-    const durationMs = nowMs - read.startedMs
-    const from = result.endPosition - result.bytes.length
-    segment.warmth.noteColdRead(from, result.endPosition, { nowMs, durationMs })
-    this.coldReads++
-    this.#host.metrics.noteColdRead(result.bytes.length, durationMs)
-    if (diagnostics.read.hasSubscribers) this.#tell('cold', request, result, durationMs)
+  #note(temperature: 'warm' | 'cold', request: ReadRequest, read: FileRead): void {
+    const { segment, result, startedMs } = read
+    const { clock, metrics } = this.#host
+    const nowMs = clock.monotonicMs()
+    const durationMs = nowMs - startedMs
+    const { endPosition, bytes } = result
+    const from = endPosition - bytes.length
+    if (temperature === 'warm') {
+      segment.warmth.noteWarmRead(from, endPosition, { nowMs, durationMs })
+      this.warmReads++
+      metrics.noteWarmRead(bytes.length, durationMs)
+    } else {
+      segment.warmth.noteColdRead(from, endPosition, { nowMs, durationMs })
+      this.coldReads++
+      metrics.noteColdRead(bytes.length, durationMs)
+    }
+    if (diagnostics.read.hasSubscribers) this.#tell(temperature, request, result, durationMs)
   }
 
   #tell(
@@ -351,10 +353,14 @@ export class LogReadPath {
   }
 
   #once(segment: Segment, work: () => Promise<unknown>): Promise<unknown> {
-    const running = this.#rebuilding.get(segment)
+    const rebuilding = (this.#rebuilding ??= new Map<Segment, Promise<unknown>>())
+    const running = rebuilding.get(segment)
     if (running !== undefined) return running
-    const started = work().finally(() => this.#rebuilding.delete(segment))
-    this.#rebuilding.set(segment, started)
+    const started = work().finally(() => {
+      rebuilding.delete(segment)
+      if (rebuilding.size === 0) this.#rebuilding = undefined
+    })
+    rebuilding.set(segment, started)
     return started
   }
 }

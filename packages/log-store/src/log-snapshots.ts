@@ -33,7 +33,8 @@ export class LogSnapshots {
   /** In the middle of the segment with that base; to be written by the next checkpoint. */
   #pending: (Captured & { readonly base: number }) | undefined
   /** How much of which segment had been written at the last of these. */
-  #grown = { base: -1, bytes: 0 }
+  #grownBase = -1
+  #grownBytes = 0
   /** Offset of the newest one on the disk. */
   newest: number | undefined
   /** It is not at the base of a segment, so the next one takes its place. */
@@ -75,10 +76,11 @@ export class LogSnapshots {
       // Rolled since: there is a newer one.
       return pending.base === base ? pending : undefined
     }
-    const bytesBefore = this.#grown.base === base ? this.#grown.bytes : 0
+    const bytesBefore = this.#grownBase === base ? this.#grownBytes : 0
     const { logEndOffset, writtenOffset } = log
     if (logEndOffset === writtenOffset && sizeBytes - bytesBefore >= snapshotBytes) {
-      this.#grown = { base, bytes: sizeBytes }
+      this.#grownBase = base
+      this.#grownBytes = sizeBytes
       this.#pending = { offset: writtenOffset, base, make: capture() }
     }
     return undefined

@@ -66,12 +66,13 @@ export class LogStructure {
   readonly #host: LogHost
   readonly #log: StructuredLog
   readonly #parts: StructureParts
-  readonly #remover: SegmentRemover
-  /** Told the new end. */
-  readonly truncated = new Listeners<number>()
+  /** Made when segments go. */
+  #remover: SegmentRemover | undefined
+  #truncated: Listeners<number> | undefined
   /** Deletions of old segments that are under way. */
   #discards = 0
-  #last: Promise<unknown> = Promise.resolve()
+  /** Undefined: nothing is under way. */
+  #last: Promise<unknown> | undefined
   /** Made for logs that are compacted. */
   #compaction: LogCompaction | undefined
 
@@ -79,7 +80,15 @@ export class LogStructure {
     this.#host = host
     this.#log = log
     this.#parts = parts
-    this.#remover = new SegmentRemover(host, log.path)
+  }
+
+  /** Told the new end of the log when it is cut. */
+  get truncated(): Listeners<number> {
+    return (this.#truncated ??= new Listeners())
+  }
+
+  get #removals(): SegmentRemover {
+    return (this.#remover ??= new SegmentRemover(this.#host, this.#log.path))
   }
 
   /** Old segments are being deleted: a crash now could bring some of them back. */
@@ -89,15 +98,20 @@ export class LogStructure {
 
   /** Runs `work` when all changes that were asked for before have ended. */
   exclusively<Result>(work: () => Promise<Result>): Promise<Result> {
-    const run = this.#last.then(work)
-    this.#last = run.catch(() => undefined)
+    const run = (this.#last ?? Promise.resolve()).then(work)
+    const last = run
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#last === last) this.#last = undefined
+      })
+    this.#last = last
     return run
   }
 
   /** Removes superseded records; see `Cleaner`. */
   compact(request: CompactionRequest): Promise<CompactionReport> {
     this.#compaction ??= new LogCompaction(this.#host, this.#log, {
-      remover: this.#remover,
+      remover: this.#removals,
       exclusively: (work) => this.exclusively(work),
     })
     return this.#compaction.run(request)
@@ -173,7 +187,7 @@ export class LogStructure {
     tail.clear()
     reads.forgetPlaces()
     log.epochs.truncateFromEnd(cut.offset)
-    this.truncated.tell(cut.offset)
+    this.#truncated?.tell(cut.offset)
     const active = target ?? createSegment(this.#host, log.path, cut.offset)
     log.segments = target === undefined ? SegmentList.of([active]) : segments.takeFirst(keep)
     active.unseal()
@@ -223,13 +237,13 @@ export class LogStructure {
 
   /** Takes the files of segments that are not in the list any more off the disk. */
   discard(segments: readonly Segment[]): Promise<void> {
-    return this.#remover.discard(segments, this.#log.options.fileDeleteDelayMs)
+    return this.#removals.discard(segments, this.#log.options.fileDeleteDelayMs)
   }
 
   /** Ends: waits for changes under way and for pending removals. */
   async finish(): Promise<void> {
     await this.#last
-    await this.#remover.finish()
+    await this.#remover?.finish()
   }
 
   /** Deletes the oldest `count` segments, never the active one. Returns the bytes to be freed. */

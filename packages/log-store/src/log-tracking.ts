@@ -16,7 +16,7 @@ import { type TrackedLog, TransactionIndexes } from './transaction-indexes.js'
 export class LogTracking {
   readonly tracker: LogTracker
   readonly #host: LogHost
-  readonly #place: { readonly name: string; readonly path: string }
+  readonly #name: string
   readonly #files: TrackerFiles
   readonly #snapshots: LogSnapshots
   readonly #indexes: TransactionIndexes
@@ -29,18 +29,17 @@ export class LogTracking {
   constructor(
     host: LogHost,
     place: { readonly name: string; readonly path: string },
-    options: {
-      readonly tracker: LogTracker
-      /** Another one, for looking at the past of the log. */
-      readonly makeTracker: () => LogTracker
-      readonly indexed: readonly number[]
-    },
+    options: { readonly tracker: LogTracker; readonly indexed: readonly number[] },
   ) {
     this.#host = host
-    this.#place = place
+    this.#name = place.name
     this.#files = new TrackerFiles(host.fileSystem, place.path)
     this.#snapshots = new LogSnapshots(this.#files)
-    this.#indexes = new TransactionIndexes(host, { files: this.#files, ...options })
+    this.#indexes = new TransactionIndexes(host, {
+      name: place.name,
+      files: this.#files,
+      indexed: options.indexed,
+    })
     this.tracker = options.tracker
   }
 
@@ -260,13 +259,17 @@ export class LogTracking {
 
   #removeStrays(log: TrackedLog, found: readonly number[], trusted: number): Promise<number[]> {
     const { fileSystem } = this.#host
-    return this.#snapshots.removeStrays(log, found, { trusted, fileSystem, path: this.#place.path })
+    return this.#snapshots.removeStrays(log, found, {
+      trusted,
+      fileSystem,
+      path: this.#files.directory,
+    })
   }
 
   #report(restored: Restored, to: number): void {
     const { snapshot, damaged, replayedBytes } = restored
     if (replayedBytes === 0 && damaged.length === 0) return
-    const { name } = this.#place
+    const name = this.#name
     const from = snapshot === undefined ? 'no snapshot' : `the snapshot at ${snapshot}`
     this.#host.report({
       kind: 'tracker-restored',

@@ -121,6 +121,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly #shutdown: CleanShutdown
   readonly #names = new Set<string>()
   readonly #logs = new Map<string, SegmentedLog>()
+  /** Logs that are being opened. */
   readonly #opening = new Map<string, Promise<SegmentedLog>>()
   readonly #removals = new Set<Promise<void>>()
   readonly #clockGuard = new ClockJumpGuard(clockJumpMs)
@@ -196,13 +197,13 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     if (!this.#names.has(name)) {
       throw new StoreError('KFK_STORE_NOT_FOUND', `there is no log ${name} in ${this.path}`)
     }
-    const log = await this.#opening.get(name)?.catch(() => undefined)
+    await this.#opening.get(name)?.catch(() => undefined)
+    const log = this.#logs.get(name)
     const from = join(this.path, name)
     const to = join(this.path, deletedDirectoryName(name, randomUUID()))
     await log?.abandon()
     if (log !== undefined) this.#notes.forget(log)
     this.#logs.delete(name)
-    this.#opening.delete(name)
     const attempt = { action: 'delete', path: from }
     try {
       // Before the log goes: a new one of the same name is not clean.
@@ -372,12 +373,13 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   }
 
   #openOnce(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
+    const open = this.#logs.get(name)
+    if (open !== undefined) return Promise.resolve(open)
     const known = this.#opening.get(name)
     if (known !== undefined) return known
-    const opening = this.#load(name, options)
-    this.#opening.set(name, opening)
     // A failed opening is not remembered: the cause may pass.
-    opening.catch(() => this.#opening.delete(name))
+    const opening = this.#load(name, options).finally(() => this.#opening.delete(name))
+    this.#opening.set(name, opening)
     return opening
   }
 

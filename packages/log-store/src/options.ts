@@ -102,6 +102,19 @@ const cleanupPolicies: readonly CleanupPolicy[] = ['delete', 'compact', 'compact
 // File positions and index entries are int32, as in Kafka.
 const highestSegmentBytes = 2 ** 31 - 1
 
+/** Most logs of a process have one of a few sets of settings, which they share. */
+const mostShared = 32
+const shared: LogOptions[] = []
+
+function share(options: LogOptions): LogOptions {
+  const names = Object.keys(options) as (keyof LogOptions)[]
+  const known = shared.find((other) => names.every((name) => other[name] === options[name]))
+  if (known !== undefined) return known
+  if (shared.length === mostShared) shared.shift()
+  shared.push(Object.freeze(options))
+  return options
+}
+
 /** Merges over `base` and checks every value. Throws KFK_STORE_INVALID_ARGUMENT. */
 export function resolveLogOptions(base: LogOptions, changes: Partial<LogOptions> = {}): LogOptions {
   const merged: { -readonly [name in IntegerOption]: number } = { ...base }
@@ -123,7 +136,7 @@ export function resolveLogOptions(base: LogOptions, changes: Partial<LogOptions>
   if (!(minCleanableDirtyRatio >= 0 && minCleanableDirtyRatio <= 1)) {
     throw refuse('minCleanableDirtyRatio', minCleanableDirtyRatio, { lowest: 0, highest: 1 })
   }
-  return { ...merged, cleanupPolicy, minCleanableDirtyRatio }
+  return share({ ...merged, cleanupPolicy, minCleanableDirtyRatio })
 }
 
 function refuse(option: string, value: unknown, allowed: Record<string, unknown>): StoreError {

@@ -18,6 +18,7 @@ export interface ProducerTrackerOptions {
   readonly maxProducers?: number
 }
 
+const asUsual: ProducerTrackerOptions = {}
 const defaults = { expirationMs: 86_400_000, maxProducers: 100_000 }
 /** Of the producers that are too many, so many more go at once: looking for the oldest costs. */
 const evictedShare = 1 / 16
@@ -45,7 +46,10 @@ export class ProducerTracker implements LogTracker {
   /** How to go back to what is in the file, newest last. */
   #undo: Undo[] = none
 
-  constructor(format: NonNullable<BatchFormat['producer']>, options: ProducerTrackerOptions = {}) {
+  constructor(
+    format: NonNullable<BatchFormat['producer']>,
+    options: ProducerTrackerOptions = asUsual,
+  ) {
     this.#format = format
     this.#options = options
   }

@@ -90,7 +90,7 @@ export class SegmentRemover {
       const isData = index === 0
       if (!isData && (await fileSystem.stat(path)) === undefined) continue
       await fileSystem.rename(path, path + plan.as)
-      if (isData) segment.data.path = path + plan.as
+      if (isData) segment.renamed(plan.as)
       paths.push(path + plan.as)
     }
     this.#removeLater(segment, { paths, delayMs: plan.delayMs })

@@ -1,7 +1,7 @@
 import type { FileCache } from './file-cache.js'
 import { type FileHandle, syncFile, writeFully } from './fs/file-system.js'
 import { type IndexEntries, IndexMismatch } from './index-entries.js'
-import { IndexFile } from './index-file.js'
+import { IndexFile, type IndexNames, type IndexSide } from './index-file.js'
 import { decodeOffsetIndex, OffsetIndex, offsetIndexEntryBytes } from './offset-index.js'
 import { decodeTimeIndex, TimeIndex, timeIndexEntryBytes } from './time-index.js'
 
@@ -28,8 +28,7 @@ export interface IndexFacts {
 /** Entries of an active segment in memory before they go to its file. */
 const spillEntries = 512
 
-type Side = 'offsets' | 'times'
-const sides: readonly Side[] = ['offsets', 'times']
+const sides: readonly IndexSide[] = ['offsets', 'times']
 
 /** The index files of one segment, and what of them is in memory. */
 export class IndexPair {
@@ -38,15 +37,15 @@ export class IndexPair {
   offsets: OffsetIndex | undefined
   times: TimeIndex | undefined
   readonly #files: FileCache
-  readonly #pathOf: (side: Side) => string
+  readonly #names: IndexNames
   #offsetFile: IndexFile | undefined
   #timeFile: IndexFile | undefined
   /** What the files hold must not be loaded. */
   #unusable = false
 
-  constructor(files: FileCache, pathOf: (side: Side) => string) {
+  constructor(files: FileCache, names: IndexNames) {
     this.#files = files
-    this.#pathOf = pathOf
+    this.#names = names
   }
 
   get both(): SegmentIndexes | undefined {
@@ -179,7 +178,7 @@ export class IndexPair {
       for (const side of sides) {
         const entries = this[side]?.entries
         if (entries === undefined || entries.pending < atLeast) continue
-        const handle = this.#files.fileSystem.open(this.#pathOf(side), 'write')
+        const handle = this.#files.fileSystem.open(this.#names.indexPath(side), 'write')
         try {
           this.#write(handle, side, entries)
         } finally {
@@ -208,11 +207,11 @@ export class IndexPair {
   async removeFiles(): Promise<void> {
     this.#offsetFile?.close()
     this.#timeFile?.close()
-    for (const side of sides) await this.#files.fileSystem.remove(this.#pathOf(side))
+    for (const side of sides) await this.#files.fileSystem.remove(this.#names.indexPath(side))
   }
 
-  async #persist(side: Side, entries: IndexEntries): Promise<void> {
-    const handle = this.#files.fileSystem.open(this.#pathOf(side), 'write')
+  async #persist(side: IndexSide, entries: IndexEntries): Promise<void> {
+    const handle = this.#files.fileSystem.open(this.#names.indexPath(side), 'write')
     try {
       this.#write(handle, side, entries)
       handle.truncateSync(entries.count * entries.width)
@@ -222,16 +221,16 @@ export class IndexPair {
     }
   }
 
-  #write(handle: FileHandle, side: Side, entries: IndexEntries): void {
+  #write(handle: FileHandle, side: IndexSide, entries: IndexEntries): void {
     const { stored, count, width } = entries
     writeFully(handle, [entries.bytes(stored)], stored * width)
     entries.noteStored(count, this.#source(side))
   }
 
-  #source(side: Side): IndexFile {
+  #source(side: IndexSide): IndexFile {
     if (side === 'offsets') {
-      return (this.#offsetFile ??= new IndexFile(this.#files, () => this.#pathOf('offsets')))
+      return (this.#offsetFile ??= new IndexFile(this.#files, this.#names, side))
     }
-    return (this.#timeFile ??= new IndexFile(this.#files, () => this.#pathOf('times')))
+    return (this.#timeFile ??= new IndexFile(this.#files, this.#names, side))
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { CleanedSegment } from './cleaned-segment.js'
 import { assert, ioError, StoreError } from './errors.js'
-import { cleanedSuffix, segmentFileName, segmentSuffixes, swapSuffix } from './file-names.js'
+import { cleanedSuffix, segmentFileName, swapSuffix } from './file-names.js'
 import type { LogHost } from './log-host.js'
 import type { LogTracking } from './log-tracking.js'
 import type { SegmentList } from './segment-list.js'
@@ -42,7 +42,7 @@ export async function swapSegments(host: LogHost, log: SwappedLog, swap: Swap): 
   assert(whole && at + group.length <= log.segments.sealedCount, 'the old segments are still there')
   const path = (suffix: string, ending = '') =>
     join(log.path, segmentFileName(segment.baseOffset, suffix) + ending)
-  segment.data.path = path(segmentSuffixes.log, cleanedSuffix)
+  segment.renamed(cleanedSuffix)
   // While its names change the file stays open.
   host.files.pin(segment.data)
   try {
@@ -67,7 +67,7 @@ async function finishSwap(host: LogHost, log: SwappedLog, swap: Swap, path: Path
     for (const suffix of [...cleaned.suffixes].reverse()) {
       await host.fileSystem.rename(path(suffix, swapSuffix), path(suffix))
     }
-    segment.data.path = path(segmentSuffixes.log)
+    segment.renamed('')
     await host.fileSystem.syncDirectory(log.path)
     segment.releaseIndexes()
   } catch (error) {

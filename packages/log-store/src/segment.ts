@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import type { BatchSummary } from './batch-format.js'
-import type { CachedFile, FileCache } from './file-cache.js'
+import { CachedFile, type FileCache, type FileOwner } from './file-cache.js'
 import { segmentFileName, segmentSuffixes } from './file-names.js'
 import { writeFully } from './fs/file-system.js'
 import { IndexMismatch } from './index-entries.js'
-import { offsetIndexEntryBytes, offsetIndexName } from './offset-index.js'
+import type { IndexNames, IndexSide } from './index-file.js'
+import { offsetIndexEntryBytes } from './offset-index.js'
 import type { SegmentDamage } from './segment-damage.js'
 import { type IndexFacts, IndexPair, type SegmentIndexes } from './segment-indexes.js'
-import { type TimeIndex, timeIndexEntryBytes, timeIndexName } from './time-index.js'
+import { type TimeIndex, timeIndexEntryBytes } from './time-index.js'
 import { Warmth } from './warmth.js'
 
 /** Largest timestamp of a segment and the last offset of the first batch that has it. */
@@ -41,7 +42,7 @@ export const maxRelativeOffset = 2 ** 31 - 1
  * One base offset: the data file and its indexes. Knows bytes and index entries, nothing of
  * durability, order between segments or repair. Files are opened when they are needed.
  */
-export class Segment {
+export class Segment implements FileOwner, IndexNames {
   readonly directory: string
   readonly baseOffset: number
   readonly data: CachedFile
@@ -58,10 +59,11 @@ export class Segment {
   damage: SegmentDamage | undefined
   /** No more appends: the next segment has begun. */
   #sealed = false
+  /** Ends the name of the data file while the segment comes or goes. */
+  #dataEnding = ''
   /** Ends the names of the index files while, or after, the segment leaves its log. */
   #retiredAs: string | undefined
-  /** Parts of the file that are likely in the page cache. */
-  readonly warmth = new Warmth()
+  #warmth: Warmth | undefined
 
   constructor(
     files: FileCache,
@@ -77,15 +79,8 @@ export class Segment {
     this.baseOffset = place.baseOffset
     this.createdMs = place.createdMs
     this.#sizeBytes = place.sizeBytes
-    this.data = files.define(
-      join(place.directory, segmentFileName(place.baseOffset, segmentSuffixes.log)),
-      'write',
-    )
-    this.data.owner = this
-    this.#indexes = new IndexPair(files, (side) => {
-      const name = side === 'offsets' ? offsetIndexName : timeIndexName
-      return join(this.directory, name(this.baseOffset)) + (this.#retiredAs ?? '')
-    })
+    this.data = new CachedFile(this, 'write')
+    this.#indexes = new IndexPair(files, this)
   }
 
   /** The active segment of a log that was closed cleanly: no file is looked at. */
@@ -119,7 +114,7 @@ export class Segment {
       return
     }
     // Whether the object lives on is now a matter of who holds it: it must make no difference.
-    this.warmth.clear()
+    this.#warmth = undefined
   }
 
   /** The data file was closed. */
@@ -135,6 +130,11 @@ export class Segment {
     sibling.#sealed = true
     sibling.#largest = largest
     return sibling
+  }
+
+  /** Parts of the file that are likely in the page cache. */
+  get warmth(): Warmth {
+    return (this.#warmth ??= new Warmth())
   }
 
   get sealed(): boolean {
@@ -171,7 +171,17 @@ export class Segment {
   }
 
   get path(): string {
-    return this.data.path
+    return this.#pathOf(segmentSuffixes.log) + this.#dataEnding
+  }
+
+  indexPath(side: IndexSide): string {
+    const suffix = side === 'offsets' ? segmentSuffixes.offsetIndex : segmentSuffixes.timeIndex
+    return this.#pathOf(suffix) + (this.#retiredAs ?? '')
+  }
+
+  /** Somebody has put the data file under its name with this ending. */
+  renamed(ending: string): void {
+    this.#dataEnding = ending
   }
 
   /** Bytes of batches in the data file. */
@@ -384,12 +394,16 @@ export class Segment {
   truncate(position: number, endOffset: number): void {
     this.#files.use(this.data).truncateSync(position)
     this.#sizeBytes = position
-    this.warmth.cut(position)
+    this.#warmth?.cut(position)
     this.#indexes.truncate(position, endOffset - this.baseOffset)
     this.#largest = undefined
     this.#bytesSinceIndexEntry = 0
     if (position === 0) this.#firstTimestamp = undefined
     if (position <= (this.damage?.position ?? 0)) this.damage = undefined
+  }
+
+  #pathOf(suffix: string): string {
+    return join(this.directory, segmentFileName(this.baseOffset, suffix))
   }
 
   #noteTimestamp(batch: BatchSummary): void {

@@ -9,7 +9,7 @@ import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
 import { Listeners } from './listeners.js'
 import type { CompactionRequest } from './log-compaction.js'
-import { describeLog, UnchangedLog } from './listed-log.js'
+import { describeLog, type LogDates, UnchangedLog } from './listed-log.js'
 import type { LogHost } from './log-host.js'
 import type { ListedLog } from './log-list.js'
 import { LogReadPath, type LogView } from './log-read-path.js'
@@ -53,17 +53,19 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   readonly #flush: LogFlush
   readonly #tail: HotTail
   readonly #reads: LogReadPath
-  readonly #search: TimestampSearch
+  /** Made by the first search. */
+  #timestamps: TimestampSearch | undefined
   readonly #structure: LogStructure
   /** The log start is moving, and not durable yet. */
   #startMove: Promise<void> | undefined
-  readonly #poisonings = new Listeners<StoreError>()
+  #poisonings: Listeners<StoreError> | undefined
   /** Why appends are refused: closed, poisoned, or being truncated. */
   refusal: StoreError | undefined
   #closed = false
   readonly #epochFile: EpochFile
   #quarantine: Quarantine | undefined
-  readonly #unchanged: UnchangedLog | undefined
+  /** Undefined: it has been changed, or was not opened from the list. */
+  #unchanged: UnchangedLog | undefined
 
   constructor(host: LogHost, state: LogState) {
     this.#host = host
@@ -86,21 +88,17 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#acknowledgements = new Acknowledgements(this.#acknowledgeable())
     this.#tail = new HotTail(host.tails)
     this.#reads = new LogReadPath(host, this, this.#tail)
-    this.#search = new TimestampSearch(host, this, this.#reads)
-    this.#structure = new LogStructure(host, this, {
+    const parts = {
       flush: this.#flush,
       acknowledgements: this.#acknowledgements,
       tail: this.#tail,
       reads: this.#reads,
-    })
+    }
+    this.#structure = new LogStructure(host, this, parts)
+    this.#appends = new AppendPath(host, this, parts)
     if (state.damaged !== undefined && state.damaged.length > 0) {
       this.#quarantine = new Quarantine(host, this, state.damaged)
     }
-    this.#appends = new AppendPath(host, this, {
-      flush: this.#flush,
-      acknowledgements: this.#acknowledgements,
-      tail: this.#tail,
-    })
   }
 
   get recoveryPoint(): number {
@@ -185,6 +183,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   onPoisoned(listener: (error: StoreError) => void): () => void {
+    this.#poisonings ??= new Listeners()
     return this.#poisonings.add(listener)
   }
 
@@ -368,7 +367,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.logEndOffset = this.writtenOffset
     this.#flush.fail(error)
     this.#acknowledgements.fail(error)
-    this.#poisonings.tell(error)
+    this.#poisonings?.tell(error)
   }
 
   async close(): Promise<void> {
@@ -377,7 +376,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#closed = true
     await this.#structure.endCompaction('the log is being closed')
     try {
-      if (this.refusal?.retriable !== false && this.#unchanged?.holds(this) !== true) {
+      if (this.refusal?.retriable !== false && this.#datesOfUnchanged() === undefined) {
         await this.#structure.exclusively(() => this.#persistAll())
       }
     } finally {
@@ -388,8 +387,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   /** For the list of the directory, once it is closed. Undefined: it has no place there. */
   async describe(): Promise<ListedLog | undefined> {
     if (this.#quarantine !== undefined && !this.#quarantine.isEmpty) return undefined
-    const dates = this.#unchanged?.holds(this) === true ? this.#unchanged.dates : undefined
-    return describeLog(this.#host.fileSystem, this, dates)
+    return describeLog(this.#host.fileSystem, this, this.#datesOfUnchanged())
   }
 
   /** Closes without caring for what is not on the medium: the log is about to be deleted. */
@@ -431,6 +429,12 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     await this.#host.fileSystem.syncDirectory(this.path)
   }
 
+  /** Undefined: it has been changed since it was opened. */
+  #datesOfUnchanged(): LogDates | undefined {
+    if (this.#unchanged?.holds(this) !== true) this.#unchanged = undefined
+    return this.#unchanged
+  }
+
   #explained<Result>(action: string, work: () => Promise<Result>): Promise<Result> {
     return explained({ action, path: this.path }, work)
   }
@@ -448,6 +452,10 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   /** Moves on what may be acknowledged; answers how many had waited for it. */
   acknowledge(): number {
     return this.#acknowledgements.advance(this.#acknowledgeable())
+  }
+
+  get #search(): TimestampSearch {
+    return (this.#timestamps ??= new TimestampSearch(this.#host, this, this.#reads))
   }
 
   #requireOpen(): void {

@@ -40,15 +40,15 @@ export function trackerFilesAmong(names: Iterable<string>): TrackerFileNames {
 /** Snapshots and transaction indexes of one log, on the disk. */
 export class TrackerFiles {
   readonly #fileSystem: FileSystem
-  readonly #directory: string
+  readonly directory: string
 
   constructor(fileSystem: FileSystem, directory: string) {
     this.#fileSystem = fileSystem
-    this.#directory = directory
+    this.directory = directory
   }
 
   async list(): Promise<TrackerFileNames> {
-    const entries = await this.#fileSystem.list(this.#directory)
+    const entries = await this.#fileSystem.list(this.directory)
     return trackerFilesAmong(entries.map((entry) => entry.name))
   }
 
@@ -103,7 +103,7 @@ export class TrackerFiles {
     }
     await this.#fileSystem.remove(this.#path(companionFileName(baseOffset, '.txnindex.crc')))
     await this.#fileSystem.remove(path)
-    await this.#fileSystem.syncDirectory(this.#directory)
+    await this.#fileSystem.syncDirectory(this.directory)
   }
 
   snapshotPath(offset: number): string {
@@ -119,7 +119,7 @@ export class TrackerFiles {
   }
 
   #path(name: string): string {
-    return join(this.#directory, name)
+    return join(this.directory, name)
   }
 
   async #write(path: string, bytes: Uint8Array): Promise<void> {

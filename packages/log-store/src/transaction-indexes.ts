@@ -18,22 +18,22 @@ export interface TrackedLog extends ReplayedLog {
 export class TransactionIndexes {
   readonly #host: LogHost
   readonly #files: TrackerFiles
-  readonly #makeTracker: () => LogTracker
+  readonly #name: string
   /** Undefined: no segment has any. */
   #aborted: AbortedTransactions | undefined
 
   constructor(
     host: LogHost,
     options: {
+      /** Of the log. */
+      readonly name: string
       readonly files: TrackerFiles
-      /** A tracker for looking at the past of the log. */
-      readonly makeTracker: () => LogTracker
       readonly indexed: readonly number[]
     },
   ) {
     this.#host = host
     this.#files = options.files
-    this.#makeTracker = options.makeTracker
+    this.#name = options.name
     if (options.indexed.length > 0) this.#aborted = new AbortedTransactions(options.indexed)
   }
 
@@ -157,7 +157,8 @@ export class TransactionIndexes {
 
   /** The aborted transactions of a segment whose marker is below `endOffset`, from the data. */
   async #find(log: TrackedLog, base: number, endOffset: number): Promise<AbortedTransaction[]> {
-    const tracker = this.#makeTracker()
+    // One of its own for looking at the past of the log.
+    const tracker: LogTracker = this.#host.tracker(this.#name)!
     const { snapshots } = await this.#files.list()
     const usable = snapshots.filter((offset) => offset <= base)
     await restoreTracker(this.#host, log, {

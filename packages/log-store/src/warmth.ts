@@ -16,6 +16,8 @@ interface Range {
   touchedMs: number
 }
 
+const nowhere: Range[] = []
+
 /**
  * Which parts of a file the page cache is likely to have: what this process wrote and read, and
  * what lies ahead of a reader whose last reads did not have to wait. A guess: where it is wrong, a
@@ -23,7 +25,7 @@ interface Range {
  */
 export class Warmth {
   /** Most recently touched last. */
-  #ranges: Range[] = []
+  #ranges = nowhere
 
   has(from: number, to: number, nowMs: number): boolean {
     return this.#find(from, to, nowMs) !== undefined
@@ -61,7 +63,7 @@ export class Warmth {
   }
 
   clear(): void {
-    this.#ranges = []
+    this.#ranges = nowhere
   }
 
   #find(from: number, to: number, nowMs: number): Range | undefined {
@@ -85,6 +87,7 @@ export class Warmth {
       if (at !== last) this.#ranges.push(...this.#ranges.splice(at, 1))
       return range
     }
+    if (this.#ranges === nowhere) this.#ranges = []
     if (this.#ranges.length === mostRanges) this.#ranges.shift()
     const range = { from, to, presumedTo: to, trustBytes: 0, touchedMs: nowMs }
     this.#ranges.push(range)
