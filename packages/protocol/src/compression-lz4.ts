@@ -37,6 +37,9 @@ const STORED_BIT = 0x8000_0000
 const BLOCK_64K = 4
 const BLOCK_BYTES = 64 * 1024
 const HEADER_BYTES = 7
+const SHARED_BYTES = 256 * 1024
+/** Decompression is synchronous: one for all. */
+let shared: Uint8Array | undefined
 /** A block cannot expand to more than 255 times its size: a length byte stands for 255 bytes. */
 const MAX_EXPANSION = 255
 
@@ -148,6 +151,16 @@ function framesOf(bytes: Uint8Array): { frames: FrameHeader[]; mostBytes: number
   return { frames, mostBytes }
 }
 
+/**
+ * Frames that do not tell their size may expand a hundredfold: small ones go to a memory of their
+ * own, kept between calls, so that the output holds no more than it needs.
+ */
+function workspace(bytes: number): Uint8Array {
+  if (bytes > SHARED_BYTES) return uninitialized(bytes)
+  shared ??= new Uint8Array(SHARED_BYTES)
+  return shared.subarray(0, bytes)
+}
+
 /** LZ4 frames over the block codec in TypeScript, or a native one where there is one. */
 export class Lz4Codec implements CompressionCodec {
   private readonly native: NativeBlockCodecSource
@@ -178,10 +191,12 @@ export class Lz4Codec implements CompressionCodec {
   decompress(input: Uint8Array, limit: { maxOutputBytes: number }): Uint8Array {
     const bytes = plainView(input)
     const { frames, mostBytes } = framesOf(bytes)
-    const output = uninitialized(Math.min(mostBytes, limit.maxOutputBytes))
+    const most = Math.min(mostBytes, limit.maxOutputBytes)
+    const output = workspace(most)
     let to = 0
     for (const frame of frames) to = this.decompressFrame(bytes, frame, output, to)
-    return output.subarray(0, to)
+    const roomy = most <= SHARED_BYTES || to < most / 2
+    return roomy ? output.slice(0, to) : output.subarray(0, to)
   }
 
   /** Writes one block, stored as it is when compression does not make it smaller. */

@@ -171,6 +171,19 @@ describe('against other implementations', () => {
     expect(Buffer.from(both).toString()).toBe('one two')
   })
 
+  test('lz4: output holds no more memory than it needs, and none of another', () => {
+    const codec = new Lz4Codec(none)
+    const inputs = [10, 40_000, 400_000].map((size) => Buffer.alloc(size, `of ${size} `))
+    const outputs = inputs.map((input) =>
+      codec.decompress(codec.compress(input), { maxOutputBytes: 1 << 20 }),
+    )
+    for (const [index, output] of outputs.entries()) {
+      expect(output.length).toBe(inputs[index]!.length)
+      expect(inputs[index]!.equals(output)).toBe(true)
+      expect(output.buffer.byteLength).toBeLessThanOrEqual(2 * output.length)
+    }
+  })
+
   test('lz4: the native package reads ours, and we read its frames with every option', () => {
     for (const [, input] of inputs) {
       const ours = Buffer.from(portableLz4.compress(input))
