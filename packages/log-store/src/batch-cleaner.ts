@@ -96,7 +96,7 @@ export class BatchCleaner implements RewriteRules {
       this.keylessRecords++
       return false
     }
-    if (map.get(record.source, record.keyAt, record.keyLength) > record.offset) return false
+    if (map.supersedes(record)) return false
     return !record.tombstone || !this.#expired()
   }
 

@@ -166,13 +166,13 @@ export class Compaction {
 
   /** The latest offset of each key from `from` on, as far as they fit. */
   async #mapKeys(from: number, limitOffset: number): Promise<{ map: KeyMap; mapEnd: number }> {
-    const map = new KeyMap({ maxBytes: this.#plan.dedupeBufferBytes, keys: limitOffset - from })
+    const maxBytes = this.#plan.dedupeBufferBytes
+    const map = new KeyMap({ maxBytes, from, to: limitOffset })
     const progress = { mapEnd: from, full: false }
     const visit = (record: RecordView) => {
       if (progress.full || record.offset < from) return
-      const { source, keyAt, keyLength, offset } = record
-      if (keyLength >= 0 && !map.put(source, keyAt, keyLength, offset)) progress.full = true
-      else progress.mapEnd = offset + 1
+      if (record.keyLength >= 0 && !map.put(record)) progress.full = true
+      else progress.mapEnd = record.offset + 1
     }
     const transactions = new TransactionFilter(
       this.#aborted.filter(({ lastOffset }) => lastOffset >= from),

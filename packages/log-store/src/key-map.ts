@@ -9,10 +9,22 @@ const maxLoad = 0.75
 /** A table of one slot could not be probed. */
 const minSlots = 4
 const wordRange = 0x1_0000_0000
+/** At most so much of the memory goes to one bit per offset. */
+const bitsShare = 1 / 8
+
+/** A record's key and offset. */
+export interface KeyedRecord {
+  readonly source: Uint8Array
+  readonly keyAt: number
+  readonly keyLength: number
+  readonly offset: number
+}
 
 /**
  * The latest offset of each key, in bounded memory. Keys are known by a keyed 128-bit hash (see
- * `KeyHash`): two keys count as one with a probability below 2^-64 for four billion keys.
+ * `KeyHash`): two keys count as one with a probability below 2^-64 for four billion keys. Where the
+ * offsets lie close enough, one bit says of each record that was put whether a later one came, so
+ * that its key need not be looked up again: that costs a miss of the processor's caches or two.
  */
 export class KeyMap {
   /** Keys that fit. */
@@ -20,12 +32,20 @@ export class KeyMap {
   readonly #slots: Int32Array
   readonly #slotCount: number
   readonly #hash: KeyHash
+  /** One bit for each offset from `#from` on: a later record has its key. */
+  readonly #superseded: Uint8Array | undefined
+  readonly #from: number
   #size = 0
 
-  /** Uses at most `maxBytes`, and no more than `keys` keys need. */
-  constructor(limits: { maxBytes: number; keys: number }, hash = new KeyHash()) {
-    const affordable = Math.floor(limits.maxBytes / keyMapSlotBytes)
-    const needed = Math.ceil(limits.keys / maxLoad) + 1
+  /** For records from `from` up to `to`; uses at most `maxBytes`, and no more than they need. */
+  constructor(limits: { maxBytes: number; from: number; to: number }, hash = new KeyHash()) {
+    const { maxBytes, from, to } = limits
+    const bitsBytes = Math.ceil((to - from) / 8)
+    const bits = bitsBytes <= maxBytes * bitsShare
+    this.#superseded = bits ? new Uint8Array(bitsBytes) : undefined
+    this.#from = from
+    const affordable = Math.floor((maxBytes - (bits ? bitsBytes : 0)) / keyMapSlotBytes)
+    const needed = Math.ceil((to - from) / maxLoad) + 1
     this.#slotCount = Math.max(minSlots, Math.min(affordable, needed))
     this.capacity = Math.floor(this.#slotCount * maxLoad)
     this.#slots = new Int32Array(this.#slotCount * slotWords)
@@ -36,12 +56,15 @@ export class KeyMap {
     return this.#size
   }
 
-  /** Notes that the key has a record at `offset`. False: it is a new key, and the map is full. */
-  put(source: Uint8Array, at: number, length: number, offset: number): boolean {
-    this.#hash.hash(source, at, length)
+  /**
+   * Notes a record, the next one of its key in the order of offsets. False: the key is new, and the
+   * map is full.
+   */
+  put({ source, keyAt, keyLength, offset }: KeyedRecord): boolean {
+    this.#hash.hash(source, keyAt, keyLength)
     const slot = this.#find()
     const slots = this.#slots
-    if (slots[slot] === 0 && slots[slot + 1] === 0) {
+    if (!this.#isUsed(slot)) {
       if (this.#size === this.capacity) return false
       this.#size++
       const { word0, word1, word2, word3 } = this.#hash
@@ -49,19 +72,32 @@ export class KeyMap {
       slots[slot + 1] = word1
       slots[slot + 2] = word2
       slots[slot + 3] = word3
+    } else if (this.#superseded !== undefined) {
+      const index = this.#offsetAt(slot) - this.#from
+      this.#superseded[Math.floor(index / 8)]! |= 1 << (index % 8)
     }
     slots[slot + 4] = offset | 0
     slots[slot + 5] = offset / wordRange
     return true
   }
 
-  /** The offset last noted for the key, or -1. */
-  get(source: Uint8Array, at: number, length: number): number {
-    this.#hash.hash(source, at, length)
+  /** A later record of its key was put. The record was put itself, or lies below all that were. */
+  supersedes({ source, keyAt, keyLength, offset }: KeyedRecord): boolean {
+    if (this.#superseded !== undefined && offset >= this.#from) {
+      const index = offset - this.#from
+      return (this.#superseded[Math.floor(index / 8)]! & (1 << (index % 8))) !== 0
+    }
+    this.#hash.hash(source, keyAt, keyLength)
     const slot = this.#find()
-    const slots = this.#slots
-    if (slots[slot] === 0 && slots[slot + 1] === 0) return -1
-    return slots[slot + 5]! * wordRange + (slots[slot + 4]! >>> 0)
+    return this.#isUsed(slot) && this.#offsetAt(slot) > offset
+  }
+
+  #isUsed(slot: number): boolean {
+    return this.#slots[slot] !== 0 || this.#slots[slot + 1] !== 0
+  }
+
+  #offsetAt(slot: number): number {
+    return this.#slots[slot + 5]! * wordRange + (this.#slots[slot + 4]! >>> 0)
   }
 
   /** Where the hashed key is, or the empty slot where it would go. */

@@ -23,27 +23,38 @@ test('the hash agrees with the reference implementation', () => {
   }
 })
 
-test('a map holds the last offset of each key, beyond 2^32 too', () => {
-  const map = new KeyMap({ maxBytes: 1_000_000, keys: 5_000 })
-  const key = (n: number) => Buffer.from(`key ${n}`)
-  for (let n = 0; n < 10_000; n++) {
-    const bytes = key(n % 5_000)
-    expect(map.put(bytes, 0, bytes.length, n * 1_000_003)).toBe(true)
-  }
+const record = (n: number, offset: number) => {
+  const source = Buffer.from(`key ${n}`)
+  return { source, keyAt: 0, keyLength: source.length, offset }
+}
+
+/** `stride`: how far the offsets lie apart; close ones have a bit each. */
+test.each([1, 1_000_003])('the last record of each key is known, stride %d', (stride) => {
+  const from = 2 ** 40 + 5
+  const map = new KeyMap({ maxBytes: 1_000_000, from, to: from + 10_000 * stride })
+  for (let n = 0; n < 10_000; n++) map.put(record(n % 5_000, from + n * stride))
   expect(map.size).toBe(5_000)
-  for (let n = 0; n < 5_000; n++) {
-    expect(map.get(key(n), 0, key(n).length)).toBe((n + 5_000) * 1_000_003)
-  }
-  expect(map.get(key(5_001), 0, key(5_001).length)).toBe(-1)
+  const wrong = Array.from({ length: 5_000 }, (_, n) => n).filter((n) => {
+    // Below all that were put; put and superseded; put last.
+    const offsets = [n, from + n * stride, from + (n + 5_000) * stride]
+    return offsets.map((offset) => map.supersedes(record(n, offset))).join() !== 'true,true,false'
+  })
+  expect(wrong).toEqual([])
+  expect(map.supersedes(record(5_001, 7))).toBe(false)
 })
 
 test('a full map takes no new key, but later offsets of known ones', () => {
-  const map = new KeyMap({ maxBytes: 24 * 8, keys: 1_000_000 })
+  const map = new KeyMap({ maxBytes: 24 * 8, from: 0, to: 1_000_000 })
   expect(map.capacity).toBe(6)
-  const put = (n: number, offset: number) => map.put(Buffer.from([n]), 0, 1, offset)
-  for (let n = 0; n < 6; n++) expect(put(n, n)).toBe(true)
-  expect(put(6, 6)).toBe(false)
-  expect(put(3, 7)).toBe(true)
-  expect(map.get(Buffer.from([3]), 0, 1)).toBe(7)
-  expect(map.get(Buffer.from([6]), 0, 1)).toBe(-1)
+  for (let n = 0; n < 6; n++) expect(map.put(record(n, n))).toBe(true)
+  expect(map.put(record(6, 6))).toBe(false)
+  expect(map.put(record(3, 7))).toBe(true)
+  expect([3, 7].map((offset) => map.supersedes(record(3, offset)))).toEqual([true, false])
+  expect(map.supersedes(record(6, 6))).toBe(false)
+})
+
+test('bits and keys together stay within the memory that is given', () => {
+  // 1,600 offsets take 200 bytes of bits, what is left has 58 slots.
+  expect(new KeyMap({ maxBytes: 1600, from: 0, to: 1600 }).capacity).toBe(43)
+  expect(new KeyMap({ maxBytes: 1599, from: 0, to: 1600 }).capacity).toBe(49)
 })

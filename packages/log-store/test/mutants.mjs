@@ -282,7 +282,7 @@ export const mutants = [
   {
     name: 'damaged-snapshot-believed',
     file: 'producer-snapshot.ts',
-    find: 'return view.readUInt32BE(2) === crc32c(view, headerBytes) ? view : undefined',
+    find: 'return view.getUint32(2) === crc32c(bytes, headerBytes) ? view : undefined',
     replace: 'return view',
     tests: ['log-tracking', 'producer-tracker'],
   },
