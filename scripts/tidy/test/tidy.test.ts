@@ -36,6 +36,11 @@ test('the top level holds what belongs there', () => {
   expect(rules.strayRootEntries(tracked.filter(Boolean))).toEqual([])
 })
 
+test('generated files are what their script makes', () => {
+  const script = path.join(root, 'scripts/crc-kernels.mjs')
+  expect(execFileSync(process.execPath, [script, '--check'], { encoding: 'utf8' })).toBe('')
+})
+
 describe('the rules catch what they are for', () => {
   const source = (file: string, text: string): rules.Source => {
     const ast = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true)

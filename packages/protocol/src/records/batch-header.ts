@@ -1,6 +1,12 @@
 import { compressionTypeOf, type CompressionType } from '../compression.js'
 import { ProtocolError } from '../errors.js'
-import { readBigInt64, readInt16, readInt32, readSafeInt64 } from './big-endian.js'
+import {
+  readBigInt64,
+  readInt16,
+  readInt32,
+  readInt64Approximately,
+  readSafeInt64,
+} from './big-endian.js'
 import {
   ATTRIBUTES_AT,
   BASE_OFFSET_AT,
@@ -101,14 +107,10 @@ function checkMagic(magic: number): void {
  *   UNSUPPORTED_COMPRESSION when the header is impossible.
  */
 export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
-  const sizeInBytes = checkBatchStart(bytes, position)
+  const sizeInBytes = checkBatchHeader(bytes, position)
   const attributes = readInt16(bytes, position + ATTRIBUTES_AT)
   const lastOffsetDelta = readInt32(bytes, position + LAST_OFFSET_DELTA_AT)
-  const recordCount = readInt32(bytes, position + RECORD_COUNT_AT)
-  const baseOffset = readSafeInt64(bytes, position + BASE_OFFSET_AT, 'base offset')
-  const compression = compressionTypeOf(attributes)
-  checkCounts({ lastOffsetDelta, recordCount, baseOffset })
-  if (compression === 'none') checkCountFits(recordCount, sizeInBytes - BATCH_HEADER_BYTES)
+  const baseOffset = readInt64Approximately(bytes, position + BASE_OFFSET_AT)
   return {
     baseOffset,
     batchLength: sizeInBytes - LOG_OVERHEAD_BYTES,
@@ -117,28 +119,37 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
     magic: MAGIC_V2,
     crc: readInt32(bytes, position + CRC_AT) >>> 0,
     attributes,
-    compression,
+    compression: compressionTypeOf(attributes),
     timestampType: attributes & TIMESTAMP_TYPE_BIT ? 'LogAppendTime' : 'CreateTime',
     isTransactional: (attributes & TRANSACTIONAL_BIT) !== 0,
     isControl: (attributes & CONTROL_BIT) !== 0,
     hasDeleteHorizon: (attributes & DELETE_HORIZON_BIT) !== 0,
     lastOffset: baseOffset + lastOffsetDelta,
     lastOffsetDelta,
-    baseTimestamp: readSafeInt64(bytes, position + BASE_TIMESTAMP_AT, 'base timestamp'),
-    maxTimestamp: readSafeInt64(bytes, position + MAX_TIMESTAMP_AT, 'max timestamp'),
+    baseTimestamp: readInt64Approximately(bytes, position + BASE_TIMESTAMP_AT),
+    maxTimestamp: readInt64Approximately(bytes, position + MAX_TIMESTAMP_AT),
     producerId: readBigInt64(bytes, position + PRODUCER_ID_AT),
     producerEpoch: readInt16(bytes, position + PRODUCER_EPOCH_AT),
     baseSequence: readInt32(bytes, position + BASE_SEQUENCE_AT),
-    recordCount,
+    recordCount: readInt32(bytes, position + RECORD_COUNT_AT),
   }
 }
 
-function checkCounts(counts: {
-  lastOffsetDelta: number
-  recordCount: number
-  baseOffset: number
-}): void {
-  const { lastOffsetDelta, recordCount, baseOffset } = counts
+/** Throws what {@link readBatchHeader} throws, without making one. Answers the batch's size. */
+export function checkBatchHeader(bytes: Uint8Array, position: number): number {
+  const sizeInBytes = checkBatchStart(bytes, position)
+  const lastOffsetDelta = readInt32(bytes, position + LAST_OFFSET_DELTA_AT)
+  const recordCount = readInt32(bytes, position + RECORD_COUNT_AT)
+  const baseOffset = readSafeInt64(bytes, position + BASE_OFFSET_AT, 'base offset')
+  const compression = compressionTypeOf(readInt16(bytes, position + ATTRIBUTES_AT))
+  checkCounts(lastOffsetDelta, recordCount, baseOffset)
+  if (compression === 'none') checkCountFits(recordCount, sizeInBytes - BATCH_HEADER_BYTES)
+  readSafeInt64(bytes, position + BASE_TIMESTAMP_AT, 'base timestamp')
+  readSafeInt64(bytes, position + MAX_TIMESTAMP_AT, 'max timestamp')
+  return sizeInBytes
+}
+
+function checkCounts(lastOffsetDelta: number, recordCount: number, baseOffset: number): void {
   if (lastOffsetDelta < 0 || recordCount < 0 || recordCount > lastOffsetDelta + 1) {
     const message = `impossible record count ${recordCount}, last offset delta ${lastOffsetDelta}`
     throw new ProtocolError('KFK_PROTOCOL_MALFORMED', message)

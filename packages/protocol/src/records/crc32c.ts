@@ -1,4 +1,4 @@
-import { optionalPeer } from './optional-peer.js'
+import { crc32cKernel } from './crc32c-kernel.js'
 import { plainView } from './plain-view.js'
 
 /** CRC-32C (Castagnoli), reflected. */
@@ -10,15 +10,40 @@ const POLYNOMIAL = 0x82f63b78 | 0
  */
 const tables = buildTables()
 
-interface NativeCrc {
-  crc32c(input: Uint8Array, initialState?: number): number
+/** Below this the call into WebAssembly costs more than it saves. */
+const KERNEL_MIN_BYTES = 96
+
+// Neither the language's nor Node's types declare it, and those of the browser do not belong here.
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object
+  Instance: new (module: object) => { readonly exports: unknown }
 }
 
-/** Below this the call into native code costs more than the tables do (185 ns a call, 1.5 GB/s). */
-const NATIVE_MIN_BYTES = 256
+interface Kernel {
+  /** Where the bytes to look at are put. */
+  readonly input: Uint8Array
+  /** The register after the first `length` bytes of `input`. */
+  update(register: number, length: number): number
+}
 
-let native: NativeCrc | undefined
-let nativeSought = false
+/** Made at the first checksum; null: not to be had here. */
+let kernel: Kernel | null | undefined
+
+function startKernel(): Kernel | null {
+  const { wasm, inputAt, inputBytes } = crc32cKernel
+  try {
+    const module = new WebAssembly.Module(Buffer.from(wasm, 'base64'))
+    const { memory, update } = new WebAssembly.Instance(module).exports as {
+      readonly memory: { readonly buffer: ArrayBuffer }
+      readonly update: Kernel['update']
+    }
+    new Int32Array(memory.buffer, 0, tables.length).set(tables)
+    return { input: new Uint8Array(memory.buffer, inputAt, inputBytes), update }
+  } catch {
+    // Switched off, without vectors, or no address space left: the tables serve.
+    return null
+  }
+}
 
 function buildTables(): Int32Array {
   const table = new Int32Array(16 * 256)
@@ -39,22 +64,22 @@ function buildTables(): Int32Array {
  * `initial` continues an earlier checksum: `crc32c(b, 0, n, crc32c(a))` is that of a followed by b.
  */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, initial = 0): number {
-  if (end - start >= NATIVE_MIN_BYTES) {
-    if (!nativeSought) {
-      native = optionalPeer<NativeCrc>('@node-rs/crc32')
-      nativeSought = true
-    }
-    if (native !== undefined) {
-      return native.crc32c(
-        new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start),
-        initial,
-      )
-    }
+  if (end - start < KERNEL_MIN_BYTES) {
+    return crc32cPortable(plainView(bytes), start, end, initial)
   }
-  return crc32cPortable(plainView(bytes), start, end, initial)
+  kernel = kernel === undefined ? startKernel() : kernel
+  if (kernel === null) return crc32cPortable(plainView(bytes), start, end, initial)
+  const { input } = kernel
+  let register = ~initial
+  for (let at = start; at < end; at += input.length) {
+    const length = Math.min(input.length, end - at)
+    input.set(new Uint8Array(bytes.buffer, bytes.byteOffset + at, length))
+    register = kernel.update(register, length)
+  }
+  return ~register >>> 0
 }
 
-/** {@link crc32c} without native code: what runs where @node-rs/crc32 is not installed. */
+/** {@link crc32c} without WebAssembly. */
 export function crc32cPortable(
   bytes: Uint8Array,
   start: number,

@@ -3,6 +3,7 @@ import { ProtocolError } from '../errors.js'
 import { recordBatchCompaction } from './batch-compaction.js'
 import {
   batches,
+  checkBatchHeader,
   isUnwritten,
   readBatchHeader,
   requireWhole,
@@ -100,7 +101,7 @@ export const recordBatchFormat = {
    */
   check(bytes: Uint8Array, position: number): string | undefined {
     try {
-      const { sizeInBytes } = readBatchHeader(bytes, position)
+      const sizeInBytes = checkBatchHeader(bytes, position)
       requireWhole(bytes, position, sizeInBytes)
       if (checksumMatches(bytes, position, sizeInBytes)) return undefined
       return 'the checksum does not match'

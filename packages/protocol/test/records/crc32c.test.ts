@@ -25,17 +25,29 @@ describe('crc32c', () => {
     expect(crc32c(Uint8Array.from({ length: 32 }, (_, index) => index))).toBe(0x46dd794e)
   })
 
-  test('agrees with another implementation for every length to 1200 and every alignment', () => {
-    for (let length = 0; length <= 1200; length++) {
-      const start = length % 17
-      const expected = nativeCrc32c(noise.slice(start, start + length))
-      expect(crc32cPortable(noise, start, start + length, 0)).toBe(expected)
-      expect(crc32c(noise, start, start + length)).toBe(expected)
+  test('agrees with another implementation for every length to 2000 and every alignment', () => {
+    for (let length = 0; length <= 2000; length++) {
+      for (let start = 0; start < 17; start++) {
+        const end = start + length
+        const expected = nativeCrc32c(noise.slice(start, end))
+        if (crc32cPortable(noise, start, end, 0) !== expected) throw new Error(`[${start}, ${end})`)
+        if (crc32c(noise, start, end) !== expected) throw new Error(`crc32c of [${start}, ${end})`)
+      }
     }
     for (let start = 0; start < 40; start++) {
       const expected = nativeCrc32c(noise.slice(start, start + 65_537))
       expect(crc32cPortable(noise, start, start + 65_537, 0)).toBe(expected)
       expect(crc32c(noise, start, start + 65_537)).toBe(expected)
+    }
+  })
+
+  test('agrees with another implementation where it goes from one way to the next', () => {
+    for (const about of [2560, 4096, 24_576, 65_536]) {
+      for (let length = about - 18; length <= about + 18; length++) {
+        const start = length % 16
+        const expected = nativeCrc32c(noise.slice(start, start + length))
+        expect(crc32c(noise, start, start + length)).toBe(expected)
+      }
     }
   })
 
@@ -51,6 +63,19 @@ describe('crc32c', () => {
       expect(crc32c(noise, cut, noise.length, crc32c(noise, 0, cut))).toBe(whole)
       const first = crc32cPortable(noise, 0, cut, 0)
       expect(crc32cPortable(noise, cut, noise.length, first)).toBe(whole)
+    }
+  })
+
+  test('does without WebAssembly', () => {
+    const own = Object.getOwnPropertyDescriptor(globalThis, 'WebAssembly')!
+    Object.defineProperty(globalThis, 'WebAssembly', { ...own, value: undefined })
+    try {
+      jest.isolateModules(() => {
+        const alone = jest.requireActual<{ crc32c: typeof crc32c }>('../../src/records/crc32c')
+        expect(alone.crc32c(noise, 0, 3000)).toBe(nativeCrc32c(noise.slice(0, 3000)))
+      })
+    } finally {
+      Object.defineProperty(globalThis, 'WebAssembly', own)
     }
   })
 })
