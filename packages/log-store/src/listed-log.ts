@@ -5,7 +5,6 @@ import type { FileSystem } from './fs/file-system.js'
 import type { ListedLog } from './log-list.js'
 import type { LogTracking } from './log-tracking.js'
 import { gapsEverywhere, type OffsetGaps } from './offset-gaps.js'
-import type { SealedFacts } from './segment.js'
 import type { SegmentList } from './segment-list.js'
 
 /** When something in a log's directory was last changed, as its entry in the list has it. */
@@ -81,15 +80,7 @@ export async function describeLog(
     newestSnapshot: tracking?.newestSnapshot,
     indexed: tracking?.indexed ?? [],
     epochs: epochs.entries,
-    sealedCount: segments.sealedCount,
-    sealed: sealedFacts(segments),
-  }
-}
-
-function* sealedFacts(segments: SegmentList): Generator<SealedFacts> {
-  for (let at = 0; at < segments.sealedCount; at++) {
-    const sizeBytes = segments.sizeAt(at)
-    yield { baseOffset: segments.baseAt(at), sizeBytes, largest: segments.largestAt(at) }
+    sealed: segments.packSealed(),
   }
 }
 

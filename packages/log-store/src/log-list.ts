@@ -1,11 +1,14 @@
 import { crc32 } from './crc32.js'
 import { StoreError } from './errors.js'
 import type { EpochEntry } from './epoch-index.js'
-import { absent, PackedFacts, packedFactsBytes } from './packed-facts.js'
-import type { AppendFacts, SealedFacts } from './segment.js'
+import { type PackedSegments, packedRowBytes } from './packed-segments.js'
+import type { AppendFacts } from './segment.js'
 
 // File `kfk.logs`: what opening a cleanly closed log has to know, so that it need not look into the
-// log's directory. The layout is in FORMAT.md; all integers are big-endian.
+// log's directory. The layout is in FORMAT.md; integers are big-endian.
+
+/** Stands for `undefined` in an int64. */
+const absent = -(2 ** 40)
 
 /** One cleanly closed log. */
 export interface ListedLog {
@@ -23,13 +26,12 @@ export interface ListedLog {
   /** Base offsets of segments with a transaction index. */
   readonly indexed: readonly number[]
   readonly epochs: readonly EpochEntry[]
-  readonly sealedCount: number
-  readonly sealed: Iterable<SealedFacts>
+  readonly sealed: PackedSegments
   readonly active: AppendFacts
 }
 
 const magic = Buffer.from('kfk.logs', 'latin1')
-const version = 1
+const version = 2
 const headerBytes = 16
 const trailerBytes = 4
 /** A larger file is not written: opening then lists directories, which takes longer. */
@@ -73,10 +75,10 @@ export function splitLogList(bytes: Buffer, path: string): Map<string, Buffer> {
 }
 
 export function encodeListedLog(log: ListedLog): Buffer {
-  const { active, sealedCount, epochs, indexed } = log
+  const { active, sealed, epochs, indexed } = log
   const fixed = 512 + Buffer.byteLength(log.name)
   const writer = new RecordWriter(
-    fixed + 24 * sealedCount + 12 * epochs.length + 8 * indexed.length,
+    fixed + sealed.bytes.length + 12 * epochs.length + 8 * indexed.length,
   )
   writer.text(log.name)
   writer.double(log.directoryMs)
@@ -93,13 +95,9 @@ export function encodeListedLog(log: ListedLog): Buffer {
     writer.int64(startOffset)
   }
   encodeActive(writer, active)
-  writer.int32(sealedCount)
-  for (const { baseOffset, sizeBytes, largest } of log.sealed) {
-    writer.int64(baseOffset)
-    writer.int32(sizeBytes)
-    writer.int64(largest?.timestamp)
-    writer.int32(largest === undefined ? 0 : largest.offset - baseOffset)
-  }
+  writer.double(sealed.sizeBytes)
+  writer.int32(sealed.bytes.length / packedRowBytes)
+  writer.raw(sealed.bytes)
   return writer.finish()
 }
 
@@ -134,24 +132,20 @@ export function decodeListedLog(record: Buffer): ListedLog {
     return { epoch: reader.int32(), startOffset: reader.int64() }
   })
   const active = decodeActive(reader)
-  const sealedCount = reader.int32()
+  const sealedBytes = reader.double()
+  const rows = reader.bytes(reader.int32() * packedRowBytes)
   return {
-    ...{
-      name,
-      directoryMs,
-      fileMs,
-      logStartOffset,
-      logEndOffset,
-      gapsBelow,
-      newestSnapshot,
-      indexed,
-      epochs,
-    },
-    ...{
-      active,
-      sealedCount,
-      sealed: new PackedFacts(reader.bytes(sealedCount * packedFactsBytes)),
-    },
+    name,
+    directoryMs,
+    fileMs,
+    logStartOffset,
+    logEndOffset,
+    gapsBelow,
+    newestSnapshot,
+    indexed,
+    epochs,
+    active,
+    sealed: { sizeBytes: sealedBytes, bytes: rows },
   }
 }
 
@@ -203,6 +197,11 @@ class RecordWriter {
 
   double(value: number): void {
     this.#at = this.#bytes.writeDoubleBE(value, this.#at)
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
   }
 
   text(value: string): void {

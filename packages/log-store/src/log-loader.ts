@@ -106,7 +106,7 @@ async function loadListed(host: LogHost, request: LoadRequest): Promise<LogState
   const { logStartOffset, logEndOffset, newestSnapshot, indexed } = listed
   const place = { directory: path, createdMs: host.clock.now() }
   const active = Segment.resume(host.files, place, listed.active)
-  const segments = SegmentList.from(listed.sealed, active, listed.sealedCount)
+  const segments = SegmentList.unpack(listed.sealed, active)
   const epochs = new EpochIndex(listed.epochs)
   const tracking = makeTracking(host, request, indexed)
   const { indexIntervalBytes } = options

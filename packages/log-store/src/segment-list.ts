@@ -1,4 +1,9 @@
-import { PackedFacts } from './packed-facts.js'
+import {
+  packedRowBytes,
+  packNumbers,
+  type PackedSegments,
+  unpackNumbers,
+} from './packed-segments.js'
 import type { LargestTimestamp, SealedFacts, Segment } from './segment.js'
 
 // A log of many TB has tens of thousands of segments, of which few are in use. The sealed ones are
@@ -6,7 +11,7 @@ import type { LargestTimestamp, SealedFacts, Segment } from './segment.js'
 // its file was closed. Rows are shared by all snapshots, and only ever added at the end.
 
 const column = { base: 0, bytes: 1, timestamp: 2, timestampOffset: 3, id: 4 } as const
-const rowWidth = 5
+const rowWidth = packedRowBytes / 8
 const firstCapacity = 4
 /** How many objects are looked through at the least before dead ones are forgotten. */
 const firstSweep = 64
@@ -36,7 +41,7 @@ class SegmentRows {
     this.#values = grown
   }
 
-  add(facts: SealedFacts, segment?: Segment): void {
+  add(facts: SealedFacts, segment: Segment): void {
     if ((this.count + 1) * rowWidth > this.#values.length) {
       this.reserve(Math.max(firstCapacity, this.count * 2))
     }
@@ -48,22 +53,22 @@ class SegmentRows {
     this.#values[at + column.timestampOffset] = facts.largest?.offset ?? NaN
     this.#values[at + column.id] = id
     this.count++
-    if (segment !== undefined) this.#hold(id, segment)
+    this.#hold(id, segment)
   }
 
-  /** Many at once. Answers their bytes in all. */
-  addPacked(facts: PackedFacts): number {
-    this.reserve(this.count + facts.count)
-    const values = this.#values
-    const from = this.count * rowWidth
-    facts.unpack(values, from, this.#ids.next)
-    this.#ids.next += facts.count
-    this.count += facts.count
-    let sizeBytes = 0
-    for (let at = from; at < this.count * rowWidth; at += rowWidth) {
-      sizeBytes += values[at + column.bytes]!
-    }
-    return sizeBytes
+  /** Rows [start, end) for the file, as of a table that begins there. */
+  pack(start: number, end: number): Uint8Array {
+    const values = this.#values.slice(start * rowWidth, end * rowWidth)
+    for (let row = 0; row < end - start; row++) values[row * rowWidth + column.id] = row
+    return packNumbers(values)
+  }
+
+  static unpack(bytes: Uint8Array): SegmentRows {
+    const rows = new SegmentRows()
+    rows.#values = unpackNumbers(bytes)
+    rows.count = bytes.length / packedRowBytes
+    rows.#ids.next = rows.count
+    return rows
   }
 
   /** Rows of another table with the same objects. */
@@ -145,6 +150,11 @@ class SegmentRows {
     return this.#objects.get(this.#values[row * rowWidth + column.id]!)?.deref()
   }
 
+  /** No segment of this table, or of one that it was made from, has an object. */
+  get untouched(): boolean {
+    return this.#objects.size === 0
+  }
+
   hold(row: number, segment: Segment): Segment {
     this.#hold(this.#values[row * rowWidth + column.id]!, segment)
     return segment
@@ -206,20 +216,18 @@ export class SegmentList {
     return SegmentList.#build(active, segments.slice(0, -1))
   }
 
-  /** From facts alone: no object but the active one is made. */
-  static from(sealed: Iterable<SealedFacts>, active: Segment, count = 0): SegmentList {
-    const rows = new SegmentRows()
-    if (sealed instanceof PackedFacts) {
-      const sizeBytes = rows.addPacked(sealed)
-      return new SegmentList(active, { rows, start: 0, end: rows.count, sizeBytes })
-    }
-    rows.reserve(count)
-    let sizeBytes = 0
-    for (const facts of sealed) {
-      rows.add(facts)
-      sizeBytes += facts.sizeBytes
-    }
+  /** From what `packSealed` answered; no object but the active one is made. */
+  static unpack({ bytes, sizeBytes }: PackedSegments, active: Segment): SegmentList {
+    const rows = SegmentRows.unpack(bytes)
     return new SegmentList(active, { rows, start: 0, end: rows.count, sizeBytes })
+  }
+
+  /** All but the active one, for the list of logs. */
+  packSealed(): PackedSegments {
+    const sealed = this.#sealed
+    if (sealed === undefined) return { sizeBytes: 0, bytes: new Uint8Array(0) }
+    const { rows, start, end, sizeBytes } = sealed
+    return { sizeBytes, bytes: rows.pack(start, end) }
   }
 
   /** How many segments. */
@@ -324,8 +332,9 @@ export class SegmentList {
   touched(): Segment[] {
     const segments: Segment[] = []
     const sealed = this.#sealed
-    for (let row = sealed?.start ?? 0; row < (sealed?.end ?? 0); row++) {
-      const segment = sealed!.rows.object(row)
+    if (sealed === undefined || sealed.rows.untouched) return [this.active]
+    for (let row = sealed.start; row < sealed.end; row++) {
+      const segment = sealed.rows.object(row)
       if (segment !== undefined) segments.push(segment)
     }
     segments.push(this.active)

@@ -3,7 +3,7 @@ import { FileCache } from '../src/file-cache'
 import { memoryFileSystem } from '../src/fs/memory-file-system'
 import { decodeListedLog, encodeListedLog } from '../src/log-list'
 import { SegmentList } from '../src/segment-list'
-import { Segment } from '../src/segment'
+import { type SealedFacts, Segment } from '../src/segment'
 
 const directory = '/log'
 const fileSystem = memoryFileSystem()
@@ -76,13 +76,19 @@ test('the same segment is the same object in all lists, a replaced one is anothe
   expect(replaced.at(2)).toBe(list.at(2))
 })
 
+/** As after the next opening; `facts` are of the sealed ones. */
+function reopened(facts: readonly SealedFacts[], active: Segment): SegmentList {
+  const list = SegmentList.of([...facts.map((each) => active.sealedSibling(each)), active])
+  return SegmentList.unpack(list.packSealed(), active)
+}
+
 test('facts make no objects, and those made know their facts', () => {
   const facts = upTo(1000).map((baseOffset) => ({
     baseOffset,
     sizeBytes: 7,
     largest: { timestamp: baseOffset, offset: baseOffset },
   }))
-  const list = SegmentList.from(facts, segment(10_000))
+  const list = reopened(facts, segment(10_000))
   expect(list.count).toBe(1001)
   expect(list.touched()).toEqual([list.active])
   expect(list.sizeBytes).toBe(7000 + 10_001)
@@ -93,7 +99,22 @@ test('facts make no objects, and those made know their facts', () => {
   expect(files.openCount).toBe(0)
 })
 
-test('facts of the list of logs come as they were written, also all at once', () => {
+test('what is packed, of a list that has been cut, rolled and replaced, is its own rows', () => {
+  const first = rolled(20).dropFirst(3)
+  const list = first
+    .replace(2, 5, [segment(50)])
+    .with(segment(200, 20))
+    .dropFirst(1)
+  const again = SegmentList.unpack(list.packSealed(), list.active)
+  expect(bases(again)).toEqual(bases(list))
+  expect(again.sizeBytes).toBe(list.sizeBytes)
+  const later = again.with(segment(210)).with(segment(220))
+  const objects = later.slice(0, later.sealedCount)
+  expect(new Set(objects).size).toBe(later.sealedCount)
+  expect(objects.map(({ baseOffset }) => baseOffset)).toEqual([...bases(list), 210])
+})
+
+test('facts of the list of logs come as they were written', () => {
   const largest = [
     undefined,
     { timestamp: -1, offset: 2 ** 40 },
@@ -102,26 +123,26 @@ test('facts of the list of logs come as they were written, also all at once', ()
   const facts = largest.map((known, n) => {
     return { baseOffset: n === 0 ? 0 : 2 ** 40, sizeBytes: 2 ** 31 - 1 - n, largest: known }
   })
+  const sealed = reopened(facts, segment(2 ** 41)).packSealed()
   const indexes = {
     offsets: { count: 0, lastRelativeOffset: -1, lastPosition: -1 },
     times: { count: 0, lastTimestamp: -1, lastRelativeOffset: -1 },
   }
-  const sealed = { sealed: facts, sealedCount: facts.length }
   const active = { baseOffset: 2 ** 41, sizeBytes: 5, largest: undefined, indexes }
-  const decoded = decodeListedLog(
-    encodeListedLog({
-      ...{ name: 'a-0', directoryMs: 1.5, fileMs: 2.5, logStartOffset: 0, logEndOffset: 2 ** 42 },
-      ...{ gapsBelow: 0, newestSnapshot: undefined, indexed: [7], epochs: [], ...sealed },
-      active: { ...active, firstTimestamp: undefined, bytesSinceIndexEntry: 3 },
-    }),
-  )
-  expect([...decoded.sealed]).toEqual(facts)
-  const list = SegmentList.from(decoded.sealed, segment(2 ** 41), decoded.sealedCount)
-  const listed = facts.map((_, at) => {
+  const listed = {
+    ...{ name: 'a-0', directoryMs: 1.5, fileMs: 2.5, logStartOffset: 0, logEndOffset: 2 ** 42 },
+    ...{ gapsBelow: 0, newestSnapshot: undefined, indexed: [7], sealed },
+    epochs: [{ epoch: 3, startOffset: 2 ** 33 }],
+    active: { ...active, firstTimestamp: undefined, bytesSinceIndexEntry: 3 },
+  }
+  const decoded = decodeListedLog(encodeListedLog(listed))
+  expect(decoded).toEqual({ ...listed, sealed: expect.anything() as unknown })
+  const list = SegmentList.unpack(decoded.sealed, segment(2 ** 41))
+  const found = facts.map((_, at) => {
     const [baseOffset, sizeBytes] = [list.baseAt(at), list.sizeAt(at)]
     return { baseOffset, sizeBytes, largest: list.largestAt(at) }
   })
-  expect(listed).toEqual(facts)
+  expect(found).toEqual(facts)
   const bytes = facts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   expect(list.sizeBytes).toBe(bytes + list.active.sizeBytes)
   expect(list.at(1)).not.toBe(list.at(2))
@@ -150,7 +171,7 @@ test('the first segment that reaches a timestamp, whatever the order of timestam
 
 test('unknown timestamps are found in order and noted once', () => {
   const facts = upTo(10).map((baseOffset) => ({ baseOffset, sizeBytes: 1, largest: undefined }))
-  const list = SegmentList.from(facts, segment(100))
+  const list = reopened(facts, segment(100))
   expect(list.firstUnknownLargest(4)).toBe(4)
   for (let at = 4; at < 10; at++) {
     expect(list.firstUnknownLargest(4)).toBe(at)
