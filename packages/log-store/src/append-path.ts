@@ -245,13 +245,8 @@ export class AppendPath {
 
   /** `queued` batches are in the queue before those of `next`. */
   #needsRoom(next: NextAppend, queued: number): boolean {
-    const queue = this.#queue
-    const { options, segments } = this.#log
-    if (queued > 0) {
-      if (queue.bytes + next.sizeInBytes > options.maxQueuedBytes) return true
-      // What is queued has no index entries yet: near the bound they have to be counted.
-      if (segments.active.indexIsFull(options.segmentIndexBytes, queued)) return true
-    }
+    const { maxQueuedBytes } = this.#log.options
+    if (queued > 0 && this.#queue.bytes + next.sizeInBytes > maxQueuedBytes) return true
     return this.#mustRoll(next, queued)
   }
 
@@ -261,6 +256,7 @@ export class AppendPath {
       options: this.#log.options,
       clock: this.#host.clock,
       queuedBytes: queue.bytes,
+      queuedBatches: queued,
       queuedTimestamp: queued === 0 ? -1 : queue.batches[0]!.maxTimestamp,
     })
   }

@@ -41,11 +41,12 @@ export function writeUint48(bytes: Uint8Array, at: number, value: number): void 
   const high = Math.floor(value / twoTo32)
   bytes[at] = high >>> 8
   bytes[at + 1] = high
-  writeInt32(bytes, at + 2, (value % twoTo32) | 0)
+  writeInt32(bytes, at + 2, value | 0)
 }
 
 /** Not negative, at most 2^53 - 1. */
 export function writeInt64(bytes: Uint8Array, at: number, value: number): void {
+  // `| 0` keeps the lower 32 bits; `%` of what is no small integer is slow.
   writeInt32(bytes, at, Math.floor(value / twoTo32))
-  writeInt32(bytes, at + 4, (value % twoTo32) | 0)
+  writeInt32(bytes, at + 4, value | 0)
 }

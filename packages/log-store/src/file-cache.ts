@@ -17,6 +17,8 @@ export class CachedFile {
   handle: FileHandle | undefined
   /** While positive the handle stays open: an asynchronous call is using it. */
   pins = 0
+  /** Since the cache last looked for files to close. */
+  used = false
   /** Run when the last pin goes; see `whenUnpinned`. Undefined: there are none. */
   onUnpinned: (() => void)[] | undefined
   readonly owner: FileOwner
@@ -54,14 +56,16 @@ export class IndexMemory {
 /** Enough for the index files of a few dozen large segments that are read a lot. */
 const indexMemoryBytes = 64 * 1024 ** 2
 
-/** Bounds the files held open; the least recently used one that nobody waits on is closed. */
+/**
+ * Bounds the files held open. Closed is one that nobody waits on and that was not used since it was
+ * last looked at for that, the longest open one first: nothing has to be moved when a file is used.
+ */
 export class FileCache {
   readonly fileSystem: FileSystem
   readonly indexMemory = new IndexMemory(indexMemoryBytes)
   readonly #maxOpen: number
-  // Insertion order is order of use.
+  // The next to be looked at first.
   readonly #open = new Set<CachedFile>()
-  #latest: CachedFile | undefined
 
   constructor(fileSystem: FileSystem, maxOpen: number) {
     this.fileSystem = fileSystem
@@ -75,13 +79,9 @@ export class FileCache {
   /** The open handle; good until the next call here, unless pinned. Throws the system's error. */
   use(file: CachedFile): FileHandle {
     if (file.handle !== undefined) {
-      if (file === this.#latest) return file.handle
-      this.#latest = file
-      this.#open.delete(file)
-      this.#open.add(file)
+      file.used = true
       return file.handle
     }
-    this.#latest = undefined
     // Before it is open: whoever loses a file may close others with it, but not this one.
     if (this.#open.size >= this.#maxOpen) this.#evict(this.#maxOpen - 1, file)
     file.handle = this.#openFile(file)
@@ -140,6 +140,12 @@ export class FileCache {
     for (const file of this.#open) {
       if (this.#open.size <= keep) return
       if (file.pins > 0 || file === exempt) continue
+      if (file.used) {
+        file.used = false
+        this.#open.delete(file)
+        this.#open.add(file)
+        continue
+      }
       file.owner.evicted?.()
       this.close(file)
     }

@@ -71,7 +71,9 @@ export class LogFlush {
   get needsSync(): boolean {
     if (this.#failure !== undefined) return false
     if (this.#wanted) return true
-    if (this.#durable !== undefined && this.#durable.lowest <= this.#log.writtenOffset) return true
+    const lowest = this.#durable?.lowest ?? Number.MAX_SAFE_INTEGER
+    // Whoever waits for less is about to be told.
+    if (lowest > this.recoveryPoint && lowest <= this.#log.writtenOffset) return true
     return this.#unsyncedRecords >= this.#log.options.flushMessages
   }
 
@@ -169,26 +171,29 @@ export class LogFlush {
     const generation = this.#generation
     const startedMs = this.#host.clock.monotonicMs()
     const finish = (error?: unknown) => {
+      this.#syncing = false
       if (error === undefined) {
         const durationMs = this.#host.clock.monotonicMs() - startedMs
         this.#host.metrics.noteSync(durationMs)
-        const waiters = this.#synced(generation === this.#generation ? target : 0)
+        const settled = this.#synced(generation === this.#generation ? target : 0)
+        // The disk goes on while all others who waited are told.
+        done()
+        const waiters = settled + this.#tell()
         if (diagnostics.flush.hasSubscribers) {
-          this.#tell({ bytes, waiters, sealedSegments, durationMs })
+          this.#publish({ bytes, waiters, sealedSegments, durationMs })
         }
-      } else this.#syncFailed(error, active)
-      this.#syncing = false
-      const idle = this.#idle
-      this.#idle = undefined
-      for (const resolve of idle ?? none) resolve()
-      done()
+      } else {
+        this.#syncFailed(error, active)
+        done()
+      }
+      this.#tellIdle()
     }
     if (this.#sealed.length > 0 || this.#directoryDirty) {
       this.#syncAll(active).then(() => finish(), finish)
     } else this.#syncOne(active, finish)
   }
 
-  #tell(synced: {
+  #publish(synced: {
     bytes: number
     waiters: number
     sealedSegments: number
@@ -264,16 +269,27 @@ export class LogFlush {
     }
   }
 
-  /** Answers how many had waited for it. */
+  /** Answers how many had waited for names as well: the next sync may begin with new ones. */
   #synced(target: number): number {
     if (target > this.recoveryPoint) {
       this.recoveryPoint = target
       this.#host.noteSynced(this.#log)
     }
-    let released = this.#durable?.release(this.recoveryPoint) ?? 0
-    released += this.#settleWaiters()
+    return this.#settleWaiters()
+  }
+
+  /** Answers how many had waited for what is on the medium now. */
+  #tell(): number {
+    const released = this.#durable?.release(this.recoveryPoint) ?? 0
     this.wake()
     return released + this.#log.acknowledge()
+  }
+
+  #tellIdle(): void {
+    if (this.#syncing) return
+    const idle = this.#idle
+    this.#idle = undefined
+    for (const resolve of idle ?? none) resolve()
   }
 
   #settleWaiters(): number {

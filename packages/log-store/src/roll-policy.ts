@@ -22,8 +22,9 @@ export function mustRoll(
   state: {
     readonly options: LogOptions
     readonly clock: Clock
-    /** Bytes that are queued for the segment. */
+    /** Bytes, and batches in them, that are queued for the segment. */
     readonly queuedBytes: number
+    readonly queuedBatches: number
     /** Timestamp of the first queued batch, -1 when there is none. */
     readonly queuedTimestamp: number
   },
@@ -38,6 +39,7 @@ export function mustRoll(
   return (
     occupied > segmentBytes - next.sizeInBytes ||
     ageMs > longestMs(state.options) ||
-    segment.indexIsFull(segmentIndexBytes)
+    // What is queued has no index entries yet: near the bound they have to be counted.
+    segment.indexIsFull(segmentIndexBytes, state.queuedBatches)
   )
 }

@@ -270,13 +270,13 @@ export class Segment implements FileOwner, IndexNames {
   }
 
   /** No entry fits into an index any more once `coming` batches have added one each. */
-  indexIsFull(segmentIndexBytes: number, coming = 0): boolean {
+  indexIsFull(segmentIndexBytes: number, coming: number): boolean {
     const times = this.#indexes.times?.count ?? 0
     const offsets = this.#indexes.offsets?.count ?? 0
     // One time slot stays free for the entry that sealing adds.
     return (
-      times + coming + 1 >= Math.floor(segmentIndexBytes / timeIndexEntryBytes) ||
-      offsets + coming >= Math.floor(segmentIndexBytes / offsetIndexEntryBytes)
+      (times + coming + 2) * timeIndexEntryBytes > segmentIndexBytes ||
+      (offsets + coming + 1) * offsetIndexEntryBytes > segmentIndexBytes
     )
   }
 

@@ -4,7 +4,7 @@ import type { CompactionReport } from './compaction.js'
 import { EpochFile } from './epoch-file.js'
 import type { EpochIndex } from './epoch-index.js'
 import { explained, outOfRange, StoreError } from './errors.js'
-import type { Syncable } from './flush-scheduler.js'
+import type { Syncable, SyncState } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
 import { Listeners } from './listeners.js'
@@ -44,6 +44,8 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   logEndOffset: number
   writtenOffset: number
   truncations = 0
+  awaitsWrite = false
+  syncState: SyncState = 'idle'
   readonly epochs: EpochIndex
   readonly offsetGaps: OffsetGaps
   readonly tracking: LogTracking | undefined

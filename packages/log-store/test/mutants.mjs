@@ -50,8 +50,8 @@ export const mutants = [
   {
     name: 'recovery-point-ahead-of-the-sync',
     file: 'log-flush.ts',
-    find: 'const waiters = this.#synced(generation === this.#generation ? target : 0)',
-    replace: 'const waiters = this.#synced(this.#log.writtenOffset)',
+    find: 'const settled = this.#synced(generation === this.#generation ? target : 0)',
+    replace: 'const settled = this.#synced(this.#log.writtenOffset)',
     tests: explorers,
   },
   {
@@ -64,8 +64,8 @@ export const mutants = [
   {
     name: 'failed-sync-acknowledged',
     file: 'log-flush.ts',
-    find: '} else this.#syncFailed(error, active)',
-    replace: '} else this.#synced(target)',
+    find: '        this.#syncFailed(error, active)\n',
+    replace: '        this.#synced(target)\n        this.#tell()\n',
     tests: ['disk-failures'],
   },
   {

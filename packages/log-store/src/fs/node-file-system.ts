@@ -5,6 +5,21 @@ import { lockDirectory } from './directory-lock.js'
 import { canReadUncached, UncachedFileHandle } from './uncached-file.js'
 import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from './file-system.js'
 
+/** Chunks of this size on average are copied together: to list them to the system costs more. */
+const smallBytes = 1024
+/** Used within one synchronous call at a time. */
+let gathered: Buffer | undefined
+const gatheredBytes = 256 * 1024
+
+function areSmall(chunks: readonly Uint8Array[]): boolean {
+  let bytes = 0
+  for (const chunk of chunks) {
+    bytes += chunk.length
+    if (chunk.length > gatheredBytes) return false
+  }
+  return bytes <= chunks.length * smallBytes
+}
+
 class NodeFileHandle implements FileHandle {
   readonly path: string
   readonly #descriptor: number
@@ -36,7 +51,26 @@ class NodeFileHandle implements FileHandle {
       const only = chunks[0]!
       return fs.writeSync(this.#descriptor, only, 0, only.length, position)
     }
+    if (areSmall(chunks)) return this.#writeGathered(chunks, position)
     return fs.writevSync(this.#descriptor, chunks, position)
+  }
+
+  #writeGathered(chunks: readonly Uint8Array[], position: number): number {
+    gathered ??= Buffer.allocUnsafeSlow(gatheredBytes)
+    let written = 0
+    let filled = 0
+    for (let at = 0; at < chunks.length; at++) {
+      const chunk = chunks[at]!
+      gathered.set(chunk, filled)
+      filled += chunk.length
+      const next = chunks[at + 1]
+      if (next !== undefined && filled + next.length <= gatheredBytes) continue
+      const count = fs.writeSync(this.#descriptor, gathered, 0, filled, position + written)
+      written += count
+      if (count < filled) break
+      filled = 0
+    }
+    return written
   }
 
   truncateSync(sizeBytes: number): void {
