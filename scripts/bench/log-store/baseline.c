@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -42,9 +43,12 @@ static struct Stopwatch start_watch(void) {
 }
 
 /* CPU time is what stays comparable when other programs want the processors, too. */
-static void print_rate(struct Stopwatch since, double bytes) {
-  double wall = now_us() - since.wall, cpu = cpu_us() - since.cpu;
+static void print_times(double wall, double cpu, double bytes) {
   printf("{\"bytesPerSecond\":%.0f,\"cpuSecondsPerGb\":%.4f}\n", bytes / wall * 1e6, cpu / bytes * 1e3);
+}
+
+static void print_rate(struct Stopwatch since, double bytes) {
+  print_times(now_us() - since.wall, cpu_us() - since.cpu, bytes);
 }
 
 static char *filled(size_t bytes) {
@@ -82,39 +86,58 @@ static void evict(char **a) {
   printf("{}\n");
 }
 
-/* write DIR BYTES CHUNK: a new file, written in order; twice, for the first one pays for fresh pages */
+/* write DIR BYTES CHUNK PASSES: a new file, written in order; once more before, for fresh pages */
 static void write_file(char **a) {
   char *path = join(a[0], "baseline-write");
-  long bytes = atol(a[1]), chunk = atol(a[2]);
+  long bytes = atol(a[1]), chunk = atol(a[2]), passes = atol(a[3]);
   char *buffer = filled(chunk);
-  for (int pass = 0; pass < 2; pass++) {
+  double wall = 0, cpu = 0;
+  for (long pass = 0; pass <= passes; pass++) {
     int file = open(path, O_CREAT | O_TRUNC | O_RDWR, 0644);
     if (file < 0) die(path);
     struct Stopwatch watch = start_watch();
     for (long at = 0; at < bytes; at += chunk)
       if (pwrite(file, buffer, chunk, at) != chunk) die("write");
-    if (pass == 1) print_rate(watch, bytes);
+    if (pass > 0) wall += now_us() - watch.wall, cpu += cpu_us() - watch.cpu;
     close(file);
     unlink(path);
   }
+  print_times(wall, cpu, (double)bytes * passes);
 }
 
-/* read FILE CHUNK PASSES */
-static void read_file(char **a) {
+static long read_through(int file, char *buffer, long chunk, int fresh) {
+  long at = 0;
+  for (;;) {
+    char *into = buffer;
+    if (fresh) into = mmap(NULL, chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (into == MAP_FAILED) die("memory");
+    ssize_t got = pread(file, into, chunk, at);
+    if (got < 0) die("read");
+    if (fresh) munmap(into, chunk);
+    if (got == 0) return at;
+    at += got;
+  }
+}
+
+static void read_passes(char **a, int fresh) {
   long chunk = atol(a[1]), passes = atol(a[2]), total = 0;
   char *buffer = filled(chunk);
   int file = open(a[0], O_RDONLY);
   if (file < 0) die(a[0]);
+  read_through(file, buffer, chunk, fresh);
   struct Stopwatch watch = start_watch();
-  for (long pass = 0; pass < passes; pass++)
-    for (off_t at = 0;;) {
-      ssize_t got = pread(file, buffer, chunk, at);
-      if (got < 0) die("read");
-      if (got == 0) break;
-      at += got;
-      total += got;
-    }
+  for (long pass = 0; pass < passes; pass++) total += read_through(file, buffer, chunk, fresh);
   print_rate(watch, total);
+}
+
+/* read FILE CHUNK PASSES: in order, into the same memory; once more before */
+static void read_file(char **a) {
+  read_passes(a, 0);
+}
+
+/* read-fresh FILE CHUNK PASSES: the same, each read into memory of its own */
+static void read_fresh(char **a) {
+  read_passes(a, 1);
 }
 
 /* random FILE BYTES COUNT */
@@ -288,7 +311,7 @@ static void copy_file(char **a) {
 
 int main(int count, char **arguments) {
   struct { const char *name; int least; void (*run)(char **); } commands[] = {
-    {"evict", 1, evict}, {"write", 3, write_file}, {"read", 3, read_file},
+    {"evict", 1, evict}, {"write", 4, write_file}, {"read", 3, read_file}, {"read-fresh", 3, read_fresh},
     {"random", 3, random_read}, {"sync", 7, sync_loop}, {"open", 1, open_all}, {"copy", 3, copy_file},
   };
   for (size_t n = 0; count > 1 && n < sizeof commands / sizeof *commands; n++)

@@ -25,14 +25,24 @@ const spread = (taken) => {
 }
 
 /** Calls `each(bytes, position)` for a whole file. */
-function walk(file, chunk, each) {
-  const buffer = filled(chunk)
+function walk(file, chunk, each, fresh = false) {
+  let buffer = filled(chunk)
   for (let at = 0; ;) {
+    if (fresh) buffer = Buffer.allocUnsafe(chunk)
     const got = fs.readSync(file, buffer, 0, chunk, at)
     if (got === 0) return at
     each?.(buffer.subarray(0, got), at)
     at += got
   }
+}
+
+function readPasses([name, chunk, passes], fresh) {
+  const file = fs.openSync(name, 'r')
+  walk(file, Number(chunk), undefined, fresh)
+  const watch = stopwatch()
+  let total = 0
+  for (let pass = 0; pass < passes; pass++) total += walk(file, Number(chunk), undefined, fresh)
+  print(watch(total))
 }
 
 async function syncLoop(directory, numbers) {
@@ -69,29 +79,29 @@ async function syncLoop(directory, numbers) {
 }
 
 const commands = {
-  write([directory, bytes, chunk]) {
+  write([directory, bytes, chunk, passes]) {
     const name = path.join(directory, 'baseline-write')
     const buffer = filled(Number(chunk))
-    let figures
-    for (let pass = 0; pass < 2; pass++) {
+    const seconds = { wall: 0, cpu: 0 }
+    for (let pass = 0; pass <= passes; pass++) {
       const file = fs.openSync(name, 'w+')
       const watch = stopwatch()
       for (let at = 0; at < bytes; at += buffer.length) {
         fs.writeSync(file, buffer, 0, buffer.length, at)
       }
-      figures = watch(bytes)
+      const { bytesPerSecond, cpuSecondsPerGb } = watch(bytes)
+      if (pass > 0) {
+        seconds.wall += bytes / bytesPerSecond
+        seconds.cpu += cpuSecondsPerGb * bytes
+      }
       fs.closeSync(file)
       fs.unlinkSync(name)
     }
-    print(figures)
+    const total = bytes * passes
+    print({ bytesPerSecond: total / seconds.wall, cpuSecondsPerGb: seconds.cpu / total })
   },
-  read([name, chunk, passes]) {
-    const file = fs.openSync(name, 'r')
-    const watch = stopwatch()
-    let total = 0
-    for (let pass = 0; pass < passes; pass++) total += walk(file, Number(chunk))
-    print(watch(total))
-  },
+  read: (how) => readPasses(how, false),
+  'read-fresh': (how) => readPasses(how, true),
   random([name, bytes, count]) {
     const file = fs.openSync(name, 'r')
     const room = fs.fstatSync(file).size - bytes

@@ -21,6 +21,23 @@ export function stopwatch() {
   }
 }
 
+/**
+ * Runs `pass` again and again for `seconds`: the engine compiles what is hot while it runs, some of it twice. Who keeps
+ * a log open is past that within its first seconds; a benchmark of a tenth of a second is not.
+ */
+export async function compiled(pass, seconds = 1.5) {
+  for (const until = performance.now() + seconds * 1000; performance.now() < until;) await pass()
+}
+
+/** The figures of several stretches of the same length as one. */
+export function together(stretches) {
+  const mean = (of) => stretches.reduce((sum, each) => sum + of(each), 0) / stretches.length
+  return {
+    bytesPerSecond: 1 / mean(({ bytesPerSecond }) => 1 / bytesPerSecond),
+    cpuSecondsPerGb: mean(({ cpuSecondsPerGb }) => cpuSecondsPerGb),
+  }
+}
+
 /** Throughput, and the CPU time it takes: the latter holds when other programs want the processors, too. */
 export const rateFigures = (aim) => [
   { key: 'bytesPerSecond', unit: 'MB/s', aim },

@@ -1,13 +1,22 @@
 // Reading a log from its start to its end through one buffer, against a file read the same way.
-import { fill, frameOf, mib, openOne, rateFigures, repeated, stopwatch } from '../fixture.mjs'
+import {
+  compiled,
+  fill,
+  frameOf,
+  mib,
+  openOne,
+  rateFigures,
+  repeated,
+  stopwatch,
+} from '../fixture.mjs'
 
-const passes = 4
+const passes = 8
 
-/** One pass over the log, by `readNow` where it answers; the bytes read. */
-async function readThrough(log, into) {
+/** One pass over the log, by `readNow` where it answers; the bytes read. Without `into` each read makes its memory. */
+async function readThrough(log, maxBytes, into) {
   let bytes = 0
   for (let from = log.logStartOffset; from < log.writtenOffset;) {
-    const request = { from, maxBytes: into.length, into }
+    const request = { from, maxBytes, into }
     const slice = log.readNow(request) ?? (await log.read(request))
     bytes += slice.bytes.length
     from = slice.nextOffset
@@ -15,19 +24,23 @@ async function readThrough(log, into) {
   return bytes
 }
 
-async function timedPasses(log, readBytes) {
-  const into = Buffer.alloc(readBytes)
-  for (let pass = 0; pass < 3; pass++) await readThrough(log, into)
+async function timedPasses(log, { readBytes, into }) {
+  await compiled(() => readThrough(log, readBytes, into))
   const watch = stopwatch()
   let bytes = 0
-  for (let pass = 0; pass < passes; pass++) bytes += await readThrough(log, into)
+  for (let pass = 0; pass < passes; pass++) bytes += await readThrough(log, readBytes, into)
   return watch(bytes)
+}
+
+async function firstPass(log, { readBytes, into }) {
+  const watch = stopwatch()
+  return watch(await readThrough(log, readBytes, into))
 }
 
 const logFile = (dir) => `${dir}/bench-0/${'0'.repeat(20)}.log`
 const groupOf = (frameBytes) => repeated(frameOf(frameBytes), mib / frameBytes)
 
-function readCase(name, { frameBytes, readBytes, aim, reopened }) {
+function readCase(name, { frameBytes, readBytes, aim, opened = 'long ago', fresh = false }) {
   return ({ quick }) => {
     const bytes = (quick ? 64 : 192) * mib
     return {
@@ -38,17 +51,17 @@ function readCase(name, { frameBytes, readBytes, aim, reopened }) {
         fill(log, groupOf(frameBytes), bytes)
         await directory.close()
       },
-      baseline: ({ dir }) => ['read', logFile(dir), readBytes, passes + 1],
+      baseline: ({ dir }) => [fresh ? 'read-fresh' : 'read', logFile(dir), readBytes, passes],
       async measure({ dir }) {
+        const how = { readBytes, into: fresh ? undefined : Buffer.alloc(readBytes) }
+        if (opened === 'again') {
+          const { directory, log } = await openOne(dir)
+          await compiled(() => readThrough(log, readBytes, how.into))
+          await directory.close()
+        }
         const { directory, log } = await openOne(dir)
         // To the process that has just opened it a log is cold: what it wrote or read itself is not.
-        if (reopened) {
-          const watch = stopwatch()
-          const figures = watch(await readThrough(log, Buffer.alloc(readBytes)))
-          await directory.close()
-          return figures
-        }
-        const figures = await timedPasses(log, readBytes)
+        const figures = await (opened === 'long ago' ? timedPasses : firstPass)(log, how)
         await directory.close()
         return figures
       },
@@ -69,10 +82,20 @@ const cases = [
     aim,
   }),
   readCase('sequential read, 1 MB reads of 1 KB batches', { frameBytes: 1024, readBytes: mib }),
+  readCase('sequential read, 1 MB reads, fresh memory for each', {
+    frameBytes: 16384,
+    readBytes: mib,
+    fresh: true,
+  }),
   readCase('sequential read, 1 MB reads, just opened', {
     frameBytes: 16384,
     readBytes: mib,
-    reopened: true,
+    opened: 'again',
+  }),
+  readCase('sequential read, 1 MB reads, in a new process', {
+    frameBytes: 16384,
+    readBytes: mib,
+    opened: 'first',
   }),
 ]
 
