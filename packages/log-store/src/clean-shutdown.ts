@@ -36,6 +36,7 @@ export class CleanShutdown {
   readonly #listPath: string
   readonly #markerPath: string
   #records: Map<string, Buffer> | undefined
+  #hasMarker = false
 
   constructor(fileSystem: FileSystem, directory: string) {
     this.#fileSystem = fileSystem
@@ -48,13 +49,18 @@ export class CleanShutdown {
   async load(report: Report): Promise<boolean> {
     const found = await readWholeFile(this.#fileSystem, this.#markerPath)
     if (found === undefined) return false
+    this.#hasMarker = true
     if (Buffer.from(found).toString('latin1') === cleanShutdownMarker) await this.#loadList(report)
     return true
   }
 
-  /** Both are about to become untrue. Durable when it resolves. */
+  /**
+   * Both are about to become untrue. Durable when it resolves. A list without a marker would look
+   * like the doing of Kafka, which knows nothing of it: the marker takes the place of the list, so
+   * that no crash leaves that.
+   */
   async forgetAll(): Promise<void> {
-    await this.#fileSystem.remove(this.#markerPath)
+    if (this.#hasMarker) await this.#fileSystem.rename(this.#markerPath, this.#listPath)
     await this.#fileSystem.remove(this.#listPath)
     await this.#fileSystem.syncDirectory(this.#directory)
   }
@@ -73,17 +79,17 @@ export class CleanShutdown {
   }
 
   /**
-   * Everything has been synced. The list comes first, for the marker is what makes it count;
-   * without the list the next opening only takes longer. Durable when it resolves.
+   * Everything has been synced. The marker comes first: see `forgetAll`; without the list the next
+   * opening only takes longer. Durable when it resolves.
    */
   async write(logs: Iterable<ClosedLog>, report: Report): Promise<void> {
+    await atomicWriteFile(this.#fileSystem, this.#markerPath, Buffer.from(cleanShutdownMarker))
     try {
       await this.#writeList(logs)
     } catch (error) {
       const message = `cannot write ${this.#listPath}; the next opening takes longer`
       report({ kind: 'background-failure', message, details: { path: this.#listPath, error } })
     }
-    await atomicWriteFile(this.#fileSystem, this.#markerPath, Buffer.from(cleanShutdownMarker))
   }
 
   async #loadList(report: Report): Promise<void> {

@@ -4,6 +4,8 @@ import { fileNames, parseLogName, segmentSuffixes } from './file-names.js'
 import type { FileSystem } from './fs/file-system.js'
 import type { StoreReport } from './report.js'
 
+const maxMarkerBytes = 256
+
 /** What a clean close writes. Kafka's marker has the epoch of its broker registration instead. */
 export const cleanShutdownMarker = '{"version":0,"brokerEpoch":-1}'
 
@@ -50,6 +52,14 @@ function isKafkas(name: string): boolean {
 async function wasElsewhere(fileSystem: FileSystem, directory: string): Promise<boolean> {
   const marker = await readWholeFile(fileSystem, join(directory, fileNames.cleanShutdown))
   if (marker !== undefined) return Buffer.from(marker).toString('latin1') !== cleanShutdownMarker
-  // The list of logs comes and goes with the marker. Kafka removes only that, when it starts.
-  return (await fileSystem.stat(join(directory, fileNames.logs))) !== undefined
+  // The list of logs is there only with the marker. Kafka removes only that, when it starts.
+  return isList(fileSystem, join(directory, fileNames.logs))
+}
+
+/** A crash within our own opening may have left the marker under that name. */
+async function isList(fileSystem: FileSystem, path: string): Promise<boolean> {
+  const stat = await fileSystem.stat(path)
+  if (stat === undefined || stat.sizeBytes > maxMarkerBytes) return stat !== undefined
+  const text = Buffer.from((await readWholeFile(fileSystem, path)) ?? []).toString('latin1')
+  return !text.startsWith('{"version"')
 }
