@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -211,6 +212,17 @@ static void write_all(struct Round *r) {
   r->position += r->acks * r->bytes;
 }
 
+/* As logs have it, every file has a directory of its own: that spreads what the file system has to journal. */
+static char *file_of_log(const char *directory, long n, int make) {
+  char name[60];
+  snprintf(name, sizeof name, "baseline-sync-%ld", n);
+  char *path = join(directory, name);
+  if (make ? mkdir(path, 0755) : 0) die(path);
+  char *file = join(path, "0.log");
+  free(path);
+  return file;
+}
+
 /* sync DIR FILES THREADS ACKS BYTES SECONDS DELAY_US: write ACKS chunks to each file, fdatasync each, again */
 static void sync_loop(char **a) {
   struct Round r = {0};
@@ -224,10 +236,10 @@ static void sync_loop(char **a) {
   char *chunk = filled(r.bytes);
   for (int n = 0; n < 1024; n++) r.chunks[n] = (struct iovec){chunk, r.bytes};
   for (long n = 0; n < r.count; n++) {
-    char name[40];
-    snprintf(name, sizeof name, "baseline-sync-%ld", n);
-    r.files[n] = open(join(a[0], name), O_CREAT | O_TRUNC | O_RDWR, 0644);
+    char *name = file_of_log(a[0], n, 1);
+    r.files[n] = open(name, O_CREAT | O_TRUNC | O_RDWR, 0644);
     if (r.files[n] < 0) die(name);
+    free(name);
   }
   pthread_mutex_init(&r.lock, NULL);
   pthread_barrier_init(&r.gate, NULL, threads);
@@ -257,9 +269,9 @@ static void sync_loop(char **a) {
     (double)rounds * r.count * r.acks / (turn - begin) * 1e6,
     percentile(r.taken, r.taken_count, 0.5), percentile(r.taken, r.taken_count, 0.99));
   for (long n = 0; n < r.count; n++) {
-    char name[40];
-    snprintf(name, sizeof name, "baseline-sync-%ld", n);
-    unlink(join(a[0], name));
+    char *name = file_of_log(a[0], n, 0);
+    if (unlink(name) || rmdir(dirname(name))) die(name);
+    free(name);
   }
 }
 

@@ -48,7 +48,8 @@ function readPasses([name, chunk, passes], fresh) {
 async function syncLoop(directory, numbers) {
   const [count, threads, acks, bytes, seconds, delayUs] = numbers
   const names = Array.from({ length: count }, (_, n) => path.join(directory, `baseline-sync-${n}`))
-  const files = names.map((name) => fs.openSync(name, 'w+'))
+  for (const name of names) fs.mkdirSync(name)
+  const files = names.map((name) => fs.openSync(path.join(name, '0.log'), 'w+'))
   const chunks = Array(Math.min(acks, 1024)).fill(filled(bytes))
   const taken = []
   let position = 0
@@ -75,7 +76,7 @@ async function syncLoop(directory, numbers) {
     rounds++
   }
   print({ acksPerSecond: ((rounds * count * acks) / (us() - begin)) * 1e6, ...spread(taken) })
-  for (const name of names) fs.unlinkSync(name)
+  for (const name of names) fs.rmSync(name, { recursive: true })
 }
 
 const commands = {

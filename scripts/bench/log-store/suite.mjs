@@ -3,11 +3,13 @@
 // baseline program (raw-io.mjs), so that both meet the machine in the same mood; a ratio is taken within a round.
 //
 // A scenario is `export default { name, cases(context) }`; a case has
-//   name, figures: [{ key, label?, unit, aim?, against? }]
+//   name, figures: [{ key, label?, unit, aim?, against? }], against: a key of the baseline's figures, or 'bare'
 //   prepare?(context)   once, in its own process: makes `context.dir`; its answer is `context.fixture` from then on
 //   measure(context)    each round, in its own process: the figures by key, or { notAvailable: reason }
 //   env                 environment of its processes, besides that of this one
 //   baseline?(context)  arguments of the baseline program for the same I/O
+//   bare?(context)      each round, in its own process: the figures of the least that Node needs for it (bare-node.mjs),
+//                       for figures with `against: 'bare'`
 // `context` is { dir, quick, fixture }.
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -61,15 +63,19 @@ async function runRound(job, raw, round) {
     job.raw.push(args === undefined ? undefined : raw.run(args))
   }
   if (round % 2 === 1) base()
+  if (each.bare && round % 2 === 1) job.bare.push(await runPhase(job, 'bare'))
   await own()
+  if (each.bare && round % 2 === 0) job.bare.push(await runPhase(job, 'bare'))
   if (round % 2 === 0) base()
 }
 
-function rowsOf({ scenario, each, own, raw }) {
+function rowsOf({ scenario, each, own, raw, bare }) {
+  const baseOf = ({ key, against }, round) =>
+    against === 'bare' ? bare[round]?.[key] : raw[round]?.[against ?? key]
   return each.figures.map((figure) => {
     const rounds = own.map((figures, round) => ({
       value: figures[figure.key],
-      raw: raw[round]?.[figure.against ?? figure.key],
+      raw: baseOf(figure, round),
     }))
     const known = rounds.filter(({ value }) => value !== undefined)
     const compared = known.filter((round) => round.raw !== undefined)
@@ -98,7 +104,7 @@ export async function benchLogStore({ quick, rounds, only, dir }) {
   for (const scenario of await loadScenarios(only)) {
     const jobs = scenario.cases({ quick }).map((each, at) => {
       const context = { quick, dir: path.join(base, `${scenario.name}-${at}`), fixture: {} }
-      return { scenario, each, context, own: [], raw: [] }
+      return { scenario, each, context, own: [], raw: [], bare: [] }
     })
     for (const job of jobs) {
       fs.mkdirSync(job.context.dir)

@@ -42,8 +42,9 @@ export function formatRow({ name, figure, values, raws, ratios, note }) {
   const title = `${name}${figure.label ? `, ${figure.label}` : ''}`.padEnd(58)
   if (values.length === 0) return `${title} ${note}`
   const shown = units[figure.unit] ?? ((value) => value)
+  const base = figure.against === 'bare' ? 'bare' : 'raw'
   const own = `${spread(values.map(shown))} ${figure.unit}`.padEnd(36)
-  const raw = (raws.length > 0 ? `raw ${short(shown(median(raws)))}` : '').padEnd(14)
+  const raw = (raws.length > 0 ? `${base} ${short(shown(median(raws)))}` : '').padEnd(14)
   const ratio = (ratios.length > 0 ? `ratio ${spread(ratios)}` : '').padEnd(33)
   return `${title} ${own} ${raw} ${ratio} ${judge(figure, values, ratios)}`.trimEnd()
 }

@@ -1,4 +1,6 @@
-// Durable appends of 4 KiB, one at a time to each of many logs, against as many threads that sync as many files.
+// Durable appends of 4 KiB, one at a time to each of many logs, against as many threads that sync as many files, and
+// against what Node needs at the least to do the same.
+import { bareLogs } from '../bare-node.mjs'
 import { appendInALoop, frameOf } from '../fixture.mjs'
 import { openMany } from '../many-logs.mjs'
 
@@ -15,8 +17,16 @@ function dirtyCase({ count, threads = usualThreads }, { quick }) {
       { key: 'acksPerSecond', label: 'acks', unit: 'k/s', aim: { ratio: 0.9 } },
       { key: 'p50', label: 'p50', unit: 'us' },
       { key: 'p99', label: 'p99', unit: 'us' },
+      { key: 'acksPerSecond', label: 'acks', unit: 'k/s', against: 'bare', aim: { ratio: 0.9 } },
+      { key: 'p50', label: 'p50', unit: 'us', against: 'bare' },
     ],
     baseline: ({ dir }) => ['sync', dir, count, Math.min(count, threads), 1, 4096, seconds, 0],
+    async bare({ dir }) {
+      const { logs, remove } = bareLogs(dir, { count, syncs: threads })
+      const figures = await appendInALoop({ logs, count, frame: frameOf(4096), seconds })
+      remove()
+      return figures
+    },
     async measure({ dir }) {
       const { directory, logs } = await openMany(dir, count)
       const figures = await appendInALoop({ logs, count, frame: frameOf(4096), seconds })
