@@ -3,13 +3,16 @@
 // Here: every append is acknowledged by its sync. Together with its sister that leaves the sync to the
 // system, and the one for compaction: at least 100,000 disks.
 import { faultyFileSystem, openLogDirectory } from '../src/index'
-import { atLeast, explore, thoroughly } from './support/crash-explorer'
+import { ask } from './support/bare-node'
+import { atLeast, thoroughly } from './support/crash-bounds'
+import type { Exploration } from './support/crash-explorer'
 import { syncedWorkload as workload } from './support/crash-scripts'
 import { ManualClock } from './support/manual-clock'
 
 test('every step of the disk', async () => {
-  const explored = await explore({ workload, ...thoroughly })
-  process.stdout.write(`${workload.name}: ${JSON.stringify(explored)}\n`)
+  const request = { workload: 'synced', bounds: thoroughly }
+  const explored = await ask<Exploration>('explore-process', request)
+  process.stdout.write(`acknowledged by syncs: ${JSON.stringify(explored)}\n`)
   expect(explored.states + explored.secondStates).toBeGreaterThan(atLeast(50_000))
 }, 900_000)
 

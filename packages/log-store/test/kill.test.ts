@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLogDirectory } from '../src/index'
-import { bundleProcess, killCycles } from './support/kill-cycles'
+import { bundleProcess } from './support/bare-node'
+import { killCycles } from './support/kill-cycles'
 
 let directory: string
 let program: string

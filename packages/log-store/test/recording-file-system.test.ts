@@ -1,6 +1,7 @@
 // Property: a recorded disk can be restarted from any step with exactly what was durable then, plus
 // whatever of the rest is said to have survived.
 import { syncFile } from '../src/fs/file-system'
+import { MemoryFile } from '../src/fs/memory-file-system'
 import { recordingFileSystem } from '../src/index'
 import type { FileSystem, Survival } from '../src/index'
 
@@ -101,4 +102,42 @@ test('a directory goes name by name', async () => {
   ])
   const half = disk.crashAfter(before + 1).restart(() => 'kept')
   expect(await contents(half.fileSystem)).toEqual({ '/logs/a/y': '' })
+})
+
+test('a disk that goes on after the end of the process keeps apart what was synced', async () => {
+  const { disk } = await recorded()
+  // Its bytes were synced, its name was not.
+  const nameless = disk.open('/c', 'write')
+  nameless.writevSync([bytes('three')], 0)
+  await syncFile(nameless)
+  const next = disk.goOnAfter(disk.steps.length)
+  expect(await contents(next)).toEqual({ '/b': 'onetwothree', '/c': 'three' })
+  expect(next.steps.map(({ kind }) => kind)).toEqual(['write', 'rename', 'create'])
+  const atOnce = next.crashAfter(next.steps.length)
+  expect(await contents(atOnce.restart(() => 'lost').fileSystem)).toEqual({ '/a': 'one' })
+  const named = atOnce.restart(({ kind }) => (kind === 'create' ? 'kept' : 'lost'))
+  expect(await contents(named.fileSystem)).toEqual({ '/a': 'one', '/c': 'three' })
+  await next.syncDirectory('/')
+  next.open('/d', 'write').writevSync([bytes('four')], 0)
+  const later = next.crashAfter(next.steps.length)
+  expect(await contents(later.restart(() => 'lost').fileSystem)).toEqual({
+    '/b': 'one',
+    '/c': 'three',
+  })
+  expect(await contents(later.restart(() => 'kept').fileSystem)).toEqual({
+    '/b': 'onetwothree',
+    '/c': 'three',
+    '/d': 'four',
+  })
+  // The recording that it began with is as it was.
+  expect(await contents(disk)).toEqual({ '/b': 'onetwothree', '/c': 'three' })
+})
+
+test('a copy that changes takes no more room than what it was copied from', () => {
+  let file = new MemoryFile()
+  for (let n = 0; n < 20; n++) {
+    file = file.copy()
+    file.write(bytes('once more'), 0)
+  }
+  expect(file.bytes.length).toBe(new MemoryFile().bytes.length)
 })

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { DiskChange, DiskStep, DiskSync, Survival } from './disk-step.js'
 import type { FileSystem } from './file-system.js'
 import { MemoryFile, memoryFileSystemOver, MemoryTree, nameOf } from './memory-file-system.js'
@@ -11,6 +11,8 @@ export interface CrashedDisk {
   readonly tree: MemoryTree
   /** The same for disks with the same names and bytes. */
   fingerprint(): string
+  /** By directory, the same for directories with the same names and bytes in them. */
+  fingerprints(): ReadonlyMap<string, string>
 }
 
 /** A moment at which the power goes. */
@@ -24,42 +26,50 @@ export interface CrashPoint {
 /** Node number of a directory to its names. */
 type Names = Map<number, Map<string, number>>
 
-interface Recorded {
-  readonly steps: readonly DiskStep[]
-  idOf(node: MemoryFile | MemoryDirectory): number
+/** What is on the medium, by node number. */
+export interface Medium {
+  readonly files: ReadonlyMap<number, MemoryFile>
+  readonly names: ReadonlyMap<number, ReadonlyMap<string, number>>
+  readonly root: number
+}
+
+type IdOf = (node: MemoryFile | MemoryDirectory) => number
+
+/** All of a tree. */
+export function mediumOf(tree: MemoryTree, idOf: IdOf): Medium {
+  const files = new Map<number, MemoryFile>()
+  const names: Names = new Map()
+  for (const [path, directory] of tree.directories) {
+    const entries = new Map<string, number>()
+    for (const [name, entry] of directory) {
+      const inner = path === '/' ? `/${name}` : `${path}/${name}`
+      entries.set(name, idOf(entry === 'directory' ? tree.directory(inner) : entry))
+      if (entry !== 'directory') files.set(idOf(entry), entry.copy())
+    }
+    names.set(idOf(directory), entries)
+  }
+  return { files, names, root: idOf(tree.directory('/')) }
 }
 
 /** Follows a recording, keeping apart what is durable and what is not. */
 export class CrashReplay implements CrashPoint {
-  readonly #recorded: Recorded
-  readonly #initial: { files: Map<number, MemoryFile>; names: Names; root: number }
+  readonly #steps: readonly DiskStep[]
+  readonly #initial: Medium
   #files = new Map<number, MemoryFile>()
   #names: Names = new Map()
   #pending: { readonly change: DiskChange; readonly at: number }[] = []
   #count = 0
 
-  constructor(tree: MemoryTree, recorded: Recorded) {
-    this.#recorded = recorded
-    const files = new Map<number, MemoryFile>()
-    const names: Names = new Map()
-    for (const [path, directory] of tree.directories) {
-      const entries = new Map<string, number>()
-      for (const [name, entry] of directory) {
-        const inner = path === '/' ? `/${name}` : `${path}/${name}`
-        const node = entry === 'directory' ? tree.directory(inner) : entry
-        entries.set(name, recorded.idOf(node))
-        if (entry !== 'directory') files.set(recorded.idOf(entry), entry.copy())
-      }
-      names.set(recorded.idOf(directory), entries)
-    }
-    this.#initial = { files, names, root: recorded.idOf(tree.directory('/')) }
+  constructor(initial: Medium, steps: readonly DiskStep[]) {
+    this.#steps = steps
+    this.#initial = initial
     this.#rewind()
   }
 
   at(count: number): this {
     if (count < this.#count) this.#rewind()
     for (; this.#count < count; this.#count++) {
-      const step = this.#recorded.steps[this.#count]!
+      const step = this.#steps[this.#count]!
       if ('covers' in step) this.#settle(step)
       else this.#pending.push({ change: step, at: this.#count })
     }
@@ -70,24 +80,39 @@ export class CrashReplay implements CrashPoint {
     return this.#pending.map(({ change }) => change)
   }
 
+  /** What is durable at this moment. */
+  get medium(): Medium {
+    const files = new Map([...this.#files].map(([node, file]) => [node, file.copy()]))
+    return { files, names: copyOf(this.#names), root: this.#initial.root }
+  }
+
+  /** As `restart` with all changes kept; `number` is told the nodes of the tree. */
+  whole(number: (node: MemoryFile | MemoryDirectory, id: number) => void): MemoryTree {
+    return this.#treeWith(() => 'kept', number)
+  }
+
   restart(survives: (change: DiskChange, index: number) => Survival): CrashedDisk {
+    return new Crashed(this.#treeWith(survives))
+  }
+
+  #treeWith(
+    survives: (change: DiskChange, index: number) => Survival,
+    number?: (node: MemoryFile | MemoryDirectory, id: number) => void,
+  ): MemoryTree {
     const files = new Map<number, MemoryFile>()
-    const names: Names = new Map()
-    for (const [node, entries] of this.#names) names.set(node, new Map(entries))
-    const state = { files, names, durable: this.#files }
+    const state = { files, names: copyOf(this.#names), durable: this.#files }
     for (const [index, { change }] of this.#pending.entries()) {
       applyChange(state, change, survives(change, index))
     }
-    return new Crashed(treeOf(state, this.#initial.root))
+    return treeOf(state, this.#initial.root, number)
   }
 
   #rewind(): void {
     this.#count = 0
     this.#pending = []
     this.#files = new Map()
-    this.#names = new Map()
+    this.#names = copyOf(this.#initial.names)
     for (const [node, file] of this.#initial.files) this.#files.set(node, file.copy())
-    for (const [node, entries] of this.#initial.names) this.#names.set(node, new Map(entries))
   }
 
   #settle(sync: DiskSync): void {
@@ -104,6 +129,12 @@ export class CrashReplay implements CrashPoint {
   }
 }
 
+function copyOf(names: Medium['names']): Names {
+  const copy: Names = new Map()
+  for (const [node, entries] of names) copy.set(node, new Map(entries))
+  return copy
+}
+
 class Crashed implements CrashedDisk {
   readonly fileSystem: FileSystem
   readonly tree: MemoryTree
@@ -114,15 +145,24 @@ class Crashed implements CrashedDisk {
   }
 
   fingerprint(): string {
-    const parts: string[] = []
+    const parts = [...this.fingerprints()].map(([path, digest]) => `${path} ${digest}`)
+    return sha1(parts.sort().join('\n'))
+  }
+
+  fingerprints(): ReadonlyMap<string, string> {
+    const found = new Map<string, string>()
     for (const [path, names] of this.tree.directories) {
+      const parts: string[] = []
       for (const [name, entry] of names) {
-        parts.push(`${path}/${name} ${entry === 'directory' ? '' : digestOf(entry)}`)
+        parts.push(entry === 'directory' ? name : `${name} ${digestOf(entry)}`)
       }
+      found.set(path, sha1(parts.sort().join('\n')))
     }
-    return createHash('sha1').update(parts.sort().join('\n')).digest('base64')
+    return found
   }
 }
+
+const sha1 = (bytes: string | Uint8Array) => hash('sha1', bytes, 'base64')
 
 /** By the bytes of a file: most files are the same on disk after disk. */
 const digests = new WeakMap<Uint8Array, { readonly sizeBytes: number; readonly digest: string }>()
@@ -130,7 +170,7 @@ const digests = new WeakMap<Uint8Array, { readonly sizeBytes: number; readonly d
 function digestOf({ bytes, sizeBytes, isCopy }: MemoryFile): string {
   const known = digests.get(bytes)
   if (known?.sizeBytes === sizeBytes) return known.digest
-  const digest = createHash('sha1').update(bytes.subarray(0, sizeBytes)).digest('base64')
+  const digest = sha1(bytes.subarray(0, sizeBytes))
   if (isCopy) digests.set(bytes, { sizeBytes, digest })
   return digest
 }
@@ -197,15 +237,25 @@ function entriesOf(names: Names, directory: number): Map<string, number> {
   return entries
 }
 
-function treeOf(state: DiskState, root: number): MemoryTree {
+function treeOf(
+  state: DiskState,
+  root: number,
+  number?: (node: MemoryFile | MemoryDirectory, id: number) => void,
+): MemoryTree {
   const tree = new MemoryTree()
   const visit = (node: number, path: string) => {
     const entries: MemoryDirectory = new Map()
     tree.directories.set(path, entries)
+    number?.(entries, node)
     for (const [name, inner] of state.names.get(node) ?? []) {
-      const isDirectory = state.names.has(inner)
-      entries.set(name, isDirectory ? 'directory' : ownFile(state, inner))
-      if (isDirectory) visit(inner, path === '/' ? `/${name}` : `${path}/${name}`)
+      if (state.names.has(inner)) {
+        entries.set(name, 'directory')
+        visit(inner, path === '/' ? `/${name}` : `${path}/${name}`)
+        continue
+      }
+      const file = ownFile(state, inner)
+      entries.set(name, file)
+      number?.(file, inner)
     }
   }
   visit(root, '/')

@@ -54,7 +54,9 @@ export class MemoryFile {
   private reserve(size: number): void {
     if (size <= this.bytes.length && !this.#shared) return
     this.#shared = false
-    const grown = new Uint8Array(Math.max(size, this.bytes.length * 2))
+    // A copy of its own need not be larger: copies of copies would grow without end.
+    const isFull = size > this.bytes.length
+    const grown = new Uint8Array(isFull ? Math.max(size, this.bytes.length * 2) : this.bytes.length)
     grown.set(this.bytes.subarray(0, this.sizeBytes))
     this.bytes = grown
   }
@@ -111,8 +113,13 @@ export class MemoryTree {
   }
 }
 
+/** Without a trace, as those of the system: asking whether a file is there is no rarity. */
 export function systemError(code: string, path: string): Error {
-  return Object.assign(new Error(`${code}: ${path}`), { code, path })
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  const error = Object.assign(new Error(`${code}: ${path}`), { code, path })
+  Error.stackTraceLimit = stackTraceLimit
+  return error
 }
 
 export function parentOf(path: string): string {

@@ -1,4 +1,4 @@
-import { CrashReplay, type CrashPoint } from './crash-replay.js'
+import { CrashReplay, type CrashPoint, type Medium, mediumOf } from './crash-replay.js'
 import type { DiskStep } from './disk-step.js'
 import type { FileHandle, FileSystem } from './file-system.js'
 import {
@@ -24,6 +24,11 @@ export interface RecordingFileSystem extends FileSystem {
    * is good until the next call.
    */
   crashAfter(count: number): CrashPoint
+  /**
+   * The disk as it goes on when nothing but the process ends after the first `count` steps: all
+   * changes are there, and those that no sync has covered are its first steps.
+   */
+  goOnAfter(count: number): RecordingFileSystem
 }
 
 /** An empty disk that records; see `RecordingFileSystem`. */
@@ -33,7 +38,7 @@ export function recordingFileSystem(): RecordingFileSystem {
 
 /** The same over a tree, all of which counts as durable. */
 export function recordingFileSystemOver(tree: MemoryTree): RecordingFileSystem {
-  return new Recording(tree)
+  return new Recording(tree, new Map())
 }
 
 class Recording implements RecordingFileSystem {
@@ -42,25 +47,43 @@ class Recording implements RecordingFileSystem {
   readonly tree: MemoryTree
   readonly #memory: FileSystem
   readonly #replay: CrashReplay
-  readonly #ids = new Map<MemoryFile | MemoryDirectory, number>()
+  readonly #ids: Map<MemoryFile | MemoryDirectory, number>
+  #nextId: number
 
-  constructor(tree: MemoryTree) {
+  /** With `begun` some of what is in the tree is pending, and nodes have numbers already. */
+  constructor(
+    tree: MemoryTree,
+    ids: Map<MemoryFile | MemoryDirectory, number>,
+    begun?: {
+      readonly medium: Medium
+      readonly pending: readonly DiskStep[]
+      readonly nextId: number
+    },
+  ) {
     this.tree = tree
     this.#memory = memoryFileSystemOver(tree)
-    for (const names of tree.directories.values()) {
-      this.idOf(names)
-      for (const entry of names.values()) if (entry !== 'directory') this.idOf(entry)
-    }
-    this.#replay = new CrashReplay(tree, { steps: this.steps, idOf: (node) => this.idOf(node) })
+    this.#ids = ids
+    this.#nextId = begun?.nextId ?? 0
+    this.steps.push(...(begun?.pending ?? []))
+    const medium = begun?.medium ?? mediumOf(tree, (node) => this.idOf(node))
+    this.#replay = new CrashReplay(medium, this.steps)
   }
 
   crashAfter(count: number): CrashPoint {
     return this.#replay.at(count)
   }
 
+  goOnAfter(count: number): RecordingFileSystem {
+    const point = this.#replay.at(count)
+    const ids = new Map<MemoryFile | MemoryDirectory, number>()
+    const tree = point.whole((node, id) => ids.set(node, id))
+    const { medium, pending } = point
+    return new Recording(tree, ids, { medium, pending, nextId: this.#nextId })
+  }
+
   /** Names come and go; what they stand for keeps its number. */
   idOf(node: MemoryFile | MemoryDirectory): number {
-    const known = this.#ids.get(node) ?? this.#ids.size
+    const known = this.#ids.get(node) ?? this.#nextId++
     this.#ids.set(node, known)
     return known
   }

@@ -1,6 +1,6 @@
 // Records a workload once; then, for every step of the disk and many choices of what survives,
 // restarts from what a power cut would leave and verifies all of it.
-import { dirname, join } from 'node:path'
+import { hash } from 'node:crypto'
 import { openLogDirectory } from '../../src/index'
 import type {
   CrashedDisk,
@@ -11,47 +11,15 @@ import type {
 } from '../../src/index'
 import { recordingFileSystemOver } from '../../src/fs/recording-file-system'
 import type { LogExpectation } from './crash-history'
-import { type Choice, type ChoiceBounds, choices } from './crash-survivals'
+import { asWished, type ExplorationBounds } from './crash-bounds'
+import { type Choice, choices } from './crash-survivals'
 import { must, openAndVerify } from './crash-verify'
 import { type CrashWorkload, directoryPath, runWorkload } from './crash-workload'
 import { ManualClock } from './manual-clock'
 import { record } from './records'
 
-export interface ExplorerOptions extends ChoiceBounds {
+export interface ExplorerOptions extends ExplorationBounds {
   readonly workload: CrashWorkload
-  /** Only every so many-th crash point, from the first on. */
-  readonly every: number
-  /** A crash during the restart, too, for one in so many states. */
-  readonly secondCrashEvery: number
-  /** After the restart, append, stop cleanly and start again, for one in so many states. */
-  readonly goOnEvery: number
-}
-
-/** All crash points, as CI has them. */
-export const thoroughly: Omit<ExplorerOptions, 'workload'> = {
-  every: 1,
-  subsetsOf: 7,
-  randomSubsets: 100,
-  randomMixtures: 60,
-  stride: 2,
-  secondCrashEvery: 400,
-  goOnEvery: 25,
-}
-
-/** `KFK_EXPLORE=quick`: a sample of the disks, in seconds; enough to find most planted bugs. */
-const isQuick = process.env['KFK_EXPLORE'] === 'quick'
-const quickly = {
-  subsetsOf: 3,
-  randomSubsets: 4,
-  randomMixtures: 1,
-  stride: 64,
-  keptStride: 16,
-  secondCrashEvery: 1_000_000,
-}
-
-/** So many disks an exploration must have seen, of `thorough` that it sees in CI. */
-export function atLeast(thorough: number): number {
-  return isQuick ? thorough / 100 : thorough
 }
 
 export interface Exploration {
@@ -66,14 +34,22 @@ export interface Exploration {
   readonly openings: number
 }
 
+/** The power goes after so many steps of this disk. */
+interface Crash {
+  readonly disk: RecordingFileSystem
+  readonly point: CrashPoint
+  readonly count: number
+}
+
 interface Moment {
   readonly expected: ReadonlyMap<string, LogExpectation>
   readonly processOnly: boolean
 }
 
 export async function explore(given: ExplorerOptions): Promise<Exploration> {
-  const options = isQuick ? { ...given, ...quickly } : given
-  const session = await runWorkload(options.workload)
+  const { workload } = given
+  const options = { ...asWished(given), workload }
+  const session = await runWorkload(workload)
   const explorer = new Explorer(options)
   const { disk, history } = session
   for (let count = 0; count <= disk.steps.length; count += options.every) {
@@ -82,7 +58,8 @@ export async function explore(given: ExplorerOptions): Promise<Exploration> {
     const last = disk.steps[count - 1]
     const lastIsNew = last !== undefined && point.pending.at(-1) === last
     explorer.crashPoints++
-    await explorer.visit(point, { expected, version: history.version, lastIsNew, count })
+    const { version } = history
+    await explorer.visit({ disk, point, count }, { expected, version, lastIsNew })
   }
   return { ...explorer.result(), steps: disk.steps.length }
 }
@@ -97,6 +74,8 @@ class Explorer {
   readonly #seen = new Set<string>()
   /** Disks and what was expected of them. */
   readonly #verified = new Set<string>()
+  /** Logs whose lookups were verified, by all the bytes that opening them takes in. */
+  readonly #lookedUp = new Set<string>()
 
   constructor(options: ExplorerOptions) {
     this.#options = options
@@ -109,19 +88,19 @@ class Explorer {
   }
 
   async visit(
-    point: CrashPoint,
+    { disk: recorded, point, count }: Crash,
     at: {
       readonly expected: ReadonlyMap<string, LogExpectation>
       readonly version: number
       readonly lastIsNew: boolean
-      readonly count: number
     },
   ): Promise<void> {
-    const { expected, version, lastIsNew, count } = at
+    const { expected, version, lastIsNew } = at
     const bounds = { ...this.#options, seed: count }
     for (const choice of choices(point.pending, lastIsNew, bounds)) {
       const disk = point.restart((_, at) => choice.survivals[at]!)
-      const print = disk.fingerprint()
+      const prints = disk.fingerprints()
+      const print = fingerprintOf(prints)
       const { processOnly } = choice
       // The same disk with other promises is looked at again, but counts once.
       const moment = `${print} ${version} ${processOnly}`
@@ -131,9 +110,9 @@ class Explorer {
       this.#seen.add(print)
       if (isNew) this.#states++
       try {
-        await this.#restart(disk, { expected, processOnly }, () =>
+        await this.#restart({ disk, prints }, { expected, processOnly }, () =>
           processOnly
-            ? continued(point)
+            ? recorded.goOnAfter(count)
             : recordingFileSystemOver(point.restart((_, at) => choice.survivals[at]!).tree),
         )
       } catch (error) {
@@ -145,13 +124,14 @@ class Explorer {
   }
 
   async #restart(
-    disk: CrashedDisk,
+    { disk, prints }: Printed,
     moment: Moment,
-    unsynced: () => RecordingFileSystem | Promise<RecordingFileSystem>,
+    recording: () => RecordingFileSystem,
   ): Promise<void> {
     const { options } = this.#options.workload
     const number = ++this.#openings
-    const request = { processOnly: moment.processOnly, options, turn: number }
+    const isLookedUp = this.#isLookedUp(prints)
+    const request = { processOnly: moment.processOnly, options, isLookedUp }
     const directory = await openAndVerify(disk.fileSystem, moment.expected, request)
     if (number % this.#options.goOnEvery === 0) {
       this.#wentOn++
@@ -162,7 +142,7 @@ class Explorer {
       })
     }
     if (number % this.#options.secondCrashEvery === 0) {
-      await this.#crashAgain(await unsynced(), moment)
+      await this.#crashAgain(recording(), moment)
     }
   }
 
@@ -182,16 +162,45 @@ class Explorer {
         const torn = survivals.at(-1)
         if (typeof torn === 'object' && torn.to % 16 !== 1) continue
         const left = point.restart((_, at) => survivals[at]!)
-        const print = left.fingerprint()
+        const prints = left.fingerprints()
+        const print = fingerprintOf(prints)
         if (this.#seen.has(print)) continue
         this.#seen.add(print)
         this.#secondStates++
         // What was written by a process that ended is on the medium once the log is open again.
         const processOnly = moment.processOnly && count === opened
-        await openAndVerify(left.fileSystem, expected, { processOnly, options })
+        const isLookedUp = this.#isLookedUp(prints)
+        await openAndVerify(left.fileSystem, expected, { processOnly, options, isLookedUp })
       }
     }
   }
+
+  /**
+   * A log comes out of its directory and of the files beside it: when both have bytes that they had
+   * before, all of it is read and compared again, but the same lookups would find the same.
+   */
+  #isLookedUp(prints: Prints): (name: string) => boolean {
+    const beside = prints.get(directoryPath)
+    return (name) => {
+      const key = `${name} ${prints.get(`${directoryPath}/${name}`)} ${beside}`
+      const isKnown = this.#lookedUp.has(key)
+      this.#lookedUp.add(key)
+      return isKnown
+    }
+  }
+}
+
+/** By directory: what is in it. */
+type Prints = ReadonlyMap<string, string>
+
+interface Printed {
+  readonly disk: CrashedDisk
+  readonly prints: Prints
+}
+
+function fingerprintOf(prints: Prints): string {
+  const lines = [...prints].map(([path, print]) => `${path} ${print}`)
+  return hash('sha1', lines.sort().join('\n'), 'base64')
 }
 
 /** What was recovered are logs like any other, and what is gone can be made anew. */
@@ -222,24 +231,6 @@ async function goOn(
     must(logEndOffset === end, () => `${name} ends at ${logEndOffset}, not ${end}`)
   }
   await next.close()
-}
-
-/** The disk as it goes on when only the process ends: changes are there, but not yet durable. */
-async function continued(point: CrashPoint): Promise<RecordingFileSystem> {
-  const disk = recordingFileSystemOver(point.restart(() => 'lost').tree)
-  for (const change of point.pending) {
-    const { path } = change
-    if (change.kind === 'rename') await disk.rename(path, join(dirname(path), change.to))
-    else if (change.kind === 'remove') await disk.remove(path)
-    else if (change.kind === 'create' && change.isDirectory) await disk.makeDirectory(path)
-    else {
-      const handle = disk.open(path, 'write')
-      if (change.kind === 'write') handle.writevSync([change.bytes], change.position)
-      if (change.kind === 'truncate') handle.truncateSync(change.sizeBytes)
-      handle.close()
-    }
-  }
-  return disk
 }
 
 function describe(

@@ -27,6 +27,7 @@ export const syncedWorkload: CrashWorkload = {
     work.append('a-0', 7, 7),
     work.interleave(['c-1', 'a-0', 'b-0'], 2, 8),
     work.rollWhileSyncing('a-0', 9),
+    work.retain('a-0', 300),
     work.remove('b-0'),
     work.stream('c-1', 6, 10),
     work.append('b-0', 3, 8),
@@ -35,7 +36,6 @@ export const syncedWorkload: CrashWorkload = {
     work.truncate('c-1', 1),
     work.advanceStart('c-1', 4),
     work.stream('c-1', 4, 13),
-    work.retain('a-0', 300),
     work.restart,
     work.interleave(['a-0', 'b-0', 'c-1'], 3, 14),
   ],
@@ -113,6 +113,7 @@ export const unsyncedWorkload: CrashWorkload = {
     work.append('a-0', 7, 7),
     work.append('b-0', 7, 7),
     work.rollWhileSyncing('a-0', 7),
+    work.retain('a-0', 300),
     work.append('b-0', 3, 8),
     work.flush('b-0'),
     work.retain('b-0', 200),
@@ -121,4 +122,10 @@ export const unsyncedWorkload: CrashWorkload = {
     work.append('a-0', 3, 9),
     work.interleave(['a-0', 'b-0'], 2, 10),
   ],
+}
+
+export const workloads = {
+  synced: syncedWorkload,
+  unsynced: unsyncedWorkload,
+  compacted: compactedWorkload,
 }

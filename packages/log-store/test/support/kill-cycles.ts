@@ -4,7 +4,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildSync } from 'esbuild'
 import { openLogDirectory } from '../../src/index'
 import { readAll } from './records'
 import { seededRandom } from './seeded-random'
@@ -12,7 +11,7 @@ import { seededRandom } from './seeded-random'
 export interface KillOptions {
   /** The directory of the logs. */
   readonly path: string
-  /** From `buildAppendingProcess`. */
+  /** From `bundleProcess`: the appending process. */
   readonly program: string
   readonly cycles: number
   readonly seed: number
@@ -27,20 +26,6 @@ export interface KillResult {
   readonly acknowledged: number
   /** Records compared after the kills, the same ones several times. */
   readonly compared: number
-}
-
-/** Bundles `support/<name>.ts` of the tests' folder into `directory`, for bare node. */
-export function bundleProcess(supportFolder: string, name: string, directory: string): string {
-  const program = join(directory, `${name}.cjs`)
-  buildSync({
-    entryPoints: [join(supportFolder, `${name}.ts`)],
-    outfile: program,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node20',
-  })
-  return program
 }
 
 /** Throws when anything acknowledged is lost, or anything is there twice or out of order. */

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bundleProcess, killCycles } from './kill-cycles'
+import { bundleProcess } from './bare-node'
+import { killCycles } from './kill-cycles'
 import { MountedVolume, type VolumeKind } from './mounted-volume'
 import { powerCycles } from './power-cycles'
 
