@@ -97,8 +97,11 @@ export class FileCache {
 
   unpin(file: CachedFile): void {
     file.pins--
+    if (file.pins > 0) return
+    // As many as are in use at once may be open; no longer than that.
+    if (this.#open.size > this.#maxOpen) this.#evict(this.#maxOpen, undefined)
     const callbacks = file.onUnpinned
-    if (file.pins > 0 || callbacks === undefined) return
+    if (callbacks === undefined) return
     file.onUnpinned = undefined
     for (const callback of callbacks) callback()
   }
@@ -136,7 +139,7 @@ export class FileCache {
     }
   }
 
-  #evict(keep: number, exempt: CachedFile): void {
+  #evict(keep: number, exempt: CachedFile | undefined): void {
     for (const file of this.#open) {
       if (this.#open.size <= keep) return
       if (file.pins > 0 || file === exempt) continue
