@@ -1,5 +1,6 @@
 // npm run mutants [-- --only NAME --sample N]: plants the bugs of packages/log-store/test/mutants.mjs one by one in a
-// copy of the package and runs the tests that must catch them. Fails when one is not caught.
+// copy of the package and runs the tests that must catch them. Fails when one is not caught, or when the same tests
+// fail without any bug: then they would catch anything.
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -23,6 +24,12 @@ const copy = path.join(home, 'packages/log-store')
 for (const part of ['src', 'test', 'package.json']) {
   fs.cpSync(path.join(original, part), path.join(copy, part), { recursive: true })
 }
+const control = run([...new Set(chosen.flatMap(({ tests }) => tests))])
+if (control.status !== 0) {
+  console.log(`FAILED without a bug, ${control.seconds} s\n${control.stderr}`)
+  process.exit(1)
+}
+console.log(`passed without a bug, ${control.seconds} s`)
 const missed = []
 for (const { name, file, find, replace, tests } of chosen) {
   const target = path.join(copy, 'src', file)
@@ -31,26 +38,29 @@ for (const { name, file, find, replace, tests } of chosen) {
     target,
     source.replace(find, () => replace),
   )
+  const done = run(tests)
+  fs.writeFileSync(target, source)
+  // Without a test that ran and failed the exit code alone says nothing.
+  const caught = done.status !== 0 && /✕|●/.test(done.stderr)
+  if (!caught) missed.push(name)
+  console.log(`${caught ? 'caught' : 'MISSED'} ${name}, ${done.seconds} s`)
+}
+console.log(`${chosen.length - missed.length} of ${chosen.length} caught`)
+process.exitCode = missed.length > 0 ? 1 : 0
+
+function run(tests) {
   const patterns = tests.map((test) => `packages/log-store/test/${test}.test.ts`)
   const jest = path.join(root, 'node_modules/jest/bin/jest.js')
   const startedMs = Date.now()
   // In one process: with workers, the one that is not done when another has failed would go on alone.
   const args = [jest, '--rootDir', home, '--runInBand', '--bail', ...patterns]
-  const done = spawnSync(process.execPath, args, {
+  const { status, stderr } = spawnSync(process.execPath, args, {
     cwd: home,
     encoding: 'utf8',
     env: { ...process.env, KFK_EXPLORE: 'quick' },
   })
-  fs.writeFileSync(target, source)
-  // Without a test that ran and failed the exit code alone says nothing.
-  const caught = done.status !== 0 && /✕|●/.test(done.stderr)
-  if (!caught) missed.push(name)
-  console.log(
-    `${caught ? 'caught' : 'MISSED'} ${name}, ${Math.round((Date.now() - startedMs) / 1000)} s`,
-  )
+  return { status, stderr, seconds: Math.round((Date.now() - startedMs) / 1000) }
 }
-console.log(`${chosen.length - missed.length} of ${chosen.length} caught`)
-process.exitCode = missed.length > 0 ? 1 : 0
 
 function isWanted({ name }) {
   return values.only === undefined || values.only.includes(name)

@@ -34,22 +34,33 @@ test('killed and recovered 200 times, with the system lock and with the portable
   }
 }, 300_000)
 
-test('while the process lives its directory is refused, naming it', async () => {
-  const path = join(directory, 'held')
-  const child = spawn(process.execPath, [program, path, '1'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await new Promise<void>((resolve) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      if (chunk.includes('open ')) resolve()
+describe.each(['the system lock', 'the portable lock'])('with %s', (kind) => {
+  const lock = kind === 'the portable lock' ? '1' : ''
+  beforeEach(() => void (process.env['KFK_PORTABLE_LOCK'] = lock))
+  afterEach(() => void delete process.env['KFK_PORTABLE_LOCK'])
+
+  test('while the process lives its directory is refused, naming it', async () => {
+    const path = join(directory, `held by ${kind}`)
+    const child = spawn(process.execPath, [program, path, '1'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, KFK_PORTABLE_LOCK: lock },
     })
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        if (chunk.includes('open ')) resolve()
+      })
+    })
+    const refused = {
+      code: 'KFK_STORE_LOCKED',
+      retriable: false,
+      details: { pid: child.pid, path },
+    }
+    await expect(openLogDirectory(path)).rejects.toMatchObject(refused)
+    await expect(openLogDirectory(path)).rejects.toThrow(`process ${child.pid}`)
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    child.kill('SIGKILL')
+    await ended
+    const store = await openLogDirectory(path)
+    await store.close()
   })
-  const refused = { code: 'KFK_STORE_LOCKED', retriable: false, details: { pid: child.pid, path } }
-  await expect(openLogDirectory(path)).rejects.toMatchObject(refused)
-  await expect(openLogDirectory(path)).rejects.toThrow(`process ${child.pid}`)
-  const ended = new Promise((resolve) => child.once('close', resolve))
-  child.kill('SIGKILL')
-  await ended
-  const store = await openLogDirectory(path)
-  await store.close()
 })

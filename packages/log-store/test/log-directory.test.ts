@@ -137,13 +137,23 @@ test('one damaged log does not keep the others from opening, nor the directory f
   expect((await open()).cleanStart).toBe(true)
 })
 
-test('within one process the second opening is refused as well', async () => {
-  await open()
-  await expect(open()).rejects.toMatchObject({
-    code: 'KFK_STORE_LOCKED',
-    details: { pid: process.pid },
-  })
-})
+test.each(['', '1'])(
+  'within one process the second opening is refused as well',
+  async (portable) => {
+    process.env['KFK_PORTABLE_LOCK'] = portable
+    try {
+      const first = await open()
+      const refused = { code: 'KFK_STORE_LOCKED', details: { pid: process.pid } }
+      await expect(open()).rejects.toMatchObject(refused)
+      // Nor has the attempt taken the lock from who has it.
+      await expect(open()).rejects.toMatchObject(refused)
+      await first.close()
+      await open()
+    } finally {
+      delete process.env['KFK_PORTABLE_LOCK']
+    }
+  },
+)
 
 test('the lock survives garbage in the holder file', async () => {
   writeFileSync(join(path, 'kfk.lock'), '{"pid"')

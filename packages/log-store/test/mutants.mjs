@@ -454,4 +454,11 @@ export const mutants = [
     replace: 'return false',
     tests: ['kill'],
   },
+  {
+    name: 'second-holder-of-the-lock',
+    file: 'fs/directory-lock.ts',
+    find: 'return heldHere.has(holder.token)',
+    replace: 'return false',
+    tests: ['log-directory'],
+  },
 ]
