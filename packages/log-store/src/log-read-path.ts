@@ -308,14 +308,14 @@ export class LogReadPath {
     const { clock, metrics } = this.#host
     const nowMs = clock.monotonicMs()
     const durationMs = nowMs - startedMs
-    const { endPosition, bytes } = result
-    const from = endPosition - bytes.length
+    const { endPosition, bytes, readFrom, readTo } = result
     if (temperature === 'warm') {
+      const from = endPosition - bytes.length
       segment.warmth.noteWarmRead(from, endPosition, { nowMs, durationMs })
       this.warmReads++
       metrics.noteWarmRead(bytes.length, durationMs)
     } else {
-      segment.warmth.noteColdRead(from, endPosition, { nowMs, durationMs })
+      segment.warmth.noteColdRead(readFrom, readTo, { nowMs, durationMs })
       this.coldReads++
       metrics.noteColdRead(bytes.length, durationMs)
     }

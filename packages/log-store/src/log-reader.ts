@@ -22,6 +22,10 @@ export interface SliceResult {
   readonly nextOffset: number
   /** Position after the last batch in `bytes`. */
   readonly endPosition: number
+  /** What was read of the file to find them, from here ... */
+  readonly readFrom: number
+  /** ... up to here. */
+  readonly readTo: number
   /** Nothing found and the segment is at its end: go on in the next one. */
   readonly exhausted: boolean
   /** Last offset of the batch that was left out for reaching the limit, when nothing else came. */
@@ -38,6 +42,7 @@ const scanSlackBytes = 8 * 1024
 export class SliceBuilder {
   position: number
   length: number
+  readonly #readFrom: number
   readonly #segment: Segment
   readonly #format: BatchFormat
   readonly #request: SliceRequest
@@ -62,6 +67,7 @@ export class SliceBuilder {
     this.#endPosition = segment.readableBytes
     this.#promised = start.lastOffset
     this.position = start.position
+    this.#readFrom = start.position
     this.#found = start.exact
     this.#exact = start.exact
     this.#walked = start.position === 0 ? segment.baseOffset - 1 : -1
@@ -83,7 +89,8 @@ export class SliceBuilder {
 
   empty(exhausted: boolean): SliceResult {
     const endPosition = this.position
-    return { bytes: new Uint8Array(0), nextOffset: this.#request.from, endPosition, exhausted }
+    const extent = { endPosition, readFrom: this.#readFrom, readTo: endPosition }
+    return { bytes: new Uint8Array(0), nextOffset: this.#request.from, ...extent, exhausted }
   }
 
   /** Undefined: read `length` bytes at `position` and come again. */
@@ -162,7 +169,8 @@ export class SliceBuilder {
     const endPosition = this.position + end
     const whole = start === 0 && end === bytes.length
     const found = whole ? bytes : bytes.subarray(start, end)
-    return { bytes: found, nextOffset, endPosition, exhausted: false, reaches }
+    const extent = { readFrom: this.#readFrom, readTo: this.position + bytes.length }
+    return { bytes: found, nextOffset, endPosition, ...extent, exhausted: false, reaches }
   }
 
   /** Whether a batch is the one that is due; the first after a search may begin before it. */

@@ -365,3 +365,18 @@ test('the tail in memory respects maxOffset and maxBytes as the file does', asyn
   }
   expect(log.stats().warmReads).toBe(0)
 })
+
+test('a record that is read again is warm, however it was found', async () => {
+  const written = await open({}, { hotTailBytes: 0 })
+  for (let n = 0; n < 1000; n++) append(written, `record ${n} ${'x'.repeat(100)}`)
+  await written.whenAcknowledged(1000)
+  await directory.close()
+  // Opened anew, it has touched nothing yet.
+  const log = await open({}, { hotTailBytes: 0 })
+  const request = { from: 567, maxBytes: 1 }
+  await log.read(request)
+  expect(log.stats()).toMatchObject({ warmReads: 0, coldReads: 1 })
+  expect(log.readNow(request)?.nextOffset).toBe(568)
+  expect(log.stats()).toMatchObject({ warmReads: 1, coldReads: 1 })
+  expect(log.readNow({ from: 900, maxBytes: 1 })).toBeUndefined()
+})
