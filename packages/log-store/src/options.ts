@@ -30,7 +30,7 @@ export interface LogOptions {
   readonly maxBatchBytes: number
   /** Deleted files stay this long under their `.deleted` name [file.delete.delay.ms]. */
   readonly fileDeleteDelayMs: number
-  /** Appends fail (retriable) beyond so many bytes that are queued but not written. */
+  /** Before more bytes than this are queued, the queue is written at once. */
   readonly maxQueuedBytes: number
   /**
    * `delete`: by age and size; `compact`: keep the latest record of each key [cleanup.policy].
