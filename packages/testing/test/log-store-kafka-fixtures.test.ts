@@ -70,16 +70,21 @@ async function record(): Promise<void> {
       if (!kept.has(name) && !name.endsWith('-offset-checkpoint')) continue
       fs.cpSync(path.join(kafka.logDir, name), path.join(fixture, name), { recursive: true })
     }
-    const lines = names.map((name) => {
-      const ofTopic = found.filter(({ topic }) => topic === name)
-      const places = ofTopic.map(({ asked, offset, timestamp }) => [asked, offset, timestamp])
-      return `${JSON.stringify(name)}: ${JSON.stringify(places)}`
-    })
-    fs.writeFileSync(timesFile, `{\n${lines.join(',\n')}\n}\n`)
+    fs.writeFileSync(timesFile, textOf(found))
   } finally {
     await client.stop()
     await kafka.stop()
   }
+}
+
+/** As prettier has it, so that a new recording differs only where Kafka does. */
+function textOf(found: readonly JavaFound[]): string {
+  const lists = names.map((name) => {
+    const places = found.filter(({ topic }) => topic === name)
+    const rows = places.map(({ asked, offset, timestamp }) => [asked, offset, timestamp].join(', '))
+    return `  "${name}": [\n${rows.map((row) => `    [${row}]`).join(',\n')}\n  ]`
+  })
+  return `{\n${lists.join(',\n')}\n}\n`
 }
 
 if (process.env.KFK_RECORD_KAFKA !== undefined) beforeAll(record, 120_000)
@@ -96,6 +101,10 @@ function foundTimes(): JavaFound[] {
     places.map(([asked, offset, timestamp]) => ({ topic, asked, offset, timestamp })),
   )
 }
+
+test('the fixture stands as the recorder writes it', () => {
+  expect(textOf(foundTimes())).toBe(fs.readFileSync(timesFile, 'utf8'))
+})
 
 test('opens without a scan; every record is there, and found by its time as Kafka finds it', async () => {
   const reports: StoreReport[] = []
