@@ -87,6 +87,7 @@ function sourceHash(workspace) {
   }
   for (const name of ['package.json', 'tsconfig.json', 'src']) visit(path.join(workspace.dir, name))
   visit(path.join(root, 'tsconfig.base.json'))
+  visit(path.join(root, 'scripts/tsup.config.mjs'))
   return hash.digest('hex')
 }
 
