@@ -70,7 +70,8 @@ export class IndexEntries {
 
   read(entry: number, key: EntryKey): number {
     if (entry >= this.#stored) return key(this.#tail!, (entry - this.#stored) * this.width)
-    const kept = this.#kept
+    const isSmall = this.#stored * this.width <= smallBytes
+    const kept = this.#kept ?? (isSmall ? this.#keep() : undefined)
     if (kept !== undefined) return key(kept, entry * this.width)
     return key(this.#source!.read(entry * this.width, this.width), 0)
   }

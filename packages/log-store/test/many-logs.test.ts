@@ -13,8 +13,11 @@ import { seededRandom } from './support/seeded-random'
 import { watchedFileSystem, type WatchedFileSystem } from './support/watched-file-system'
 
 const maxOpenFiles = 16
-/** Files that are written as a whole and closed again come on top: one for each log being closed. */
-const writtenAtOnce = 8
+/**
+ * Files that are written as a whole and closed again come on top: one for each log that is being
+ * closed, and the directory's own.
+ */
+const writtenAtOnce = 8 + 1
 const text = (log: number, n: number) => `log ${log}, record ${n}`
 
 async function openAll(directory: LogDirectory, count: number): Promise<Log[]> {
@@ -193,7 +196,7 @@ test('1,000 logs of the real file system, with as few descriptors', async () => 
     const first = await openLogDirectory(dir, options)
     const frame = record('a record')
     for (const [n, log] of (await openAll(first, count)).entries()) {
-      if (n % 20 === 0) log.append(Uint8Array.from(frame), { leaderEpoch: 1 })
+      if (n % 10 === 0) log.append(Uint8Array.from(frame), { leaderEpoch: 1 })
     }
     expect((await descriptorsBelow(dir)) ?? 0).toBeLessThanOrEqual(64)
     await first.close()
@@ -201,7 +204,7 @@ test('1,000 logs of the real file system, with as few descriptors', async () => 
     const logs = await openAll(second, count)
     expect(second.cleanStart).toBe(true)
     expect(second.stats()).toMatchObject({ logs: count, openedLogs: count, openFiles: 0 })
-    for (let n = 0; n < count; n += 20) {
+    for (let n = 0; n < count; n += 10) {
       expect([...(await readAll(logs[n]!)).values()]).toEqual(['a record'])
     }
     expect((await descriptorsBelow(dir)) ?? 64).toBe(64)

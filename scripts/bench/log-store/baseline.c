@@ -321,10 +321,92 @@ static void copy_file(char **a) {
   unlink(to);
 }
 
+/* Of one sparse log; see sparse-logs.mjs. */
+struct Sparse {
+  const char *directory, *label;
+  long count;
+  double *medians;
+};
+
+static int open_segment(struct Sparse *log, long segment, const char *suffix, int flags) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/%ld/bench-0/%020ld%s", log->directory, log->count, segment << 20, suffix);
+  int file = open(path, flags);
+  if (file < 0) die(path);
+  return file;
+}
+
+static int reopen(int before, struct Sparse *log, long segment, const char *suffix, int flags) {
+  close(before);
+  return open_segment(log, segment, suffix, flags);
+}
+
+static void take(int file, char *buffer, long bytes, off_t at) {
+  struct stat info;
+  if (at == 0 && fstat(file, &info)) die("stat");
+  if (pread(file, buffer, bytes, at) < 0) die("read");
+}
+
+/* One place of one segment, with the files of the active segment open before. */
+static double closed_call(struct Sparse *log, int find, char *buffer) {
+  long segment = random() % log->count, at = random() % 3;
+  off_t size = 1 << 30, place = segment == log->count >> 1 ? 16384 : 4096;
+  off_t position = at == 0 ? 0 : at == 1 ? size / 2 : size - place;
+  int data = open_segment(log, log->count, ".log", O_RDWR), index = open_segment(log, log->count, ".index", O_RDONLY);
+  take(index, buffer, 16, 0);
+  take(data, buffer, 9216, 0);
+  double start = now_us();
+  if (find) {
+    index = reopen(index, log, segment, ".index", O_RDONLY);
+    take(index, buffer, 16, 0);
+    data = reopen(data, log, segment, ".timeindex", O_RDONLY);
+    take(data, buffer, 36, 0);
+    data = reopen(data, log, segment, ".log", O_RDWR);
+    for (int n = 0; n < 2; n++) take(data, buffer, 4096, position);
+    take(data, buffer, 1024, position);
+  } else {
+    data = reopen(data, log, segment, ".log", O_RDWR);
+    index = reopen(index, log, segment, ".index", O_RDONLY);
+    take(index, buffer, 16, 0);
+    take(data, buffer, 9216, position);
+  }
+  double us = now_us() - start;
+  close(data);
+  close(index);
+  return us;
+}
+
+static double median_of(double *taken, long count) {
+  qsort(taken, count, sizeof(double), by_value);
+  return taken[(count - 1) / 2];
+}
+
+/* closed DIR FIND TURNS CALLS COUNT LABEL...: places of sparse logs of COUNT segments, in turns; last against first */
+static void closed_files(char **a) {
+  struct Sparse logs[8];
+  long find = atol(a[1]), turns = atol(a[2]), calls = atol(a[3]), count = 0;
+  const char *directory = a[0];
+  char *buffer = filled(16384);
+  double *taken = malloc(calls * sizeof(double)), *ratios = malloc(turns * sizeof(double));
+  for (a += 4; a[0] && a[1] && count < 8; a += 2)
+    logs[count++] = (struct Sparse){directory, a[1], atol(a[0]), malloc(turns * sizeof(double))};
+  for (long turn = -(turns + 2) / 3; turn < turns; turn++) {
+    for (long n = 0; n < count; n++) {
+      struct Sparse *log = &logs[(turn + turns + n) % count];
+      for (long call = 0; call < calls; call++) taken[call] = closed_call(log, find, buffer);
+      if (turn >= 0) log->medians[turn] = median_of(taken, calls);
+    }
+    if (turn >= 0) ratios[turn] = logs[count - 1].medians[turn] / logs[0].medians[turn];
+  }
+  printf("{");
+  for (long n = 0; n < count; n++) printf("\"%s\":%.2f,", logs[n].label, median_of(logs[n].medians, turns));
+  printf("\"ratio\":%.4f}\n", median_of(ratios, turns));
+}
+
 int main(int count, char **arguments) {
   struct { const char *name; int least; void (*run)(char **); } commands[] = {
     {"evict", 1, evict}, {"write", 4, write_file}, {"read", 3, read_file}, {"read-fresh", 3, read_fresh},
-    {"random", 3, random_read}, {"sync", 7, sync_loop}, {"open", 1, open_all}, {"copy", 3, copy_file},
+    {"random", 3, random_read}, {"sync", 7, sync_loop}, {"open", 1, open_all}, {"copy", 3, copy_file}, {"closed", 8, closed_files},
   };
   for (size_t n = 0; count > 1 && n < sizeof commands / sizeof *commands; n++)
     if (strcmp(arguments[1], commands[n].name) == 0 && count - 2 >= commands[n].least) {

@@ -79,6 +79,51 @@ async function syncLoop(directory, numbers) {
   for (const name of names) fs.rmSync(name, { recursive: true })
 }
 
+const segmentFile = (directory, count, segment, suffix) =>
+  path.join(directory, count, 'bench-0', String(segment * 1024 ** 2).padStart(20, '0') + suffix)
+
+/** As `closed_call` of baseline.c. */
+function closedCall(directory, count, find) {
+  const segment = Math.floor(Math.random() * count)
+  const size = 1024 ** 3
+  const places = [0, size / 2, size - (segment === count >> 1 ? 16384 : 4096)]
+  const position = places[Math.floor(Math.random() * 3)]
+  const open = (at, suffix, flags) => fs.openSync(segmentFile(directory, count, at, suffix), flags)
+  const reopen = (before, suffix, flags) => {
+    fs.closeSync(before)
+    return open(segment, suffix, flags)
+  }
+  const take = (file, bytes, at) => {
+    if (at === 0) fs.fstatSync(file)
+    fs.readSync(file, buffer, 0, bytes, at)
+  }
+  const buffer = filled(16384)
+  let data = open(Number(count), '.log', 'r+')
+  let index = open(Number(count), '.index', 'r')
+  take(index, 16, 0)
+  take(data, 9216, 0)
+  const start = us()
+  if (find) {
+    index = reopen(index, '.index', 'r')
+    take(index, 16, 0)
+    data = reopen(data, '.timeindex', 'r')
+    take(data, 36, 0)
+    data = reopen(data, '.log', 'r+')
+    for (const bytes of [4096, 4096, 1024]) take(data, bytes, position)
+  } else {
+    data = reopen(data, '.log', 'r+')
+    index = reopen(index, '.index', 'r')
+    take(index, 16, 0)
+    take(data, 9216, position)
+  }
+  const taken = us() - start
+  fs.closeSync(data)
+  fs.closeSync(index)
+  return taken
+}
+
+const medianOf = (list) => [...list].sort((a, b) => a - b)[Math.floor((list.length - 1) / 2)]
+
 const commands = {
   write([directory, bytes, chunk, passes]) {
     const name = path.join(directory, 'baseline-write')
@@ -132,6 +177,24 @@ const commands = {
       }
     }
     print({ msPerLog: (us() - start) / 1000 / logs.length })
+  },
+  closed([directory, find, turns, calls, ...pairs]) {
+    const logs = []
+    for (let at = 0; at < pairs.length; at += 2) {
+      logs.push({ count: pairs[at], label: pairs[at + 1], medians: [] })
+    }
+    for (let turn = -Math.ceil(turns / 3); turn < turns; turn++) {
+      for (let n = 0; n < logs.length; n++) {
+        const { count, medians } = logs[(turn + Number(turns) + n) % logs.length]
+        const each = () => closedCall(directory, count, find === '1')
+        const taken = Array.from({ length: Number(calls) }, each)
+        if (turn >= 0) medians.push(medianOf(taken))
+      }
+    }
+    const figures = Object.fromEntries(logs.map(({ label, medians }) => [label, medianOf(medians)]))
+    const last = logs.at(-1).medians
+    const ratios = last.map((value, turn) => value / logs[0].medians[turn])
+    print({ ...figures, ratio: medianOf(ratios) })
   },
   copy([from, directory, chunk]) {
     const to = path.join(directory, 'baseline-copy')
