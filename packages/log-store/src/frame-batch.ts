@@ -97,7 +97,7 @@ function sealFrame(
   frame: Buffer,
   header: { attributes: number; count: number; largest: number; lastOffset: number },
 ): void {
-  frame.fill(0, 0, headerBytes)
+  writeInt64(frame, 0, 0)
   writeInt32(frame, lengthAt, frame.length - epochAt)
   writeInt32(frame, epochAt, -1)
   frame[magicAt] = batchFrameMagic

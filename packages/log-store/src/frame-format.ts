@@ -121,11 +121,11 @@ function encode(
   const keyBytes = sizeOfText(key)
   const size = requireFrameSize(headerBytes + keyBytes + sizeOfText(value))
   const frame = Buffer.allocUnsafe(size)
-  frame.fill(0, 0, headerBytes)
+  writeInt64(frame, 0, 0)
   writeInt32(frame, lengthAt, size - epochAt)
   writeInt32(frame, epochAt, -1)
   frame[magicAt] = frameMagic
-  if (value === null) frame[attributesAt] = noValueBit
+  frame[attributesAt] = value === null ? noValueBit : 0
   writeInt64(frame, timestampAt, timestamp)
   writeInt32(frame, keyLengthAt, key === null ? -1 : keyBytes)
   writeText(frame, headerBytes, key)

@@ -282,9 +282,12 @@ export class LogReadPath {
   }
 
   #placeOf(segment: Segment, offset: number): number | undefined {
-    if (this.#places === undefined) return undefined
-    for (const place of this.#places) {
-      if (place.offset === offset && place.segment === segment) return place.position
+    const places = this.#places
+    if (places === undefined) return undefined
+    // The newest first: a reader alone finds its own at once.
+    for (let back = 1; back <= places.length; back++) {
+      const place = places[(this.#nextPlace + placeCount - back) % placeCount]
+      if (place?.offset === offset && place.segment === segment) return place.position
     }
     return undefined
   }
