@@ -141,6 +141,76 @@ static void read_fresh(char **a) {
   read_passes(a, 1);
 }
 
+/* The fastest way without instructions of one processor: scripts/crc-kernels.mjs tells how it works. */
+struct Checksum {
+  uint32_t table[256];
+  /* In units of 16 bytes. */
+  long distances[5];
+};
+
+static const long fold_most = 300;
+
+static void make_checksum(struct Checksum *c, uint32_t polynomial) {
+  static const long ieee[5] = {145, 183, 211, 300, 0}, castagnoli[5] = {65, 155, 170, 195, 209};
+  memcpy(c->distances, polynomial == 0xedb88320 ? ieee : castagnoli, sizeof ieee);
+  for (uint32_t byte = 0; byte < 256; byte++) {
+    uint32_t crc = byte;
+    for (int bit = 0; bit < 8; bit++) crc = crc & 1 ? crc >> 1 ^ polynomial : crc >> 1;
+    c->table[byte] = crc;
+  }
+}
+
+/* Of `length` bytes, which are gone then; before them lie zeros. */
+static uint32_t checksum(struct Checksum *c, uint32_t crc, char *bytes, long length) {
+  uint64_t *words = (uint64_t *)bytes;
+  long *d = c->distances, most = d[4] ? d[4] : d[3], folded = length / 16 - most;
+  char *at = bytes, *end = bytes + length;
+  if (folded > 0) {
+    *(uint32_t *)bytes ^= crc;
+    crc = 0;
+    if (d[4])
+      for (uint64_t *w = words, *last = words + 2 * folded; w < last; w++)
+        *w ^= w[-2 * d[0]] ^ w[-2 * d[1]] ^ w[-2 * d[2]] ^ w[-2 * d[3]] ^ w[-2 * d[4]];
+    else
+      for (uint64_t *w = words, *last = words + 2 * folded; w < last; w++)
+        *w ^= w[-2 * d[0]] ^ w[-2 * d[1]] ^ w[-2 * d[2]] ^ w[-2 * d[3]];
+    for (int n = 0; n < 5 && d[n]; n++)
+      for (long to = 2 * folded; to < 2 * (folded + d[n]); to++) words[to] ^= words[to - 2 * d[n]];
+    at = (char *)(words + 2 * folded);
+  }
+  for (; at < end; at++) crc = crc >> 8 ^ c->table[(crc ^ *at) & 255];
+  return crc;
+}
+
+/* scan FILE CHUNK POLYNOMIAL: reads in order; then again, with the CRC-32 of that reflected polynomial over all */
+static void scan_file(char **a) {
+  long chunk = atol(a[1]);
+  char *buffer = filled(fold_most * 16 + chunk);
+  memset(buffer, 0, fold_most * 16);
+  buffer += fold_most * 16;
+  int file = open(a[0], O_RDONLY);
+  if (file < 0) die(a[0]);
+  struct Checksum sum;
+  make_checksum(&sum, strtoul(a[2], NULL, 16));
+  read_through(file, buffer, chunk, 0);
+  struct Stopwatch reading = start_watch();
+  double bytes = read_through(file, buffer, chunk, 0);
+  struct Stopwatch checking = start_watch();
+  uint32_t crc = ~0u;
+  for (long at = 0;;) {
+    ssize_t got = pread(file, buffer, chunk, at);
+    if (got < 0) die("read");
+    if (got == 0) break;
+    crc = checksum(&sum, crc, buffer, got);
+    at += got;
+  }
+  double end = now_us(), cpu = cpu_us();
+  printf("{\"bytesPerSecond\":%.0f,\"cpuSecondsPerGb\":%.4f,", bytes / (checking.wall - reading.wall) * 1e6,
+    (checking.cpu - reading.cpu) / bytes * 1e3);
+  printf("\"checkedBytesPerSecond\":%.0f,\"checkedCpuSecondsPerGb\":%.4f,\"crc\":%u}\n",
+    bytes / (end - checking.wall) * 1e6, (cpu - checking.cpu) / bytes * 1e3, ~crc);
+}
+
 /* random FILE BYTES COUNT */
 static void random_read(char **a) {
   long bytes = atol(a[1]), count = atol(a[2]);
@@ -406,7 +476,7 @@ static void closed_files(char **a) {
 
 int main(int count, char **arguments) {
   struct { const char *name; int least; void (*run)(char **); } commands[] = {
-    {"evict", 1, evict}, {"write", 4, write_file}, {"read", 3, read_file}, {"read-fresh", 3, read_fresh},
+    {"evict", 1, evict}, {"write", 4, write_file}, {"read", 3, read_file}, {"read-fresh", 3, read_fresh}, {"scan", 3, scan_file},
     {"random", 3, random_read}, {"sync", 7, sync_loop}, {"open", 1, open_all}, {"copy", 3, copy_file}, {"closed", 8, closed_files},
   };
   for (size_t n = 0; count > 1 && n < sizeof commands / sizeof *commands; n++)
