@@ -329,7 +329,10 @@ export class Segment implements FileOwner, IndexNames {
     const position = offsets.positionAt(entry)
     const lastOffset = this.baseOffset + offsets.relativeOffsetAt(entry)
     const possible = position >= 0 && position < this.sizeBytes && lastOffset <= offset
-    if (!possible) throw new IndexMismatch()
+    const { damage } = this
+    // What lies before damage is not found behind it, where nothing is read that would show it.
+    const behind = damage !== undefined && offset < damage.offset && position >= damage.position
+    if (!possible || behind) throw new IndexMismatch()
     return { position, lastOffset }
   }
 

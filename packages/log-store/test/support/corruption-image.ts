@@ -178,6 +178,7 @@ export function diskWith(
   tree.makeDirectory(logPath)
   for (const [at, original] of files) {
     const file = at === path ? replacement : original
+    tree.makeDirectory(parentOf(at))
     if (file !== undefined) tree.directory(parentOf(at)).set(nameOf(at), file.copy())
   }
   return tree
