@@ -28,6 +28,8 @@ export class LogCheckpoints {
   readonly #startPath: string
   readonly #recoveryPoints = new Map<string, number>()
   readonly #logStarts = new Map<string, number>()
+  /** Logs that are gone, but perhaps not from the files; counts how often one went. */
+  readonly #stale = new Map<string, number>()
   #written = { recovery: '', start: '' }
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
@@ -59,10 +61,12 @@ export class LogCheckpoints {
     return this.#logStarts.get(name)
   }
 
-  /** Answers whether anything was known; it is gone from the files with the next write. */
+  /** Answers whether the files may still know the log; not any more after the next write. */
   forget(name: string): boolean {
     const started = this.#logStarts.delete(name)
-    return this.#recoveryPoints.delete(name) || started
+    const known = this.#recoveryPoints.delete(name) || started
+    if (known) this.#stale.set(name, (this.#stale.get(name) ?? 0) + 1)
+    return this.#stale.has(name)
   }
 
   /**
@@ -108,6 +112,7 @@ export class LogCheckpoints {
     }
     const recoveryPoints = new Map(this.#recoveryPoints)
     const logStarts = new Map(this.#logStarts)
+    const stale = [...this.#stale]
     for (const log of [...logs()]) await log.saveEpochs()
     const start = encodeOffsets(logStarts).toString()
     if (start !== this.#written.start) {
@@ -120,6 +125,9 @@ export class LogCheckpoints {
       this.#written.recovery = recovery.toString()
     }
     await this.#notes.follow(recovery, (name) => recoveryPoints.get(name))
+    for (const [name, count] of stale) {
+      if (this.#stale.get(name) === count) this.#stale.delete(name)
+    }
   }
 
   async #loadOne(

@@ -112,6 +112,7 @@ export class LogStructure {
   compact(request: CompactionRequest): Promise<CompactionReport> {
     this.#compaction ??= new LogCompaction(this.#host, this.#log, {
       remover: this.#removals,
+      tail: this.#parts.tail,
       exclusively: (work) => this.exclusively(work),
     })
     return this.#compaction.run(request)
@@ -165,10 +166,16 @@ export class LogStructure {
     if (target !== undefined) {
       await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
     }
+    const durableOffset = flush.recoveryPoint
     // Before the cut, so that a crash cannot leave a recovery point beyond the end.
     flush.moveBack(Math.min(cut.offset, cut.keptEnd), gone)
-    await this.#host.checkpoint()
-    await this.#host.lowerCleanedOffset(log.name, cut.offset)
+    try {
+      await this.#host.checkpoint()
+      await this.#host.lowerCleanedOffset(log.name, cut.offset)
+    } catch (error) {
+      flush.recoveryPoint = durableOffset
+      throw error
+    }
     // Up to here a failure has changed nothing; from here on it leaves half a cut.
     await this.#orPoison('cut', () => this.#cut({ ...cut, target, gone, keep }))
   }

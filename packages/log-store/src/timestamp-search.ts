@@ -222,9 +222,8 @@ export class TimestampSearch {
     if (format.records === undefined) {
       return [{ offset: batch.baseOffset, timestamp: batch.maxTimestamp }]
     }
-    const handle = this.#host.files.pin(segment.data)
+    const bytes = await this.#bytesOf(segment, { batch, position })
     try {
-      const bytes = await readRange(handle, position, batch.sizeInBytes)
       const reason = format.check(bytes, 0)
       if (reason !== undefined) throw new Error(reason)
       return [...format.records.iterate(bytes)]
@@ -234,6 +233,13 @@ export class TimestampSearch {
         details: { path, position },
         cause,
       })
+    }
+  }
+
+  async #bytesOf(segment: Segment, { batch, position }: Hit): Promise<Uint8Array> {
+    const handle = this.#host.files.pin(segment.data)
+    try {
+      return await readRange(handle, position, batch.sizeInBytes)
     } finally {
       this.#host.files.unpin(segment.data)
     }

@@ -182,3 +182,47 @@ test('a checkpoint that cannot be written does no harm', async () => {
   await directory.checkpoint()
   await directory.close()
 })
+
+test('a search that cannot read says so, and not that records are damaged', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  log.append(record('kept', 1000), { leaderEpoch: 1 })
+  await log.whenAcknowledged(1)
+  for (let at = 1; ; at++) {
+    const before = fileSystem.struck
+    fileSystem.inject({ operation: 'read', path: '.log', at, error: 'EIO' })
+    const found = await log.maxTimestampOffset().catch((error: unknown) => error)
+    fileSystem.clearFaults()
+    if (fileSystem.struck === before) break
+    expect(found).toMatchObject({ code: 'KFK_STORE_IO', details: { errno: 'EIO' } })
+  }
+  expect(fileSystem.struck).toBeGreaterThan(1)
+  expect(await log.maxTimestampOffset()).toMatchObject({ offset: 0 })
+  await directory.close()
+})
+
+test('a cut that fails before anything is cut leaves what is durable where it was', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  for (let n = 0; n < 3; n++) log.append(record(`record ${n}`), { leaderEpoch: 1 })
+  await log.whenAcknowledged(3)
+  await log.advanceLogStart(2)
+  fileSystem.inject({ operation: 'write', path: 'checkpoint', at: 1, error: 'ENOSPC' })
+  await expect(log.truncateTo(1)).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+  expect([log.logStartOffset, log.recoveryPoint, log.logEndOffset]).toEqual([2, 3, 3])
+  await directory.close()
+})
+
+test('a log in the place of one whose deletion could not be noted does not inherit its end', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  log.append(record('old'), { leaderEpoch: 1 })
+  await log.whenAcknowledged(1)
+  await directory.checkpoint()
+  fileSystem.inject({ operation: 'write', path: 'recovery-point', at: 1, error: 'ENOSPC' })
+  await expect(directory.delete('a-0')).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+  await directory.open('a-0')
+  fileSystem.crash('lose-unsynced')
+  const again = await (await open()).open('a-0')
+  expect([again.logStartOffset, again.logEndOffset]).toEqual([0, 0])
+})
