@@ -105,9 +105,14 @@ export class LogFollower {
       const page = await this.#log.page(this.#next)
       return signal.aborted ? undefined : page
     } catch (error) {
-      const moved = error instanceof StoreError && error.code === 'KFK_STORE_OFFSET_OUT_OF_RANGE'
-      if (!signal.aborted && !moved) throw error
+      if (!signal.aborted && !isPassing(error)) throw error
       return undefined
     }
   }
+}
+
+/** The log's start has moved, or an append that was waited for has been taken back. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof StoreError)) return false
+  return error.code === 'KFK_STORE_OFFSET_OUT_OF_RANGE' || error.code === 'KFK_STORE_NO_SPACE'
 }

@@ -166,6 +166,20 @@ test('the disk fails: everything durable is given, then the error', async () => 
   await log.close()
 })
 
+test.each([undefined, 'disk', 'os'] as const)(
+  'an append that is taken back for want of room does not end it (durability: %s)',
+  async (durability) => {
+    const fileSystem = faultyFileSystem()
+    await using log = await open({ fileSystem })
+    const next = log.follow(durability === undefined ? {} : { durability }).next()
+    await settle()
+    fileSystem.inject({ at: 1, error: 'ENOSPC', operation: 'write', path: '.log' })
+    await expect(log.append('no room')).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+    await log.append('room')
+    expect(await textOfNext(next)).toBe('room')
+  },
+)
+
 test('the log is deleted: the iteration ends', async () => {
   await using directory = await openLogDirectory('/many', { fileSystem: memoryFileSystem() })
   const log = await openLogIn(directory, 'events-0')
