@@ -1,7 +1,7 @@
 import { type Cleanable, findCleanable } from './cleanable.js'
 import { CleanerCheckpoint } from './cleaner-checkpoint.js'
 import type { CompactionReport } from './compaction.js'
-import { ioError, StoreError } from './errors.js'
+import { explained, ioError, StoreError } from './errors.js'
 import type { LogHost } from './log-host.js'
 import type { SegmentedLog } from './segmented-log.js'
 
@@ -82,10 +82,12 @@ export class Cleaner {
       const message = `the cleanupPolicy of ${log.name} is ${log.options.cleanupPolicy}`
       throw new StoreError('KFK_STORE_INVALID_ARGUMENT', message)
     }
-    return this.#alone(async () => {
-      const cleanable = await this.#cleanable(log)
-      return this.#clean({ log, cleanable })
-    })
+    return this.#alone(() =>
+      explained({ action: 'compact', path: log.path }, async () => {
+        const cleanable = await this.#cleanable(log)
+        return this.#clean({ log, cleanable })
+      }),
+    )
   }
 
   #alone<Result>(work: () => Promise<Result>): Promise<Result> {

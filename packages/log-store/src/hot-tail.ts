@@ -177,6 +177,11 @@ export class HotTail {
     return true
   }
 
+  /** What lies there is not what the file holds any more. */
+  dropBelow(offset: number): void {
+    while (this.#blocks.length > 0 && this.#blocks[0]!.startOffset < offset) this.dropOldest()
+  }
+
   clear(): void {
     this.#dropAll()
     this.#credit = 0

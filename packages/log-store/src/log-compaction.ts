@@ -5,10 +5,11 @@ import { type CompactedLog, Compaction, type CompactionReport } from './compacti
 import { diagnostics } from './diagnostics.js'
 import { StoreError } from './errors.js'
 import { cleanedSuffix } from './file-names.js'
+import type { HotTail } from './hot-tail.js'
 import type { LogHost } from './log-host.js'
 import type { SegmentRemover } from './segment-files.js'
 import type { SegmentList } from './segment-list.js'
-import { swapSegments } from './segment-swap.js'
+import { type Swap, swapSegments } from './segment-swap.js'
 import type { Segment } from './segment.js'
 
 /** What one compaction is to do; see `CompactionPlan`. */
@@ -28,6 +29,7 @@ interface ChangingLog extends CompactedLog {
 
 interface CompactionParts {
   readonly remover: SegmentRemover
+  readonly tail: HotTail
   exclusively<Result>(work: () => Promise<Result>): Promise<Result>
 }
 
@@ -88,9 +90,7 @@ export class LogCompaction {
           this.#parts.exclusively(async () => {
             signal.throwIfAborted()
             if (changed()) throw interrupted(log.name, 'it was shortened')
-            const { remover } = this.#parts
-            const { fileDeleteDelayMs } = log.options
-            await swapSegments(host, log, { cleaned, segment, group, remover, fileDeleteDelayMs })
+            await this.#swap({ cleaned, segment, group }, request.limitOffset)
           }),
       })
       const report = await compaction.run()
@@ -100,6 +100,20 @@ export class LogCompaction {
       // A file that was cut or deleted under the reader says nothing of the disk.
       if (changed()) throw interrupted(log.name, 'it was shortened')
       throw error
+    }
+  }
+
+  async #swap(
+    swap: Pick<Swap, 'cleaned' | 'segment' | 'group'>,
+    limitOffset: number,
+  ): Promise<void> {
+    const { remover, tail } = this.#parts
+    const { fileDeleteDelayMs } = this.#log.options
+    try {
+      await swapSegments(this.#host, this.#log, { ...swap, remover, fileDeleteDelayMs })
+    } finally {
+      // What is gone from the files must not be read from memory.
+      tail.dropBelow(limitOffset)
     }
   }
 

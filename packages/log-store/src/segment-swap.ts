@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { CleanedSegment } from './cleaned-segment.js'
 import { assert, ioError, StoreError } from './errors.js'
-import { cleanedSuffix, segmentFileName, swapSuffix } from './file-names.js'
+import { cleanedSuffix, segmentFileName, segmentSuffixes, swapSuffix } from './file-names.js'
 import type { LogHost } from './log-host.js'
 import type { LogTracking } from './log-tracking.js'
 import type { SegmentList } from './segment-list.js'
@@ -47,6 +47,7 @@ export async function swapSegments(host: LogHost, log: SwappedLog, swap: Swap): 
   host.files.pin(segment.data)
   try {
     await renameToSwap(host, log, cleaned, path)
+    segment.renamed(swapSuffix)
     // In memory the replacement holds from here on, for a crash would also find it from here on.
     log.segments = log.segments.replace(at, at + group.length, [segment])
     log.tracking?.forget(group.map(({ baseOffset }) => baseOffset))
@@ -66,8 +67,9 @@ async function finishSwap(host: LogHost, log: SwappedLog, swap: Swap, path: Path
     await swap.remover.discardReplaced(group, { baseOffset, delayMs: swap.fileDeleteDelayMs })
     for (const suffix of [...cleaned.suffixes].reverse()) {
       await host.fileSystem.rename(path(suffix, swapSuffix), path(suffix))
+      // At once: reads go on when the next step fails, and may have to open it.
+      if (suffix === segmentSuffixes.log) segment.renamed('')
     }
-    segment.renamed('')
     await host.fileSystem.syncDirectory(log.path)
     segment.releaseIndexes()
   } catch (error) {
