@@ -393,9 +393,12 @@ export class Segment implements FileOwner, IndexNames {
     this.#sizeBytes = sizeBytes
   }
 
-  /** Cuts data and indexes at a batch boundary. Not durable. The indexes must be loaded. */
+  /**
+   * Cuts data and indexes at a batch boundary. Not durable. The indexes must be loaded. When the
+   * file cannot be cut, nothing behind `position` is read all the same.
+   */
   truncate(position: number, endOffset: number): void {
-    this.#files.use(this.data).truncateSync(position)
+    const handle = this.#files.use(this.data)
     this.#sizeBytes = position
     this.#warmth?.cut(position)
     this.#indexes.truncate(position, endOffset - this.baseOffset)
@@ -403,6 +406,8 @@ export class Segment implements FileOwner, IndexNames {
     this.#bytesSinceIndexEntry = 0
     if (position === 0) this.#firstTimestamp = undefined
     if (position <= (this.damage?.position ?? 0)) this.damage = undefined
+    // Only now: the indexes may have taken its place among the open files.
+    this.#files.use(this.data).truncateSync(position)
   }
 
   #pathOf(suffix: string): string {

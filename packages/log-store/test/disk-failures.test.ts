@@ -226,3 +226,18 @@ test('a log in the place of one whose deletion could not be noted does not inher
   const again = await (await open()).open('a-0')
   expect([again.logStartOffset, again.logEndOffset]).toEqual([0, 0])
 })
+
+test('a cut that fails half way: what was to go is neither read nor found any more', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  for (let n = 0; n < 3; n++) log.append(record(`record ${n}`, 1000 + n), { leaderEpoch: 1 })
+  await log.whenAcknowledged(3)
+  fileSystem.inject({ operation: 'truncate', path: '.log', at: 1, error: 'ENOSPC' })
+  await expect(log.truncateTo(1)).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+  expect(directory.poisoned).toBeDefined()
+  expect(log.logEndOffset).toBe(1)
+  expect([...(await readAll(log)).values()]).toEqual(['record 0'])
+  expect(await log.maxTimestampOffset()).toMatchObject({ offset: 0, timestamp: 1000 })
+  expect(await log.offsetForTimestamp(1001)).toBeUndefined()
+  await directory.close()
+})
