@@ -12,8 +12,13 @@ export interface ModelBatch {
   readonly base: number
   readonly last: number
   readonly epoch: number
+  /** From then on compaction removes its tombstones; null: compaction has not met them yet. */
+  readonly horizonMs: number | null
   readonly records: readonly ModelRecord[]
 }
+
+/** How a record without a value reads. */
+export const noValue = '<none>'
 
 /** One state that a log may be in. Never changed: every operation makes a new one. */
 export class ModelLog {
@@ -29,11 +34,22 @@ export class ModelLog {
 
   static readonly empty = new ModelLog({ batches: [], start: 0, end: 0 })
 
+  /** Batches that lie below the start as a whole may be there still, or not. */
+  get visible(): readonly ModelBatch[] {
+    return this.batches.filter(({ last }) => last >= this.start)
+  }
+
   /** Records that can be read, those of a batch that the start divides from the start on. */
   get records(): ModelRecord[] {
     return this.batches
       .flatMap(({ records }) => records)
       .filter(({ offset }) => offset >= this.start && offset < this.end)
+  }
+
+  /** The same with others in the place of the visible batches. */
+  withVisible(batches: readonly ModelBatch[]): ModelLog {
+    const below = this.batches.filter(({ last }) => last < this.start)
+    return new ModelLog({ ...this, batches: [...below, ...batches] })
   }
 
   append(batches: readonly ModelBatch[]): ModelLog {
@@ -52,11 +68,6 @@ export class ModelLog {
 
   startAt(offset: number): ModelLog {
     return new ModelLog({ ...this, start: Math.max(this.start, offset) })
-  }
-
-  recordAt(offset: number): ModelRecord | undefined {
-    if (offset < this.start || offset >= this.end) return undefined
-    return this.records.find((record) => record.offset === offset)
   }
 
   /** First record at or after that time. */
@@ -81,9 +92,10 @@ export function decodeBatches(bytes: Uint8Array): ModelBatch[] {
       offset: frame.offset,
       timestamp: frame.timestamp,
       key: frame.key === null ? null : Buffer.from(frame.key).toString(),
-      value: frame.tombstone ? '<none>' : Buffer.from(frame.value).toString(),
+      value: frame.tombstone ? noValue : Buffer.from(frame.value).toString(),
     }))
-    batches.push({ base: baseOffset, last: lastOffset, epoch: leaderEpoch, records })
+    const horizonMs = frameFormat.compaction!.deleteHorizonMs(bytes, at) ?? null
+    batches.push({ base: baseOffset, last: lastOffset, epoch: leaderEpoch, horizonMs, records })
     at += size
   }
   return batches
@@ -97,8 +109,8 @@ export async function readLog(log: Log, maxBytes: number): Promise<ModelLog> {
   while (from < end) {
     const request = { from, maxBytes }
     const slice = log.readNow(request) ?? (await log.read(request))
-    if (slice.bytes.length === 0) break
     batches.push(...decodeBatches(slice.bytes))
+    if (slice.nextOffset <= from) throw new Error(`a read at ${from} leads nowhere`)
     from = slice.nextOffset
   }
   return new ModelLog({ batches, start, end })

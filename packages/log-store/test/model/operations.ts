@@ -1,7 +1,7 @@
 // The steps of a random history. Offsets are given as shares of the log, so that a shortened history
 // still means something.
 import fc from 'fast-check'
-import type { CrashOutcome } from '../../src/index'
+import type { CleanupPolicy, CrashOutcome, Durability, FileOperation } from '../../src/index'
 
 export interface NewRecord {
   readonly timestamp: number
@@ -11,7 +11,7 @@ export interface NewRecord {
 }
 
 export type Operation =
-  /** Batches of records; appended at once, acknowledged as said. */
+  /** Batches of records; appended at once, waited for as said. */
   | {
       readonly kind: 'append'
       readonly log: number
@@ -31,7 +31,14 @@ export type Operation =
   | { readonly kind: 'assignEpoch'; readonly log: number }
   | { readonly kind: 'truncate'; readonly log: number; readonly share: number }
   | { readonly kind: 'deleteBefore'; readonly log: number; readonly share: number }
-  | { readonly kind: 'retain'; readonly log: number; readonly retentionBytes: number }
+  | {
+      readonly kind: 'retain'
+      readonly log: number
+      readonly retentionBytes: number
+      /** 0: all are too old. */
+      readonly retentionMs: number
+      readonly cleanupPolicy: CleanupPolicy
+    }
   | {
       readonly kind: 'configure'
       readonly log: number
@@ -39,19 +46,40 @@ export type Operation =
       readonly flushMessages: number
       readonly flushMs: number
       readonly segmentMs: number
+      /** Where it is not `delete` the background compacts. */
+      readonly cleanupPolicy: CleanupPolicy
+      readonly deleteRetentionMs: number
     }
-  | { readonly kind: 'follow'; readonly log: number; readonly share: number }
+  /** Now; of a log that is not compacted as a rule, this once. */
+  | {
+      readonly kind: 'compact'
+      readonly log: number
+      /** The active segment is rolled and synced before, so that all can be compacted. */
+      readonly all: boolean
+      readonly deleteRetentionMs: number
+    }
+  | {
+      readonly kind: 'follow'
+      readonly log: number
+      readonly share: number
+      readonly durability: Durability | null
+    }
+  | { readonly kind: 'scrub'; readonly log: number }
   | { readonly kind: 'checkpoint' }
-  | { readonly kind: 'reopen' }
+  /** Somebody may run the repair in between, which must find nothing. */
+  | { readonly kind: 'reopen'; readonly repair: boolean }
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'crash'; readonly outcome: CrashOutcome }
   /** The machine stops at the n-th change of the disk from now. */
   | { readonly kind: 'crashSoon'; readonly mutation: number; readonly outcome: CrashOutcome }
   | {
       readonly kind: 'fail'
-      readonly operation: 'write' | 'sync' | 'create' | 'rename' | 'syncDirectory' | 'truncate'
+      readonly operation: FileOperation
       readonly error: 'ENOSPC' | 'EIO' | 'EMFILE'
       readonly at: number
+      readonly times: number
+      /** Of a failing write so much is in the file. */
+      readonly partialWrite: number | null
     }
 
 const never = Number.MAX_SAFE_INTEGER
@@ -73,9 +101,23 @@ const outcome = fc.constantFrom<CrashOutcome>(
   'zero-last-write',
 )
 
+const policy = fc.constantFrom<CleanupPolicy>('delete', 'compact', 'compact,delete')
+const deleteRetentionMs = fc.constantFrom(0, 10, never)
+
 const kind = <Kind extends Operation['kind']>(value: Kind) => fc.constant(value)
 
 const kinds = <Kind extends Operation['kind']>(...values: Kind[]) => fc.constantFrom(...values)
+
+function failure(operations: FileOperation[], errors: ('ENOSPC' | 'EIO' | 'EMFILE')[]) {
+  return fc.record({
+    kind: kind('fail'),
+    operation: fc.constantFrom(...operations),
+    error: fc.constantFrom(...errors),
+    at: fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 4, max: 12 })),
+    times: fc.constantFrom(1, 1, 1, 100),
+    partialWrite: fc.constantFrom(null, null, 0.5, 1),
+  })
+}
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   {
@@ -94,7 +136,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: kinds('roll', 'flush', 'delete', 'assignEpoch'), log }),
+    arbitrary: fc.record({ kind: kinds('roll', 'flush', 'delete', 'assignEpoch', 'scrub'), log }),
   },
   {
     weight: 3,
@@ -102,7 +144,13 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: kind('retain'), log, retentionBytes: fc.nat({ max: 600 }) }),
+    arbitrary: fc.record({
+      kind: kind('retain'),
+      log,
+      retentionBytes: fc.oneof(fc.constant(-1), fc.nat({ max: 600 })),
+      retentionMs: fc.constantFrom(-1, -1, 0),
+      cleanupPolicy: policy,
+    }),
   },
   {
     weight: 2,
@@ -113,28 +161,42 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       flushMessages: fc.constantFrom(1, 3, never),
       flushMs: fc.constantFrom(5, never),
       segmentMs: fc.constantFrom(30, never),
+      cleanupPolicy: policy,
+      deleteRetentionMs,
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: kind('follow'), log, share }) },
-  { weight: 2, arbitrary: fc.record({ kind: kinds('checkpoint', 'reopen') }) },
-  { weight: 2, arbitrary: fc.record({ kind: kind('wait'), ms: fc.constantFrom(1, 6, 20) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: kind('compact'), log, all: fc.boolean(), deleteRetentionMs }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: kind('follow'),
+      log,
+      share,
+      durability: fc.constantFrom('disk', 'os', null),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: kind('checkpoint') }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind('reopen'), repair: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ kind: kind('wait'), ms: fc.constantFrom(1, 6, 20, 60) }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('crash'), outcome }) },
   {
     weight: 2,
     arbitrary: fc.record({
       kind: kind('crashSoon'),
-      mutation: fc.integer({ min: 1, max: 12 }),
+      mutation: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 13, max: 40 })),
       outcome,
     }),
   },
+  { weight: 2, arbitrary: failure(['open', 'create'], ['ENOSPC', 'EIO', 'EMFILE']) },
   {
     weight: 2,
-    arbitrary: fc.record({
-      kind: kind('fail'),
-      operation: fc.constantFrom('write', 'sync', 'create', 'rename', 'syncDirectory', 'truncate'),
-      error: fc.constantFrom('ENOSPC', 'EIO', 'EMFILE'),
-      at: fc.integer({ min: 1, max: 3 }),
-    }),
+    arbitrary: failure(
+      ['write', 'write', 'sync', 'rename', 'syncDirectory', 'truncate', 'read', 'list', 'remove'],
+      ['ENOSPC', 'EIO'],
+    ),
   },
 )
 

@@ -2,14 +2,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ModelLog } from './model-log'
 
-/** Batches that lie below the start as a whole may be there still, or not. */
-function visible(log: ModelLog): object {
-  const batches = log.batches.filter(({ last }) => last >= log.start)
-  return { start: log.start, end: log.end, batches }
+function shown({ start, end, visible }: ModelLog): object {
+  return { start, end, batches: visible }
 }
 
 export function sameLog(left: ModelLog, right: ModelLog): boolean {
-  return isDeepStrictEqual(visible(left), visible(right))
+  return isDeepStrictEqual(shown(left), shown(right))
 }
 
 export function requireSame(what: string, found: unknown, expected: unknown): void {
@@ -25,7 +23,14 @@ export function requireOneOf(
   const possible = states.some((state) =>
     state === undefined || found === undefined ? state === found : sameLog(state, found),
   )
-  if (possible) return
-  const text = (log: ModelLog | undefined) => (log ? JSON.stringify(visible(log)) : 'no log')
-  throw new Error(`${what}: ${text(found)} is none of\n${states.map(text).join('\n')}`)
+  if (!possible) throw noneOf(what, found, states)
+}
+
+export function noneOf(
+  what: string,
+  found: ModelLog | undefined,
+  states: readonly (ModelLog | undefined)[],
+): Error {
+  const text = (log: ModelLog | undefined) => (log ? JSON.stringify(shown(log)) : 'no log')
+  return new Error(`${what}: ${text(found)} is none of\n${states.map(text).join('\n')}`)
 }

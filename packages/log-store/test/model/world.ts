@@ -1,22 +1,29 @@
 // A directory of logs on a disk that fails and forgets, beside what it is expected to hold.
+import { EmbeddedLog } from '../../src/embedded-log'
 import {
   type CrashOutcome,
   faultyFileSystem,
-  frameFormat,
   type Log,
   type LogDirectory,
   openLogDirectory,
+  repairLog,
   StoreError,
 } from '../../src/index'
 import { ManualClock } from '../support/manual-clock'
 import { settle } from '../support/records'
+import { append, appendEmbedded, type Appending, encode, makeRecords, replicate } from './appends'
+import { ExpectedLog } from './expected-log'
 import { Follower } from './follower'
-import { decodeBatches, ModelLog, readLog } from './model-log'
-import type { NewRecord, Operation } from './operations'
-import { requireOneOf, requireSame, sameLog } from './requirements'
+import { ModelLog, readLog } from './model-log'
+import type { Operation } from './operations'
+import { requireSame } from './requirements'
 import { verifyLog } from './verify-log'
 
-const names = ['a-0', 'b-0', 'gaps-0']
+type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>
+
+const embeddedName = 'b-0'
+const gapsName = 'gaps-0'
+const names = ['a-0', embeddedName, gapsName]
 const defaults = {
   segmentBytes: 580,
   indexIntervalBytes: 60,
@@ -25,18 +32,15 @@ const defaults = {
 }
 /** A promise that takes longer than so many turns of the event loop hangs. */
 const patience = 2000
-
-/** States that a log may be in; undefined: there is no such log. */
-type States = readonly (ModelLog | undefined)[]
+/** So often a log is looked at again when the background compacts it meanwhile. */
+const looks = 20
 
 export class World {
   readonly #disk = faultyFileSystem()
-  readonly #clock = new ManualClock()
-  #directory: LogDirectory | undefined
-  /** One state as a rule; more after a failure, until somebody looks. */
-  readonly #states = new Map<string, States>()
-  /** What a crash may bring back, for its removal has failed. */
-  readonly #unsettled = new Map<string, readonly ModelLog[]>()
+  #clock = new ManualClock()
+  #directory!: LogDirectory
+  readonly #expected = new Map(names.map((name) => [name, new ExpectedLog(name)]))
+  #embedded = new WeakMap<Log, EmbeddedLog>()
   readonly #epochs = new Map<string, number>()
   #followers: Follower[] = []
   #outcome: CrashOutcome = 'lose-unsynced'
@@ -52,8 +56,10 @@ export class World {
 
   /** Ends cleanly, and looks once more at what a clean end leaves. */
   async end(): Promise<void> {
-    await this.do({ kind: 'reopen' })
-    await this.#directory!.close()
+    await this.do({ kind: 'reopen', repair: false })
+    // A stop that has not come yet does not come any more.
+    this.#disk.crashAt(0)
+    await this.#directory.close()
   }
 
   async do(operation: Operation): Promise<void> {
@@ -76,14 +82,13 @@ export class World {
     }
     await settle(8)
     if (this.#disk.stopped) return
-    if (failure !== undefined) {
-      if (!this.#faulty || !isDiskFailure(failure)) throw failure
-      this.#failed = true
-    }
-    if (operation.kind !== 'fail') {
-      this.#disk.clearFaults()
-      this.#faulty = false
-    }
+    if (this.#faulty) this.#failed = true
+    const failing = this.#faulty || (this.#poisoned && this.#failed)
+    if (failure !== undefined && !(failing && isDiskFailure(failure))) throw failure
+    // It strikes the next operation, not the look at this one.
+    if (operation.kind === 'fail') return
+    this.#disk.clearFaults()
+    this.#faulty = false
     this.#notePoison()
     await this.#verify()
   }
@@ -112,12 +117,14 @@ export class World {
       case 'deleteBefore':
       case 'retain':
         return this.#shorten(operation)
+      case 'compact':
+        return this.#compact(operation)
       case 'delete':
         return this.#delete(nameOf(operation))
       case 'reopen':
-        return this.#reopen()
+        return this.#reopen(operation)
       case 'checkpoint':
-        return this.#poisoned ? undefined : this.#directory!.checkpoint()
+        return this.#poisoned ? undefined : this.#directory.checkpoint()
       case 'wait':
         return this.#clock.advance(operation.ms)
       case 'crash':
@@ -126,158 +133,192 @@ export class World {
         this.#outcome = operation.outcome
         return this.#disk.crashAt(operation.mutation)
       case 'fail':
-        this.#faulty = true
-        return this.#disk.inject({ ...operation, path: '/data' })
+        return this.#fail(operation)
       default:
         return this.#touch(operation)
     }
   }
 
   async #touch(
-    operation: Extract<
-      Operation,
-      { kind: 'roll' | 'flush' | 'assignEpoch' | 'configure' | 'follow' }
-    >,
+    operation: Of<'roll' | 'flush' | 'assignEpoch' | 'configure' | 'follow' | 'scrub'>,
   ): Promise<void> {
     if (this.#poisoned) return
-    const log = await this.#log(nameOf(operation))
+    const { log, embedded, expected } = await this.#log(nameOf(operation))
     const { kind } = operation
     if (kind === 'roll') log.roll()
     else if (kind === 'flush') {
-      await log.flush()
+      await embedded.flush()
       requireSame('flushed', log.recoveryPoint, log.logEndOffset)
+      expected.promise(log.logEndOffset)
     } else if (kind === 'assignEpoch') log.assignEpoch(this.#epoch(log.name, true))
     else if (kind === 'follow') {
       const from = offsetAt(operation.share, log.logStartOffset, log.logEndOffset)
-      this.#followers.push(new Follower(this.#directory!, log, from))
+      const durability = operation.durability ?? undefined
+      this.#followers.push(new Follower(log, embedded, { from, durability }))
+    } else if (kind === 'scrub') {
+      const { damaged, unreadable } = await this.#directory.scrub(log.name)
+      requireSame('damage', damaged, [])
+      if (!this.#faulty) requireSame('unreadable', unreadable, [])
     } else {
-      const { segmentBytes, segmentMs, flushMessages, flushMs } = operation
-      log.configure({ segmentBytes, segmentMs, flushMessages, flushMs })
+      const { kind: _, log: __, ...options } = operation
+      if (options.cleanupPolicy !== 'delete') this.#expectCompaction(expected, options)
+      log.configure(options)
     }
   }
 
-  async #append(operation: Extract<Operation, { kind: 'append' | 'replicate' }>): Promise<void> {
-    const log = await this.#log(nameOf(operation))
-    const bytes = Buffer.concat(operation.batches.map((records) => this.#encode(records)))
+  async #append(operation: Of<'append' | 'replicate'>): Promise<void> {
+    const { log, embedded, expected } = await this.#log(nameOf(operation))
+    const batches = operation.batches.map((records) => makeRecords(records, this.#step))
+    const wait = operation.kind === 'replicate' ? 'acknowledged' : operation.wait
+    let appending: Appending
     try {
-      if (operation.kind === 'append') {
-        log.append(bytes, { leaderEpoch: this.#epoch(log.name, operation.newEpoch) })
-      } else this.#replicate(log, bytes, log.name === 'gaps-0' ? operation.gap : 0)
+      if (operation.kind === 'replicate') {
+        const gap = log.name === gapsName ? operation.gap : 0
+        const leaderEpoch = this.#epoch(log.name, false)
+        appending = replicate(log, encode(batches), { gap, leaderEpoch })
+      } else if (log.name === embeddedName) {
+        appending = appendEmbedded(embedded, batches, wait)
+      } else {
+        const leaderEpoch = this.#epoch(log.name, operation.newEpoch)
+        appending = append(log, encode(batches), leaderEpoch, wait)
+      }
+      if (appending.batches === undefined) {
+        await appending.settled
+        throw new Error('nothing was appended')
+      }
     } catch (error) {
-      if (this.#poisoned && isDiskFailure(error)) return
+      const keyless = batches.flat().some(({ key }) => key === null)
+      const refuses = log.options.cleanupPolicy !== 'delete' && batches.length === 1 && keyless
+      if (refuses && codeOf(error) === 'KFK_STORE_INVALID_ARGUMENT') return
       throw error
     }
-    const appended = decodeBatches(bytes)
-    this.#states.set(log.name, [this.#model(log.name).append(appended)])
-    const unsettled = this.#unsettled.get(log.name)?.filter(({ end }) => end === appended[0]!.base)
-    this.#unsettled.set(log.name, unsettled?.map((state) => state.append(appended)) ?? [])
+    expected.append(appending.batches)
     const { logEndOffset } = log
-    if (operation.kind === 'replicate' || operation.wait === 'acknowledged') {
-      await log.whenAcknowledged(logEndOffset)
-      requireSame('acknowledged', log.acknowledgedOffset, logEndOffset)
-    } else if (operation.wait === 'durable') {
-      await log.whenDurable(logEndOffset)
-      requireSame('durable', log.recoveryPoint, logEndOffset)
-    } else if (operation.wait === 'written') {
-      await log.whenWritten(logEndOffset)
-      requireSame('written', log.writtenOffset, logEndOffset)
+    await appending.settled
+    const { flushMessages } = log.options
+    if (wait === 'acknowledged') requireSame('acknowledged', log.acknowledgedOffset, logEndOffset)
+    if (wait === 'written') requireSame('written', log.writtenOffset, logEndOffset)
+    if (wait === 'durable') requireSame('durable', log.recoveryPoint, logEndOffset)
+    if (wait === 'durable' || (wait === 'acknowledged' && flushMessages === 1)) {
+      expected.promise(logEndOffset)
     }
-  }
-
-  #replicate(log: Log, bytes: Uint8Array, gap: number): void {
-    let offset = log.logEndOffset + gap
-    for (let at = 0; at < bytes.length;) {
-      const stamp = { baseOffset: offset, leaderEpoch: this.#epoch(log.name, false) }
-      frameFormat.stamp(bytes, at, stamp)
-      offset = frameFormat.describe(bytes, at).lastOffset + 1 + gap
-      at += frameFormat.sizeOf(bytes, at)
-    }
-    log.appendReplicated(bytes)
-  }
-
-  #encode(records: readonly NewRecord[]): Uint8Array {
-    const made = records.map(({ timestamp, key, bytes }, index) => {
-      const value = bytes === null ? null : `${this.#step}.${index} `.padEnd(bytes, 'x')
-      return { timestamp, key, value }
-    })
-    return made.length === 1
-      ? frameFormat.encode(made[0]!.value, made[0])
-      : frameFormat.encodeAll(made, 0)
   }
 
   /** Removes records at either end. */
-  async #shorten(
-    operation: Extract<Operation, { kind: 'truncate' | 'deleteBefore' | 'retain' }>,
-  ): Promise<void> {
+  async #shorten(operation: Of<'truncate' | 'deleteBefore' | 'retain'>): Promise<void> {
     if (this.#poisoned) return
-    const log = await this.#log(nameOf(operation))
-    const before = this.#model(log.name)
+    const { log, embedded, expected } = await this.#log(nameOf(operation))
+    const before = expected.model
     const { start, end } = before
     if (operation.kind === 'truncate') {
       const offset = Math.max(0, offsetAt(operation.share, start - 2, end))
       const cut = before.truncateTo(offset)
-      // Below the start there may be the batch that holds it, or no file any more.
+      // Below the start there may be the batch that holds it, or no file any more; and compaction
+      // may be just about to remove the batch that holds it.
+      const open = new ModelLog({ ...cut, start: Math.min(start, offset), end: offset })
       const empty = new ModelLog({ batches: [], start: offset, end: offset })
-      const after = offset < start ? [cut, empty] : [cut]
-      await this.#change(log, before, { after, work: () => log.truncateTo(offset) })
+      const after = offset >= end ? [before] : [cut, ...(offset < start ? [empty] : [open])]
+      const work = async () => {
+        requireSame('cut to', await embedded.truncateTo(offset), log.logEndOffset)
+      }
+      // Where compaction has removed the end, the log is for a moment as long as its last record.
+      const shortest = before.truncateTo((cut.batches.at(-1)?.last ?? -1) + 1)
+      await expected.change(after, work, [shortest])
     } else if (operation.kind === 'deleteBefore') {
       const offset = offsetAt(operation.share, start, end)
-      const after = [before.startAt(offset)]
-      await this.#change(log, before, { after, work: () => log.advanceLogStart(offset) })
+      await expected.change([before.startAt(offset)], async () => {
+        requireSame('starts at', await embedded.deleteBefore(offset), log.logStartOffset)
+      })
     } else {
-      const { retentionBytes } = operation
-      log.configure({ retentionBytes })
-      // A segment may begin with a batch, or with the gap before one.
-      const starts = [start, ...before.batches.flatMap(({ base, last }) => [base, last + 1])]
-      const after = starts.map((offset) => before.startAt(offset))
-      await this.#change(log, before, { after, work: () => this.#directory!.applyRetention() })
-      log.configure({ retentionBytes: -1 })
+      const { retentionBytes, retentionMs, cleanupPolicy } = operation
+      const usual = log.options
+      if (cleanupPolicy !== 'delete') this.#expectCompaction(expected, usual)
+      log.configure({ retentionBytes, retentionMs, cleanupPolicy })
+      const deletes = cleanupPolicy !== 'compact'
+      const acknowledged = log.acknowledgedOffset === end
+      await expected.change(deletes ? laterStarts(before) : [before], () =>
+        embedded.applyRetention(),
+      )
+      log.configure({ retentionBytes: -1, retentionMs: -1, cleanupPolicy: usual.cleanupPolicy })
+      if (deletes && retentionMs === 0 && acknowledged) {
+        requireSame('what is too old', (await readLog(log, 5000)).records, [])
+      }
     }
   }
 
-  /** If `work` fails, the log may be as before, or as after. */
-  async #change(
-    log: Log,
-    before: ModelLog,
-    change: { after: readonly ModelLog[]; work: () => Promise<unknown> },
-  ): Promise<void> {
-    this.#states.set(log.name, [before, ...change.after])
-    const unsettled = this.#unsettled.get(log.name) ?? []
-    this.#unsettled.set(log.name, [...unsettled, before])
-    try {
-      await change.work()
-    } catch (error) {
-      // What failed half way may yet be what a crash leaves: its first steps can be on the medium.
-      this.#unsettled.set(log.name, [...this.#unsettled.get(log.name)!, ...change.after])
-      throw error
+  async #compact(operation: Of<'compact'>): Promise<void> {
+    if (this.#poisoned) return
+    const { log, embedded, expected } = await this.#log(nameOf(operation))
+    const { all, deleteRetentionMs } = operation
+    const usual = log.options
+    if (all) {
+      log.roll()
+      await log.flush()
     }
-    // Nothing is made durable by what changes nothing.
-    if (sameLog(before, change.after[0]!)) this.#unsettled.set(log.name, unsettled)
-    else this.#unsettled.delete(log.name)
-    this.#states.set(log.name, change.after)
+    const fromMs = this.#clock.now()
+    this.#expectCompaction(expected, { deleteRetentionMs })
+    log.configure({
+      deleteRetentionMs,
+      cleanupPolicy: usual.cleanupPolicy === 'delete' ? 'compact' : usual.cleanupPolicy,
+    })
+    try {
+      const { cleanedTo } = await embedded.compact()
+      if (all) requireSame('all is clean', cleanedTo, log.logEndOffset)
+      expected.requireCompacted(await readLog(log, 5000), { cleanedTo, fromMs })
+    } finally {
+      log.configure(usual)
+    }
+  }
+
+  #expectCompaction(expected: ExpectedLog, options: { deleteRetentionMs: number }): void {
+    expected.expectCompaction(this.#clock.now(), options.deleteRetentionMs)
   }
 
   async #delete(name: string): Promise<void> {
-    if (this.#poisoned || !this.#directory!.names().includes(name)) return
-    const states = this.#states.get(name) ?? [undefined]
-    this.#states.set(name, [...states, undefined])
-    await this.#directory!.delete(name)
-    this.#states.set(name, [undefined])
-    await this.#endFollowers(name)
+    if (this.#poisoned || !this.#directory.names().includes(name)) return
+    const expected = this.#expected.get(name)!
+    expected.states = [...expected.states, undefined]
+    try {
+      await this.#directory.delete(name)
+      expected.states = [undefined]
+    } finally {
+      if (!this.#disk.stopped) await this.#endFollowers(name)
+    }
   }
 
-  async #reopen(): Promise<void> {
-    const directory = this.#directory!
+  #fail(operation: Of<'fail'>): void {
+    const { partialWrite, ...fault } = operation
+    this.#faulty = true
+    const partial = fault.operation === 'write' && partialWrite !== null && { partialWrite }
+    this.#disk.inject({ ...fault, ...partial, path: '/data' })
+  }
+
+  async #reopen({ repair }: { repair: boolean }): Promise<void> {
+    const directory = this.#directory
     // A log that could not be opened, as much as one that could not be closed, spoils it.
     const expectClean = !this.#poisoned && !this.#faulty && !this.#failed
-    await directory.close().catch((error: unknown) => {
+    const embedded = this.#directory.get(embeddedName)
+    try {
+      if (embedded !== undefined) await this.#embedded.get(embedded)?.close()
+      await directory.close()
+    } catch (error) {
+      await directory.close().catch(() => undefined)
       if (expectClean || !isDiskFailure(error)) throw error
-    })
+    }
     await this.#endFollowers()
     this.#disk.clearFaults()
     this.#faulty = false
+    if (repair && expectClean) await this.#repair(directory.names())
     await this.#open()
-    if (expectClean) requireSame('a clean start', this.#directory!.cleanStart, true)
+    if (expectClean) requireSame('a clean start', this.#directory.cleanStart, true)
+  }
+
+  async #repair(logs: readonly string[]): Promise<void> {
+    for (const name of logs) {
+      const options = { fileSystem: this.#disk, indexIntervalBytes: defaults.indexIntervalBytes }
+      const report = await repairLog(`/data/${name}`, { ...options, offsetGaps: name === gapsName })
+      requireSame('to repair', [report.sound, report.lost, report.cuts], [true, [], []])
+    }
   }
 
   async #crash(
@@ -286,24 +327,37 @@ export class World {
   ): Promise<void> {
     const durable = new Map<string, number>()
     for (const name of names) {
-      const log = this.#directory!.get(name)
-      if (log !== undefined) durable.set(name, log.recoveryPoint)
-      if (log !== undefined && exactly) durable.set(name, log.writtenOffset)
+      const log = this.#directory.get(name)
+      if (log !== undefined) durable.set(name, exactly ? log.writtenOffset : log.recoveryPoint)
     }
     this.#followers = []
+    await this.#halt()
     this.#disk.crash(outcome)
     this.#faulty = false
-    await settle(8)
     await this.#open()
     // The machine may have stopped when the marker was there already.
-    if (!closing) requireSame('a clean start', this.#directory!.cleanStart, false)
-    for (const name of names) await this.#adopt(name, durable.get(name) ?? 0)
+    if (!closing) requireSame('a clean start', this.#directory.cleanStart, false)
+    for (const [name, expected] of this.#expected) {
+      const isThere = this.#directory.names().includes(name)
+      const found = isThere ? await readLog(await this.#directory.open(name), 5000) : undefined
+      expected.adopt(found, { nowMs: this.#clock.now(), durableOffset: durable.get(name) ?? 0 })
+    }
     await this.#verify()
+  }
+
+  /** Nothing of what was under way may reach the disk of the next start, nor any timer. */
+  async #halt(): Promise<void> {
+    this.#disk.inject({ at: 1, times: Number.MAX_SAFE_INTEGER, error: 'crash' })
+    const { wallMs } = this.#clock
+    this.#clock = new ManualClock()
+    this.#clock.wallMs = wallMs
+    await settle(8)
   }
 
   async #open(): Promise<void> {
     this.#poisonNoted = false
     this.#failed = false
+    this.#embedded = new WeakMap()
     this.#directory = await openLogDirectory('/data', {
       fileSystem: this.#disk,
       clock: this.#clock,
@@ -311,97 +365,89 @@ export class World {
       hotTailBytes: 2000,
       maxOpenFiles: 4,
       checkpointMs: 1000,
-      offsetGaps: (name) => name === 'gaps-0',
+      offsetGaps: (name) => name === gapsName,
+      cleaner: { intervalMs: 50 },
     })
+    for (const name of names) this.#embeddedOf(this.#directory.get(name))
   }
 
-  /** After a crash: takes what is there for the truth, once it is seen to be possible. */
-  async #adopt(name: string, durable: number): Promise<void> {
-    const states = this.#states.get(name) ?? [undefined]
-    if (!this.#directory!.names().includes(name)) {
-      requireOneOf(`${name} is gone`, undefined, states)
-      this.#states.set(name, [undefined])
-      return
-    }
-    const found = await readLog(await this.#listening(name), 5000)
-    const possible = states.filter((state) => state !== undefined)
-    possible.push(...(this.#unsettled.get(name) ?? []))
-    this.#unsettled.delete(name)
-    // Created, and the machine stopped before anything was appended.
-    if (possible.length === 0) possible.push(ModelLog.empty)
-    const lowest = Math.min(durable, ...possible.map(({ end }) => end))
-    if (found.end < lowest) throw new Error(`${name} ends at ${found.end}, ${lowest} was durable`)
-    const cut = possible.map((state) => state.truncateTo(found.end))
-    requireOneOf(`${name} as found`, found, cut)
-    this.#states.set(name, [cut.find((state) => sameLog(state, found))])
+  async #log(name: string): Promise<{ log: Log; embedded: EmbeddedLog; expected: ExpectedLog }> {
+    const expected = this.#expected.get(name)!
+    if (!this.#directory.names().includes(name)) expected.create()
+    const log = this.#directory.get(name) ?? (await this.#directory.open(name))
+    expected.opened()
+    return { log, embedded: this.#embeddedOf(log)!, expected }
   }
 
-  async #log(name: string): Promise<Log> {
-    const known = this.#directory!.get(name)
-    if (known !== undefined) return known
-    const isNew = !this.#directory!.names().includes(name)
-    if (isNew) requireOneOf(`${name} is gone`, undefined, this.#states.get(name) ?? [undefined])
-    const log = await this.#listening(name)
-    if (isNew) this.#states.set(name, [ModelLog.empty])
-    return log
+  /** One for each log, which is listened to from then on. */
+  #embeddedOf(log: Log | undefined): EmbeddedLog | undefined {
+    const known = log && this.#embedded.get(log)
+    if (log === undefined || known !== undefined) return known
+    const embedded = new EmbeddedLog(this.#directory, log, { ownsDirectory: false })
+    this.#embedded.set(log, embedded)
+    log.onRollback(({ endOffset }) => this.#expected.get(log.name)!.rollBack(endOffset))
+    return embedded
   }
 
-  async #listening(name: string): Promise<Log> {
-    const log = await this.#directory!.open(name)
-    log.onRollback(({ endOffset }) => {
-      this.#states.set(name, [this.#model(name).truncateTo(endOffset)])
-    })
-    return log
-  }
-
-  #model(name: string): ModelLog {
-    return this.#states.get(name)?.[0] ?? ModelLog.empty
-  }
-
+  /** The embedded log has one writer for good. */
   #epoch(name: string, next: boolean): number {
-    const epoch = (this.#epochs.get(name) ?? 0) + (next ? 1 : 0)
+    const epoch = (this.#epochs.get(name) ?? 0) + (next && name !== embeddedName ? 1 : 0)
     this.#epochs.set(name, epoch)
     return epoch
   }
 
   get #poisoned(): boolean {
-    return this.#directory!.poisoned !== undefined
+    return this.#directory.poisoned !== undefined
   }
 
-  /** What had not been written is gone for now, and may be there after all at the next opening. */
   #notePoison(): void {
     if (!this.#poisoned || this.#poisonNoted) return
+    // Nothing else may make it so.
+    if (!this.#failed) throw this.#directory.poisoned!
     this.#poisonNoted = true
-    for (const name of names) {
-      const log = this.#directory!.get(name)
-      const states = this.#states.get(name)
-      if (log === undefined || states === undefined) continue
-      const kept = states.map((state) => state?.truncateTo(log.writtenOffset))
-      this.#states.set(name, [...kept, ...states])
+    for (const [name, expected] of this.#expected) {
+      const log = this.#directory.get(name)
+      if (log !== undefined) expected.poison(log.writtenOffset)
     }
   }
 
   async #endFollowers(name?: string): Promise<void> {
     await settle(8)
+    const failing = this.#poisoned || this.#failed
     for (const follower of this.#followers) {
-      if (name === undefined || follower.log.name === name) follower.requireEnded(this.#poisoned)
+      if (name === undefined || follower.log.name === name) follower.requireEnded(failing)
     }
     this.#followers = this.#followers.filter(({ log }) => name !== undefined && log.name !== name)
   }
 
   async #verify(): Promise<void> {
-    for (const name of names) {
-      const states = this.#states.get(name)
-      const log = this.#directory!.get(name)
-      if (log === undefined || states === undefined) continue
-      const found = await readLog(log, [1, 200, 5000][this.#step % 3]!)
-      requireOneOf(`${name} as read`, found, states)
-      const state = states.find((one) => one !== undefined && sameLog(one, found))!
-      if (!this.#poisoned) this.#states.set(name, [state])
-      // A cut that failed half-way has poisoned the log: its indexes still know what is gone.
-      if (!this.#poisoned) await verifyLog(log, state, this.#step)
+    for (const [name, expected] of this.#expected) {
+      expected.requireListed(this.#directory.names().includes(name))
+      const log = this.#directory.get(name)
+      if (log !== undefined) await this.#look(log, expected)
     }
-    for (const follower of this.#followers) follower.verify(this.#model(follower.log.name))
+    const failing = this.#poisoned || this.#failed
+    for (const follower of this.#followers) {
+      follower.verify(this.#expected.get(follower.log.name)!.model, failing)
+    }
+  }
+
+  async #look(log: Log, expected: ExpectedLog): Promise<void> {
+    const certain = !this.#poisoned
+    for (let left = looks; ; left--) {
+      const { segments } = log.stats()
+      const found = await readLog(log, [1, 200, 5000][this.#step % 3]!)
+      const moment = { nowMs: this.#clock.now(), durableOffset: log.recoveryPoint }
+      const model = expected.verify(found, moment, certain)
+      try {
+        return await verifyLog(log, this.#embeddedOf(log)!, { model, step: this.#step })
+      } catch (error) {
+        const again = await readLog(log, 5000)
+        const moved =
+          log.stats().segments !== segments || again.batches.length !== found.batches.length
+        if (!moved || left === 0) throw error
+      }
+    }
   }
 }
 
@@ -413,7 +459,20 @@ function offsetAt(share: number, from: number, to: number): number {
   return from + Math.round((to - from) * share)
 }
 
+/** Segments begin anywhere but within a batch. */
+function laterStarts(before: ModelLog): ModelLog[] {
+  const states: ModelLog[] = []
+  for (let offset = before.start; offset <= before.end; offset++) {
+    const divides = before.batches.some(({ base, last }) => base < offset && last >= offset)
+    if (!divides || offset === before.start) states.push(before.startAt(offset))
+  }
+  return states
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof StoreError ? error.code : undefined
+}
+
 function isDiskFailure(error: unknown): boolean {
-  if (!(error instanceof StoreError)) return false
-  return error.code === 'KFK_STORE_IO' || error.code === 'KFK_STORE_NO_SPACE'
+  return codeOf(error) === 'KFK_STORE_IO' || codeOf(error) === 'KFK_STORE_NO_SPACE'
 }

@@ -1,7 +1,9 @@
-// The long versions of the tests that kill and cut the power; run by `npm run torture`.
+// The long versions of the tests that kill, cut the power and compare with the model; run by
+// `npm run torture`.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { checkHistories } from '../model/check-histories'
 import { bundleProcess } from './bare-node'
 import { killCycles } from './kill-cycles'
 import { MountedVolume, type VolumeKind } from './mounted-volume'
@@ -43,8 +45,14 @@ async function power(kind: VolumeKind, mountOptions: string, request: Request): 
   }
 }
 
+/** A cycle is a random history. Throws with the one that fails. */
+async function model({ cycles, seed }: Request): Promise<string> {
+  return `${await checkHistories({ runs: cycles, seed })} different histories passed`
+}
+
 const kinds: Record<string, { cycles: number; run: (request: Request) => Promise<string> }> = {
   kill: { cycles: 1_000, run: kill },
+  model: { cycles: 5_000, run: model },
   ext4: { cycles: 500, run: (request) => power('ext4', 'commit=1000', request) },
   xfs: { cycles: 500, run: (request) => power('xfs', '', request) },
 }
