@@ -121,6 +121,9 @@ export class TimestampSearch {
    * a clean close, the first searches have to look into segments for it.
    */
   async #firstReaching(segments: SegmentList, timestampMs: number, from: number): Promise<number> {
+    // A cut has it looked for again, and may have failed before.
+    const { active, sealedCount } = segments
+    if (active.largest === undefined) await this.#largestAt(segments, sealedCount)
     for (let at = from; ;) {
       const unknown = segments.firstUnknownLargest(at)
       at = segments.firstReaching(timestampMs, at, unknown)
