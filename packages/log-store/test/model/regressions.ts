@@ -87,4 +87,12 @@ export const regressions: readonly { what: string; operations: readonly Operatio
       { kind: 'wait', ms: 1 },
     ],
   },
+  {
+    what: 'after a cut that had failed half way searches by time found nothing',
+    operations: [
+      { ...append, batches: [[{ timestamp: 1021, key: null, bytes: null }, ...one[0]!], ...one] },
+      { ...outOfSpace, operation: 'truncate' },
+      { kind: 'truncate', log: 0, share: 0.875 },
+    ],
+  },
 ]
