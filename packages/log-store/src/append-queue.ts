@@ -55,7 +55,8 @@ export function admitBatches(
   try {
     admitEach(format, bytes, rules, batches)
     if (batches.length === before) throw refuse(0, 'nothing to append')
-    if (batches.at(-1)!.lastOffset - batches[before]!.baseOffset >= maxRelativeOffset) {
+    const { lastOffset } = batches[batches.length - 1]!
+    if (lastOffset - batches[before]!.baseOffset >= maxRelativeOffset) {
       throw refuse(0, 'offsets too far apart for one segment')
     }
   } catch (error) {

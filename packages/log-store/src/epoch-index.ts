@@ -41,7 +41,8 @@ export class EpochIndex {
    * go.
    */
   assign(epoch: number, startOffset: number): boolean {
-    const last = this.#entries.at(-1)
+    // Not `at(-1)`, which is a call: this runs for every append.
+    const last = this.#entries[this.#entries.length - 1]
     if (epoch < 0 || (last !== undefined && epoch <= last.epoch)) return false
     // An epoch that wrote nothing has the same start as the next one, which replaces it.
     while (this.#entries.length > 0 && this.#entries.at(-1)!.startOffset >= startOffset) {

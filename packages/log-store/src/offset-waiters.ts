@@ -108,7 +108,7 @@ export class OffsetWaiters {
   #waitTogether(offset: number, key: number): Promise<void> {
     const group = this.#group
     // Only the last entry may move on to a higher offset.
-    if (group?.key === key && group.waiter === this.#queue.at(-1)) {
+    if (group?.key === key && group.waiter === this.#queue[this.#queue.length - 1]) {
       group.waiter.count++
       if (offset > group.waiter.offset) group.waiter.offset = offset
       return group.promise
