@@ -1,8 +1,9 @@
-// Durable appends with nothing but what Node itself asks for: what came in one turn of the event loop is one write, its
+// What Node itself asks for. Durable appends with nothing else: what came in one turn of the event loop is one write, its
 // callers share a promise, an fdatasync in the thread pool settles it. No checksum, no index, no offset, no roll, no
 // error. What a log in JavaScript could reach at best, to be set beside what the machine gives to a program in C.
 import fs from 'node:fs'
 import path from 'node:path'
+import { stopwatch } from './fixture.mjs'
 
 const scratch = Buffer.allocUnsafeSlow(1024 ** 2)
 
@@ -96,4 +97,26 @@ export function bareLogs(dir, { count, syncs }) {
     (_, n) => new BareLog(path.join(root, `bare-${n}`), turns),
   )
   return { logs, remove: () => fs.rmSync(root, { recursive: true }) }
+}
+
+/** A new file written in order, in calls of `chunk`: what `fill` of a log costs without the log. */
+export function bareWrite(dir, bytes, chunk) {
+  const name = path.join(dir, 'bare-write')
+  const file = fs.openSync(name, 'w+')
+  const watch = stopwatch()
+  for (let at = 0; at < bytes; at += chunk.length) fs.writeSync(file, chunk, 0, chunk.length, at)
+  const figures = watch(bytes)
+  fs.closeSync(file)
+  fs.unlinkSync(name)
+  return figures
+}
+
+/** A file read in order through one buffer, or each time into memory of its own; the bytes read. */
+export function bareRead(file, readBytes, into) {
+  for (let at = 0; ;) {
+    const buffer = into ?? Buffer.allocUnsafe(readBytes)
+    const got = fs.readSync(file, buffer, 0, readBytes, at)
+    if (got === 0) return at
+    at += got
+  }
 }

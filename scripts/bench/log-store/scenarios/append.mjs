@@ -1,5 +1,8 @@
-// Appends that are left in the page cache, one write call each, against a file written in calls of the same size.
+// Appends that are left in the page cache, one write call each, against a file written in calls of the same size, by a
+// program in C and by bare Node.
+import { bareWrite } from '../bare-node.mjs'
 import {
+  bareRateFigures,
   compiled,
   fill,
   frameOf,
@@ -27,20 +30,25 @@ async function onePass(dir, bytes, { chunk, format }) {
   return figures
 }
 
+async function timedPasses(run, bytes) {
+  await compiled(() => run(32 * mib))
+  const stretches = []
+  // The first pass pays for fresh pages, as the baseline's first.
+  for (let pass = 0; pass <= passes; pass++) stretches.push(await run(bytes))
+  return together(stretches.slice(1))
+}
+
 function appendCase(name, { group, format, aim }) {
   return ({ quick }) => {
     const bytes = (quick ? 64 : 256) * mib
     return {
       name,
-      figures: rateFigures(aim),
+      figures: [...rateFigures(aim), ...bareRateFigures],
       baseline: ({ dir }) => ['write', dir, bytes, group().length, passes],
-      async measure({ dir }) {
+      bare: ({ dir }) => timedPasses((size) => bareWrite(dir, size, group()), bytes),
+      measure({ dir }) {
         const what = { chunk: group(), format }
-        await compiled(() => onePass(dir, 32 * mib, what))
-        const stretches = []
-        // The first pass pays for fresh pages, as the baseline's first.
-        for (let pass = 0; pass <= passes; pass++) stretches.push(await onePass(dir, bytes, what))
-        return together(stretches.slice(1))
+        return timedPasses((size) => onePass(dir, size, what), bytes)
       },
     }
   }

@@ -1,5 +1,9 @@
-// Reading a log from its start to its end through one buffer, against a file read the same way.
+// Reading a log from its start to its end through one buffer, against a file read the same way, by a program in C and
+// by bare Node.
+import fs from 'node:fs'
+import { bareRead } from '../bare-node.mjs'
 import {
+  bareRateFigures,
   compiled,
   fill,
   frameOf,
@@ -24,17 +28,17 @@ async function readThrough(log, maxBytes, into) {
   return bytes
 }
 
-async function timedPasses(log, { readBytes, into }) {
-  await compiled(() => readThrough(log, readBytes, into))
+async function timedPasses(run) {
+  await compiled(run)
   const watch = stopwatch()
   let bytes = 0
-  for (let pass = 0; pass < passes; pass++) bytes += await readThrough(log, readBytes, into)
+  for (let pass = 0; pass < passes; pass++) bytes += await run()
   return watch(bytes)
 }
 
-async function firstPass(log, { readBytes, into }) {
+async function firstPass(run) {
   const watch = stopwatch()
-  return watch(await readThrough(log, readBytes, into))
+  return watch(await run())
 }
 
 const logFile = (dir) => `${dir}/bench-0/${'0'.repeat(20)}.log`
@@ -45,23 +49,29 @@ function readCase(name, { frameBytes, readBytes, aim, opened = 'long ago', fresh
     const bytes = (quick ? 64 : 192) * mib
     return {
       name,
-      figures: rateFigures(aim),
+      figures: [...rateFigures(aim), ...bareRateFigures],
       async prepare({ dir }) {
         const { directory, log } = await openOne(dir)
         fill(log, groupOf(frameBytes), bytes)
         await directory.close()
       },
       baseline: ({ dir }) => [fresh ? 'read-fresh' : 'read', logFile(dir), readBytes, passes],
+      bare({ dir }) {
+        const file = fs.openSync(logFile(dir), 'r')
+        const into = fresh ? undefined : Buffer.alloc(readBytes)
+        return timedPasses(() => bareRead(file, readBytes, into))
+      },
       async measure({ dir }) {
-        const how = { readBytes, into: fresh ? undefined : Buffer.alloc(readBytes) }
+        const into = fresh ? undefined : Buffer.alloc(readBytes)
         if (opened === 'again') {
           const { directory, log } = await openOne(dir)
-          await compiled(() => readThrough(log, readBytes, how.into))
+          await compiled(() => readThrough(log, readBytes, into))
           await directory.close()
         }
         const { directory, log } = await openOne(dir)
         // To the process that has just opened it a log is cold: what it wrote or read itself is not.
-        const figures = await (opened === 'long ago' ? timedPasses : firstPass)(log, how)
+        const timed = opened === 'long ago' ? timedPasses : firstPass
+        const figures = await timed(() => readThrough(log, readBytes, into))
         await directory.close()
         return figures
       },
