@@ -73,7 +73,7 @@ export const mutants = [
     file: 'log-loader.ts',
     find: '  await host.fileSystem.syncDirectory(request.path)\n  const { logEndOffset }',
     replace: '  const { logEndOffset }',
-    tests: explorers,
+    tests: ['crash-order'],
   },
   {
     name: 'new-log-without-directory-sync',
@@ -94,7 +94,7 @@ export const mutants = [
     file: 'open-log-directory.ts',
     find: 'this.#checkpoints.keepOnly(this.#names)',
     replace: '',
-    tests: explorers,
+    tests: ['crash-order'],
   },
   {
     name: 'epochs-trimmed-before-the-log-start',
@@ -165,7 +165,7 @@ export const mutants = [
     file: 'log-compaction.ts',
     find: '      await host.checkpoint()\n',
     replace: '',
-    tests: compactions,
+    tests: ['crash-order'],
   },
   {
     name: 'swap-removed-although-the-original-is-gone',
@@ -403,7 +403,7 @@ export const mutants = [
     file: 'log-structure.ts',
     find: 'for (const segment of [...gone].reverse()) {',
     replace: 'for (const segment of gone) {',
-    tests: explorers,
+    tests: ['crash-order'],
   },
   {
     name: 'clock-jump-believed',
