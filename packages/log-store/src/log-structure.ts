@@ -198,9 +198,10 @@ export class LogStructure {
     const active = target ?? createSegment(this.#host, log.path, cut.offset)
     log.segments = target === undefined ? SegmentList.of([active]) : segments.takeFirst(keep)
     active.unseal()
+    target?.truncate(cut.position, cut.offset)
     await this.#discardEnd(gone)
     if (target !== undefined) {
-      target.truncate(cut.position, cut.offset)
+      target.cutFile()
       if (cut.keptEnd < cut.offset) this.#beginAt(cut.offset, target)
     }
     await log.tracking?.truncate(log)

@@ -394,11 +394,10 @@ export class Segment implements FileOwner, IndexNames {
   }
 
   /**
-   * Cuts data and indexes at a batch boundary. Not durable. The indexes must be loaded. When the
-   * file cannot be cut, nothing behind `position` is read all the same.
+   * Cuts data and indexes at a batch boundary, in memory: nothing behind it is read from here on,
+   * whether `cutFile` succeeds or not. The indexes must be loaded.
    */
   truncate(position: number, endOffset: number): void {
-    const handle = this.#files.use(this.data)
     this.#sizeBytes = position
     this.#warmth?.cut(position)
     this.#indexes.truncate(position, endOffset - this.baseOffset)
@@ -406,8 +405,11 @@ export class Segment implements FileOwner, IndexNames {
     this.#bytesSinceIndexEntry = 0
     if (position === 0) this.#firstTimestamp = undefined
     if (position <= (this.damage?.position ?? 0)) this.damage = undefined
-    // Only now: the indexes may have taken its place among the open files.
-    this.#files.use(this.data).truncateSync(position)
+  }
+
+  /** Cuts the file where `truncate` has said. Not durable. */
+  cutFile(): void {
+    this.#files.use(this.data).truncateSync(this.sizeBytes)
   }
 
   #pathOf(suffix: string): string {

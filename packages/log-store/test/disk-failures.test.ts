@@ -227,18 +227,25 @@ test('a log in the place of one whose deletion could not be noted does not inher
   expect([again.logStartOffset, again.logEndOffset]).toEqual([0, 0])
 })
 
-test('a cut that fails half way: what was to go is neither read nor found any more', async () => {
-  const directory = await open()
-  const log = await directory.open('a-0')
-  for (let n = 0; n < 3; n++) log.append(record(`record ${n}`, 1000 + n), { leaderEpoch: 1 })
-  await log.whenAcknowledged(3)
-  fileSystem.inject({ operation: 'truncate', path: '.log', at: 1, error: 'ENOSPC' })
-  await expect(log.truncateTo(1)).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
-  expect(directory.poisoned).toBeDefined()
-  expect(log.logEndOffset).toBe(1)
-  expect([...(await readAll(log)).values()]).toEqual(['record 0'])
-  expect(await log.offsetForTimestamp(1000)).toMatchObject({ offset: 0 })
-  expect(await log.offsetForTimestamp(1001)).toBeUndefined()
-  expect(await log.maxTimestampOffset()).toMatchObject({ offset: 0, timestamp: 1000 })
-  await directory.close()
-})
+test.each([
+  { operation: 'truncate', path: '.log', at: 1 },
+  // Those before are of the epochs and their checksum, when nothing has been cut yet.
+  { operation: 'syncDirectory', path: 'a-0', at: 3 },
+] as const)(
+  'a cut that fails half way ($operation): nothing that was to go is found',
+  async (fault) => {
+    const directory = await open()
+    const log = await directory.open('a-0')
+    for (let n = 0; n < 3; n++) log.append(record(`record ${n}`, 1000 + n), { leaderEpoch: 1 })
+    await log.whenAcknowledged(3)
+    fileSystem.inject({ ...fault, error: 'ENOSPC' })
+    await expect(log.truncateTo(1)).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+    expect(directory.poisoned).toBeDefined()
+    expect(log.logEndOffset).toBe(1)
+    expect([...(await readAll(log)).values()]).toEqual(['record 0'])
+    expect(await log.offsetForTimestamp(1000)).toMatchObject({ offset: 0 })
+    expect(await log.offsetForTimestamp(1001)).toBeUndefined()
+    expect(await log.maxTimestampOffset()).toMatchObject({ offset: 0, timestamp: 1000 })
+    await directory.close()
+  },
+)

@@ -95,4 +95,13 @@ export const regressions: readonly { what: string; operations: readonly Operatio
       { kind: 'truncate', log: 0, share: 0.875 },
     ],
   },
+  {
+    what: 'a cut that had failed before the file was cut left what was to go for searches to find',
+    operations: [
+      { ...append, batches: one },
+      { ...append, log: 1, batches: one },
+      { ...outOfSpace, operation: 'syncDirectory', at: 9 },
+      { kind: 'truncate', log: 0, share: 0 },
+    ],
+  },
 ]
