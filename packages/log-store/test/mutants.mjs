@@ -121,9 +121,16 @@ export const mutants = [
   {
     name: 'cut-before-the-recovery-point-is-lowered',
     file: 'log-structure.ts',
-    find: 'flush.moveBack(Math.min(cut.offset, cut.keptEnd), gone)\n    await this.#host.checkpoint()',
-    replace: 'flush.moveBack(Math.min(cut.offset, cut.keptEnd), gone)',
+    find: 'await this.#host.checkpoint()\n      await this.#host.lowerCleanedOffset(log.name, cut.offset)',
+    replace: 'await this.#host.lowerCleanedOffset(log.name, cut.offset)',
     tests: explorers,
+  },
+  {
+    name: 'a-later-record-marks-itself-superseded',
+    file: 'key-map.ts',
+    find: 'const index = this.#offsetAt(slot) - this.#from',
+    replace: 'const index = offset - this.#from',
+    tests: ['key-map', 'compaction'],
   },
   {
     name: 'files-left-open-after-close',
