@@ -4,7 +4,7 @@ import { OffsetWaiters } from './offset-waiters.js'
 
 /** Who waits for which offset to be acknowledged, and who listens to every advance. */
 export class Acknowledgements {
-  /** Made when somebody waits, or listens. */
+  /** Of those who wait, or listen. */
   #waiters: OffsetWaiters | undefined
   #advances: Listeners<number> | undefined
   #offset: number
@@ -26,6 +26,7 @@ export class Acknowledgements {
     if (offset <= this.#offset || this.#failure !== undefined) return 0
     this.#offset = offset
     const released = this.#waiters?.release(offset) ?? 0
+    if (this.#waiters?.isEmpty === true) this.#waiters = undefined
     this.#advances?.tell(offset)
     return released
   }

@@ -94,8 +94,8 @@ export class CleanedSegment {
     this.#builder.install(segment, true)
     segment.markSealed()
     const { offsets, times } = segment.indexes!
-    await this.#writeSide(segmentSuffixes.offsetIndex, [offsets.entries.bytes(0)])
-    await this.#writeSide(segmentSuffixes.timeIndex, [times.entries.bytes(0)])
+    await this.#writeSide(segmentSuffixes.offsetIndex, [offsets.bytes(0)])
+    await this.#writeSide(segmentSuffixes.timeIndex, [times.bytes(0)])
     if (this.#transactions.length > 0) {
       const entries = encodeTransactionIndex(this.#transactions)
       await this.#writeSide(segmentSuffixes.transactionIndex, [entries])

@@ -26,7 +26,7 @@ const usesBeforeKept = 8
 const smallBytes = 8 * 1024
 const firstTailEntries = 16
 
-export class IndexEntries {
+export abstract class IndexEntries {
   count = 0
   /** Bytes of an entry. */
   readonly width: number
@@ -39,7 +39,10 @@ export class IndexEntries {
   #uses = 0
   #tail: Buffer | undefined
 
-  constructor(width: number, stored?: { readonly source: IndexSource; readonly count: number }) {
+  protected constructor(
+    width: number,
+    stored?: { readonly source: IndexSource; readonly count: number },
+  ) {
     this.width = width
     if (stored === undefined) return
     this.#source = stored.source
@@ -77,7 +80,7 @@ export class IndexEntries {
   }
 
   /** Last entry whose key is <= `value`, or -1. */
-  floor(value: number, key: EntryKey): number {
+  search(value: number, key: EntryKey): number {
     const { pending } = this
     if (pending > 0 && key(this.#tail!, 0) <= value) {
       return this.#stored + this.#bisect(this.#tail!, pending, { value, key })

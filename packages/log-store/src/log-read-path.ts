@@ -28,8 +28,6 @@ export interface LogView {
   readonly truncations: number
 }
 
-/** As many sequential readers of one log find their place without the index. */
-const placeCount = 16
 /**
  * An answer from the tail shorter than this is made longer by a read of the file, if there is more.
  */
@@ -45,13 +43,6 @@ interface FileRead {
   readonly startedMs: number
 }
 
-/** Where a sequential reader will go on. */
-interface Place {
-  readonly offset: number
-  readonly segment: Segment
-  readonly position: number
-}
-
 /** Reading by offset: memory, then page cache, then disk. */
 export class LogReadPath {
   hotReads = 0
@@ -60,9 +51,6 @@ export class LogReadPath {
   readonly #host: LogHost
   readonly #view: LogView
   readonly #tail: HotTail
-  /** Undefined until there is one. */
-  #places: Place[] | undefined
-  #nextPlace = 0
   /** Indexes that are being loaded or rebuilt; undefined when none is. */
   #rebuilding: Map<Segment, Promise<unknown>> | undefined
 
@@ -118,12 +106,6 @@ export class LogReadPath {
         if (segments === this.#view.segments && truncations === this.#view.truncations) throw error
       }
     }
-  }
-
-  /** After truncation: places may point beyond the end. */
-  forgetPlaces(): void {
-    this.#places = undefined
-    this.#nextPlace = 0
   }
 
   /** Indexes of a segment, loaded or rebuilt; concurrent callers share the work. */
@@ -227,7 +209,7 @@ export class LogReadPath {
 
   /** Undefined when the read may have to wait for the disk. */
   #readWarm(segment: Segment, bounds: SliceRequest, nowMs: number): SliceResult | undefined {
-    const place = this.#placeOf(segment, bounds.from)
+    const place = segment.placeOf(bounds.from)
     if (place === undefined && !segment.offsetsLoaded) return undefined
     try {
       const builder = this.#builder(segment, bounds, place)
@@ -247,7 +229,7 @@ export class LogReadPath {
   #builder(
     segment: Segment,
     bounds: SliceRequest,
-    place = this.#placeOf(segment, bounds.from),
+    place = segment.placeOf(bounds.from),
   ): SliceBuilder {
     const start =
       place === undefined
@@ -273,30 +255,12 @@ export class LogReadPath {
   }
 
   #finish(segment: Segment, result: SliceResult): LogSlice {
-    if (result.bytes.length > 0) this.#remember(segment, result)
+    if (result.bytes.length > 0) segment.notePlace(result.nextOffset, result.endPosition)
     return this.#slice(result.bytes, result.nextOffset)
   }
 
   #slice(bytes: Uint8Array, nextOffset: number): LogSlice {
     return { bytes, nextOffset, logStartOffset: this.#view.logStartOffset }
-  }
-
-  #placeOf(segment: Segment, offset: number): number | undefined {
-    const places = this.#places
-    if (places === undefined) return undefined
-    // The newest first: a reader alone finds its own at once.
-    for (let back = 1; back <= places.length; back++) {
-      const place = places[(this.#nextPlace + placeCount - back) % placeCount]
-      if (place?.offset === offset && place.segment === segment) return place.position
-    }
-    return undefined
-  }
-
-  #remember(segment: Segment, result: SliceResult): void {
-    const place = { offset: result.nextOffset, segment, position: result.endPosition }
-    this.#places ??= []
-    this.#places[this.#nextPlace] = place
-    this.#nextPlace = (this.#nextPlace + 1) % placeCount
   }
 
   #noteHot(request: ReadRequest, answer: Answer, startedMs: number): void {

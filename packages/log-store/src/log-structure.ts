@@ -183,7 +183,7 @@ export class LogStructure {
   async #cut(cut: Cut): Promise<void> {
     const log = this.#log
     const { segments } = log
-    const { acknowledgements, flush, reads, tail } = this.#parts
+    const { acknowledgements, flush, tail } = this.#parts
     const { target, gone, keep } = cut
     log.truncations++
     log.writtenOffset = cut.offset
@@ -192,7 +192,6 @@ export class LogStructure {
     const durable = log.options.flushMessages === 1
     acknowledgements.reset(durable ? flush.recoveryPoint : cut.offset)
     tail.clear()
-    reads.forgetPlaces()
     log.epochs.truncateFromEnd(cut.offset)
     this.#truncated?.tell(cut.offset)
     const active = target ?? createSegment(this.#host, log.path, cut.offset)

@@ -26,23 +26,18 @@ const offsetKey: EntryKey = (bytes, at) => bytes.readInt32BE(at)
 const positionKey: EntryKey = (bytes, at) => bytes.readInt32BE(at + 4)
 
 /** Sparse map from relative offset to file position. */
-export class OffsetIndex {
-  readonly entries: IndexEntries
+export class OffsetIndex extends IndexEntries {
   #lastRelativeOffset = -1
   #lastPosition = -1
 
   /** Of a file, or empty. Throws as `IndexSource.read` does. */
   constructor(stored?: StoredOffsets) {
-    this.entries = new IndexEntries(offsetIndexEntryBytes, stored)
+    super(offsetIndexEntryBytes, stored)
     if (stored?.last === undefined) this.#readLast()
     else {
       this.#lastRelativeOffset = stored.last.relativeOffset
       this.#lastPosition = stored.last.position
     }
-  }
-
-  get count(): number {
-    return this.entries.count
   }
 
   get lastRelativeOffset(): number {
@@ -54,15 +49,15 @@ export class OffsetIndex {
   }
 
   relativeOffsetAt(entry: number): number {
-    return this.entries.read(entry, offsetKey)
+    return this.read(entry, offsetKey)
   }
 
   positionAt(entry: number): number {
-    return this.entries.read(entry, positionKey)
+    return this.read(entry, positionKey)
   }
 
   append(relativeOffset: number, position: number): void {
-    const { bytes, at } = this.entries.push()
+    const { bytes, at } = this.push()
     bytes.writeInt32BE(relativeOffset, at)
     bytes.writeInt32BE(position, at + 4)
     this.#lastRelativeOffset = relativeOffset
@@ -72,22 +67,22 @@ export class OffsetIndex {
   /** Last entry whose offset is <= `relativeOffset`, or -1. */
   floor(relativeOffset: number): number {
     if (relativeOffset >= this.#lastRelativeOffset) return this.count - 1
-    return this.entries.floor(relativeOffset, offsetKey)
+    return this.search(relativeOffset, offsetKey)
   }
 
   /** Last entry whose position is <= `position`, or -1. */
   floorPosition(position: number): number {
-    return this.entries.floor(position, positionKey)
+    return this.search(position, positionKey)
   }
 
   /** Drops entries that point at `position` or beyond. */
   truncateToPosition(position: number): void {
-    this.entries.truncate(this.floorPosition(position - 1) + 1)
+    this.truncate(this.floorPosition(position - 1) + 1)
     this.#readLast()
   }
 
   encode(fromEntry = 0): Uint8Array {
-    return this.entries.bytes(fromEntry)
+    return this.bytes(fromEntry)
   }
 
   #readLast(): void {

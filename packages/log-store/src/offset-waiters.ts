@@ -32,6 +32,10 @@ export class OffsetWaiters {
     return this.#queue[this.#head]?.offset ?? Number.MAX_SAFE_INTEGER
   }
 
+  get isEmpty(): boolean {
+    return this.#queue.length === 0
+  }
+
   /**
    * Resolves when `release` is told of `offset` or more. Rejects with the signal's reason. `group`:
    * the record is not written yet, and will be together with all others of this group; they are

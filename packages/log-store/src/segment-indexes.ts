@@ -160,8 +160,8 @@ export class IndexPair {
   release(everything: boolean): void {
     this.#offsetFile?.close()
     this.#timeFile?.close()
-    this.offsets?.entries.forgetKept()
-    this.times?.entries.forgetKept()
+    this.offsets?.forgetKept()
+    this.times?.forgetKept()
     if (!everything || this.dirty) return
     this.offsets = undefined
     this.times = undefined
@@ -169,14 +169,14 @@ export class IndexPair {
 
   /** Gives many new entries to the page cache, so that memory stays small. */
   limitMemory(): void {
-    if ((this.offsets?.entries.pending ?? 0) >= spillEntries) this.spill(spillEntries)
+    if ((this.offsets?.pending ?? 0) >= spillEntries) this.spill(spillEntries)
   }
 
   /** Gives new entries to the page cache; those that cannot be written stay in memory. */
   spill(atLeast = 1): void {
     try {
       for (const side of sides) {
-        const entries = this[side]?.entries
+        const entries = this[side]
         if (entries === undefined || entries.pending < atLeast) continue
         const handle = this.#files.fileSystem.open(this.#names.indexPath(side), 'write')
         try {
@@ -196,8 +196,8 @@ export class IndexPair {
     if (!this.dirty || both === undefined) return
     this.dirty = false
     try {
-      await this.#persist('offsets', both.offsets.entries)
-      await this.#persist('times', both.times.entries)
+      await this.#persist('offsets', both.offsets)
+      await this.#persist('times', both.times)
     } catch (error) {
       this.dirty = true
       throw error

@@ -6,6 +6,7 @@ import { writeFully } from './fs/file-system.js'
 import { IndexMismatch } from './index-entries.js'
 import type { IndexNames, IndexSide } from './index-file.js'
 import { offsetIndexEntryBytes } from './offset-index.js'
+import { ReadPlaces } from './read-places.js'
 import type { SegmentDamage } from './segment-damage.js'
 import { type IndexFacts, IndexPair, type SegmentIndexes } from './segment-indexes.js'
 import { type TimeIndex, timeIndexEntryBytes } from './time-index.js'
@@ -64,6 +65,7 @@ export class Segment implements FileOwner, IndexNames {
   /** Ends the names of the index files while, or after, the segment leaves its log. */
   #retiredAs: string | undefined
   #warmth: Warmth | undefined
+  #places: ReadPlaces | undefined
 
   constructor(
     files: FileCache,
@@ -109,12 +111,11 @@ export class Segment implements FileOwner, IndexNames {
 
   /** The data file was closed to make room: other memory may go, too. */
   evicted(): void {
-    if (!this.#sealed) {
-      this.#indexes.spill()
-      return
-    }
-    // Whether the object lives on is now a matter of who holds it: it must make no difference.
+    if (!this.#sealed) this.#indexes.spill()
+    // Whether the object of a sealed one lives on is a matter of who holds it: it must make no
+    // difference.
     this.#warmth = undefined
+    this.#places = undefined
   }
 
   /** The data file was closed. */
@@ -135,6 +136,17 @@ export class Segment implements FileOwner, IndexNames {
   /** Parts of the file that are likely in the page cache. */
   get warmth(): Warmth {
     return (this.#warmth ??= new Warmth())
+  }
+
+  /** Where the batch with `offset` begins, if a reader has come up to there lately. */
+  placeOf(offset: number): number | undefined {
+    return this.#places?.positionOf(offset)
+  }
+
+  /** A reader will go on at `offset`, which is at `position`. */
+  notePlace(offset: number, position: number): void {
+    this.#places ??= new ReadPlaces()
+    this.#places.note(offset, position)
   }
 
   get sealed(): boolean {
@@ -400,6 +412,7 @@ export class Segment implements FileOwner, IndexNames {
   truncate(position: number, endOffset: number): void {
     this.#sizeBytes = position
     this.#warmth?.cut(position)
+    this.#places = undefined
     this.#indexes.truncate(position, endOffset - this.baseOffset)
     this.#largest = undefined
     this.#bytesSinceIndexEntry = 0

@@ -27,23 +27,18 @@ const timestampKey: EntryKey = (bytes, at) =>
 const offsetKey: EntryKey = (bytes, at) => bytes.readInt32BE(at + 8)
 
 /** Sparse map from largest timestamp so far to relative offset. */
-export class TimeIndex {
-  readonly entries: IndexEntries
+export class TimeIndex extends IndexEntries {
   #lastTimestamp = -1
   #lastRelativeOffset = -1
 
   /** Of a file, or empty. Throws as `IndexSource.read` does. */
   constructor(stored?: StoredTimes) {
-    this.entries = new IndexEntries(timeIndexEntryBytes, stored)
+    super(timeIndexEntryBytes, stored)
     if (stored?.last === undefined) this.#readLast()
     else {
       this.#lastTimestamp = stored.last.timestamp
       this.#lastRelativeOffset = stored.last.relativeOffset
     }
-  }
-
-  get count(): number {
-    return this.entries.count
   }
 
   get lastTimestamp(): number {
@@ -55,17 +50,17 @@ export class TimeIndex {
   }
 
   timestampAt(entry: number): number {
-    return this.entries.read(entry, timestampKey)
+    return this.read(entry, timestampKey)
   }
 
   relativeOffsetAt(entry: number): number {
-    return this.entries.read(entry, offsetKey)
+    return this.read(entry, offsetKey)
   }
 
   /** Ignored unless the timestamp is larger than the last entry's. */
   maybeAppend(timestampMs: number, relativeOffset: number): void {
     if (timestampMs <= this.#lastTimestamp) return
-    const { bytes, at } = this.entries.push()
+    const { bytes, at } = this.push()
     bytes.writeInt32BE(Math.floor(timestampMs / 2 ** 32), at)
     bytes.writeUInt32BE(timestampMs % 2 ** 32, at + 4)
     bytes.writeInt32BE(relativeOffset, at + 8)
@@ -76,17 +71,17 @@ export class TimeIndex {
   /** Last entry whose timestamp is <= `timestampMs`, or -1. */
   floor(timestampMs: number): number {
     if (timestampMs >= this.#lastTimestamp) return this.count - 1
-    return this.entries.floor(timestampMs, timestampKey)
+    return this.search(timestampMs, timestampKey)
   }
 
   /** Drops entries of `relativeOffset` or beyond. */
   truncateToOffset(relativeOffset: number): void {
-    this.entries.truncate(this.entries.floor(relativeOffset - 1, offsetKey) + 1)
+    this.truncate(this.search(relativeOffset - 1, offsetKey) + 1)
     this.#readLast()
   }
 
   encode(fromEntry = 0): Uint8Array {
-    return this.entries.bytes(fromEntry)
+    return this.bytes(fromEntry)
   }
 
   #readLast(): void {

@@ -85,7 +85,7 @@ test('a file that is searched a lot is kept in memory, as far as the memory goes
   source.reads = 0
   expect(offsets.every((offset, at) => index.floor(offset) === at)).toBe(true)
   expect(source.reads).toBe(0)
-  index.entries.forgetKept()
+  index.forgetKept()
   index.floor(offsets[2500]!)
   expect(source.reads).toBeGreaterThan(0)
 
@@ -120,11 +120,10 @@ test('truncation and storing keep the entries that are left, wherever they lie',
     index.truncateToPosition(keep === 0 ? 0 : offsets[keep - 1]! * 10 + 1)
     expect(index.count).toBe(keep)
     expect(index.lastRelativeOffset).toBe(keep === 0 ? -1 : offsets[keep - 1])
-    const { entries } = index
-    const pending = Buffer.from(entries.bytes(entries.stored))
-    const file = Buffer.concat([source.bytes.subarray(0, entries.stored * 8), pending])
-    entries.noteStored(entries.count, new Source(file))
-    expect(entries.pending).toBe(0)
+    const pending = Buffer.from(index.bytes(index.stored))
+    const file = Buffer.concat([source.bytes.subarray(0, index.stored * 8), pending])
+    index.noteStored(index.count, new Source(file))
+    expect(index.pending).toBe(0)
     index.append(10 ** 6, 10 ** 7)
     for (let at = 0; at < keep; at++) expect(index.floor(offsets[at]!)).toBe(at)
     expect(index.floor(10 ** 6)).toBe(keep)
@@ -143,8 +142,8 @@ test('what is cut off is not found in the memory of the file either', () => {
 test('entries that come while others are stored stay in memory', () => {
   const index = new OffsetIndex()
   for (let n = 1; n <= 50; n++) index.append(n * 3, n * 30)
-  index.entries.noteStored(20, new Source(Buffer.from(index.encode().subarray(0, 160))))
-  expect(index.entries.pending).toBe(30)
+  index.noteStored(20, new Source(Buffer.from(index.encode().subarray(0, 160))))
+  expect(index.pending).toBe(30)
   for (let n = 1; n <= 50; n++) expect(index.floor(n * 3 + 1)).toBe(n - 1)
 })
 

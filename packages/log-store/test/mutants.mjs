@@ -436,15 +436,15 @@ export const mutants = [
   {
     name: 'index-cut-keeps-one-entry-too-many',
     file: 'offset-index.ts',
-    find: 'this.entries.truncate(this.floorPosition(position - 1) + 1)',
-    replace: 'this.entries.truncate(this.floorPosition(position) + 1)',
+    find: 'this.truncate(this.floorPosition(position - 1) + 1)',
+    replace: 'this.truncate(this.floorPosition(position) + 1)',
     tests: ['index-entries'],
   },
   {
     name: 'time-index-cut-keeps-one-entry-too-many',
     file: 'time-index.ts',
-    find: 'this.entries.floor(relativeOffset - 1, offsetKey) + 1',
-    replace: 'this.entries.floor(relativeOffset, offsetKey) + 1',
+    find: 'this.search(relativeOffset - 1, offsetKey) + 1',
+    replace: 'this.search(relativeOffset, offsetKey) + 1',
     tests: ['index-entries'],
   },
   {

@@ -192,7 +192,8 @@ test('with room for one file, that of the index does not take the place of the d
   await log.whenAcknowledged(100)
   append(other, 'takes the place')
   await other.whenAcknowledged(1)
-  expect(log.readNow({ from: 50, maxBytes: 1 })?.nextOffset).toBe(51)
+  expect((await log.read({ from: 50, maxBytes: 1 })).nextOffset).toBe(51)
+  expect(directory.stats().openFiles).toBe(1)
 })
 
 test('waiting for an acknowledgement can be given up', async () => {
