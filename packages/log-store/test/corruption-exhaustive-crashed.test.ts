@@ -1,21 +1,20 @@
 // A directory that was left behind by a crash, with one file truncated or one bit flipped: what was
 // synced is there or named as damaged, what was not may be cut as a tail, and no wrong record comes
 // out. The recovery point lies within the last segment.
-import {
-  chosenBits,
-  everySize,
-  headerBits,
-  openedFlips,
-  truncations,
-  unnoticeableBits,
-} from './support/corruption-cases'
-import { makeImage, totalBytes, type Image, type StoredSegment } from './support/corruption-image'
+import { ask } from './support/bare-node'
+import { unnoticeableBits } from './support/corruption-cases'
+import { makeImage, totalBytes, type Image } from './support/corruption-image'
+import type { CorruptionAnswer, CorruptionRequest } from './support/corruption-process'
 
 let image: Image
 beforeAll(async () => {
   image = await makeImage({ closed: false })
 })
 const timeoutMs = 600_000
+
+function damage(...jobs: CorruptionRequest['jobs']): Promise<CorruptionAnswer[]> {
+  return ask('corruption-process', { closed: false, jobs })
+}
 
 test('the image is 64 KiB in three segments, with the recovery point within the last one', () => {
   const sizes = image.segments.map(({ bytes }) => bytes.length)
@@ -27,45 +26,34 @@ test('the image is 64 KiB in three segments, with the recovery point within the 
   expect(frames.length - synced.length).toBeGreaterThan(3)
 })
 
-/**
- * Opening asks a sealed segment for nothing but its size, and a closed directory sees every one of
- * them: here all around the headers, and elsewhere every eighth.
- */
-function* sizesAroundFrames({ frames }: StoredSegment): Generator<number> {
-  for (const { position, size } of frames) {
-    for (let at = 0; at < size; at++) {
-      if (at <= 34 || at >= size - 8 || at % 8 === 0) yield position + at
+test(
+  'the last segment truncated at every byte, the others around their frames',
+  async () => {
+    const answers = await damage(
+      ['truncated', 2],
+      ['truncated around frames', 0],
+      ['truncated around frames', 1],
+    )
+    for (const { wrong, cases } of answers) {
+      expect(wrong).toEqual([])
+      expect(cases).toBeGreaterThan(1000)
     }
-  }
-}
-
-test.each([0, 1])(
-  'sealed segment %i truncated',
-  async (at) => {
-    const segment = image.segments[at]!
-    const { wrong } = await truncations(image, segment, sizesAroundFrames(segment))
-    expect(wrong).toEqual([])
+    expect(answers[0]!.cases).toBe(image.segments[2]!.bytes.length)
   },
   timeoutMs,
 )
 
 test(
-  'the last segment truncated at every byte',
+  'sealed segments: every eighth bit of all headers flipped',
   async () => {
-    const segment = image.segments[2]!
-    const { wrong, cases } = await truncations(image, segment, everySize(segment))
-    expect(wrong).toEqual([])
-    expect(cases).toBe(segment.bytes.length)
-  },
-  timeoutMs,
-)
-
-test.each([0, 1])(
-  'sealed segment %i: every eighth bit of all headers flipped',
-  async (at) => {
-    const segment = image.segments[at]!
-    const bits = [...headerBits(segment)].filter((bit) => bit % 8 === (bit >> 3) % 8)
-    expect((await openedFlips(image, segment, bits)).wrong).toEqual([])
+    const answers = await damage(
+      ['every eighth bit of headers flipped', 0],
+      ['every eighth bit of headers flipped', 1],
+    )
+    for (const { wrong, cases } of answers) {
+      expect(wrong).toEqual([])
+      expect(cases).toBeGreaterThan(500)
+    }
   },
   timeoutMs,
 )
@@ -73,24 +61,13 @@ test.each([0, 1])(
 test(
   'the last segment: every bit of headers and two payloads, elsewhere a bit of every byte',
   async () => {
-    const segment = image.segments[2]!
-    const { wrong, unnoticeable } = await openedFlips(
-      image,
-      segment,
-      chosenBits(segment, payloads(segment)),
-    )
-    expect(wrong).toEqual([])
-    expect(unnoticeable).toEqual(unnoticeableBits(segment))
+    const [answer] = await damage([
+      'headers and two payloads flipped, elsewhere a bit of every byte',
+      2,
+    ])
+    expect(answer!.wrong).toEqual([])
+    expect(answer!.cases).toBeGreaterThan(image.segments[2]!.bytes.length)
+    expect(answer!.unnoticeable).toEqual(unnoticeableBits(image.segments[2]!))
   },
   timeoutMs,
 )
-
-/** The shortest one below the recovery point and the shortest one behind it. */
-function payloads({ frames }: StoredSegment): number[] {
-  const shortest = (synced: boolean) => {
-    const some = frames.filter(({ firstOffset }) => firstOffset < image.recoveryPoint === synced)
-    const size = Math.min(...some.map((frame) => frame.size))
-    return frames.indexOf(some.find((frame) => frame.size === size)!)
-  }
-  return [shortest(true), shortest(false)]
-}

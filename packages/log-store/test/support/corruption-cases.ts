@@ -1,4 +1,5 @@
 import { frameFormat } from '../../src/index'
+import type { Log } from '../../src/index'
 import { diskWith, fileWith, type Image, type StoredSegment } from './corruption-image'
 import { epochProblem, frameAt, judge, judgeEpoch, Verdicts } from './corruption-judge'
 import { openDisk } from './corruption-oracle'
@@ -35,6 +36,18 @@ export function* chosenBits(segment: StoredSegment, whole: readonly number[]): G
     for (let byte = position; byte < position + size; byte++) {
       const every = byte < position + headerBytes || whole.includes(at)
       for (let bit = 0; bit < 8; bit++) if (every || bit === byte % 8) yield byte * 8 + bit
+    }
+  }
+}
+
+/**
+ * Opening asks a sealed segment for nothing but its size, and a closed directory sees every one of
+ * them: here all around the headers, and elsewhere every eighth.
+ */
+export function* sizesAroundFrames({ frames }: StoredSegment): Generator<number> {
+  for (const { position, size } of frames) {
+    for (let at = 0; at < size; at++) {
+      if (at <= 34 || at >= size - 8 || at % 8 === 0) yield position + at
     }
   }
 }
@@ -111,4 +124,29 @@ export function unnoticeableBits(segment: StoredSegment): number[] {
     if (lower || higher || border) found.push(bit)
   }
   return found
+}
+
+/** Every bit behind the headers flipped: behind a header a flip shows in nothing but the checksum. */
+export async function coveredFlips(image: Image, segment: StoredSegment): Promise<Verdicts> {
+  const verdicts = new Verdicts()
+  const bytes = Uint8Array.from(segment.bytes)
+  const file = fileWith(image.files.get(segment.path)!, bytes)
+  // One opening serves for all: it does not look at them.
+  const { log } = await openDisk(diskWith(image.files, segment.path, file))
+  for (const bit of allBits(segment)) {
+    const frame = segment.frames[frameAt(segment, bit >> 3)]!
+    if ((bit >> 3) - frame.position < headerBytes) continue
+    bytes[bit >> 3]! ^= 1 << (bit & 7)
+    const refused = await isRefused(log!, frame.firstOffset, frame.size)
+    verdicts.add(() => `${segment.path} bit ${bit}`, refused ? undefined : 'taken for a frame')
+    bytes[bit >> 3]! ^= 1 << (bit & 7)
+  }
+  return verdicts
+}
+
+/** Whether the frame that is read for this offset is not taken for one. */
+async function isRefused(log: Log, from: number, maxBytes: number): Promise<boolean> {
+  const request = { from, maxBytes }
+  const { bytes } = log.readNow(request) ?? (await log.read(request))
+  return bytes.length === maxBytes && frameFormat.check(bytes, 0) !== undefined
 }
