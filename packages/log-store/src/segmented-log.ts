@@ -358,6 +358,8 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   /** Durable when it resolves. */
   saveEpochs(): Promise<void> {
+    // A good moment to let go of what says nothing any more.
+    this.#datesOfUnchanged()
     return this.#epochFile.save()
   }
 
