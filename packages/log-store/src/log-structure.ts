@@ -166,6 +166,7 @@ export class LogStructure {
     if (target !== undefined) {
       await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
     }
+    const { logStartOffset } = log
     const durableOffset = flush.recoveryPoint
     // Before the cut, so that a crash cannot leave a recovery point beyond the end.
     flush.moveBack(Math.min(cut.offset, cut.keptEnd), gone)
@@ -177,7 +178,13 @@ export class LogStructure {
       throw error
     }
     // Up to here a failure has changed nothing; from here on it leaves half a cut.
-    await this.#orPoison('cut', () => this.#cut({ ...cut, target, gone, keep }))
+    await this.#orPoison('cut', async () => {
+      await this.#cut({ ...cut, target, gone, keep })
+      if (log.logStartOffset === logStartOffset) return
+      // Before anything is appended: below the start that was noted nobody would find it again.
+      await flush.through(log.writtenOffset)
+      await this.#host.checkpoint()
+    })
   }
 
   async #cut(cut: Cut): Promise<void> {

@@ -249,3 +249,27 @@ test.each([
     await directory.close()
   },
 )
+
+test('a cut below the log start is noted before anything can be appended there', async () => {
+  for (let at = 1; ; at++) {
+    fileSystem = faultyFileSystem()
+    const directory = await open()
+    const log = await directory.open('a-0')
+    log.append(record('old'), { leaderEpoch: 1 })
+    await log.whenAcknowledged(1)
+    await log.advanceLogStart(1)
+    fileSystem.inject({ operation: 'create', at, error: 'ENOSPC' })
+    const failure = await log.truncateTo(0).catch((error: unknown) => error)
+    if (failure === undefined) break
+    fileSystem.clearFaults()
+    const acknowledged = directory.poisoned === undefined
+    if (acknowledged) {
+      log.append(record('new'), { leaderEpoch: 1 })
+      await log.whenAcknowledged(log.logEndOffset)
+    }
+    fileSystem.crash('lose-unsynced')
+    const again = await (await open()).open('a-0')
+    const found = [...(await readAll(again)).values()]
+    expect(found).toEqual(acknowledged ? ['new'] : [])
+  }
+})
