@@ -104,4 +104,16 @@ export const regressions: readonly { what: string; operations: readonly Operatio
       { kind: 'truncate', log: 0, share: 0 },
     ],
   },
+  {
+    what: 'what was appended after a cut below the log start was lost when its end had failed',
+    operations: [
+      { ...append, log: 1, batches: one },
+      { kind: 'deleteBefore', log: 1, share: 1 },
+      { kind: 'compact', log: 0, all: false, deleteRetentionMs: 10 },
+      { ...outOfSpace, operation: 'create', at: 3 },
+      { kind: 'truncate', log: 1, share: 0.375 },
+      { ...append, log: 1, batches: one },
+      { kind: 'crashSoon', mutation: 12, outcome: 'lose-unsynced' },
+    ],
+  },
 ]
