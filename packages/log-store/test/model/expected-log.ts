@@ -90,6 +90,11 @@ export class ExpectedLog {
     this.states = after
   }
 
+  /** Opened after an end that was not clean: what failed half way may show now. */
+  reopenUnclean(): void {
+    this.states = [...this.states, ...this.#unsettled]
+  }
+
   /** Compactions may begin now. */
   expectCompaction(nowMs: number, deleteRetentionMs: number): void {
     const { fromMs = nowMs, deleteRetentionMs: known = [] } = this.#compaction ?? {}

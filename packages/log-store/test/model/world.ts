@@ -313,6 +313,7 @@ export class World {
     this.#faulty = false
     const sound = !(repair && expectClean) || (await this.#repair(directory.names()))
     await this.#open()
+    if (!expectClean) for (const expected of this.#expected.values()) expected.reopenUnclean()
     if (expectClean && sound) requireSame('a clean start', this.#directory.cleanStart, true)
   }
 
