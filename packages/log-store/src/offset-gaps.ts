@@ -29,6 +29,7 @@ export async function readOffsetGaps(fileSystem: FileSystem, logPath: string): P
 export class OffsetGaps {
   #bound: number
   #saved: number
+  #saving: Promise<void> | undefined
   readonly #fileSystem: FileSystem
   readonly #logPath: string
 
@@ -53,9 +54,19 @@ export class OffsetGaps {
     if (bound > this.#bound) this.#bound = bound
   }
 
-  /** Durable when it resolves. */
+  /** Durable when it resolves. One write at a time: they share a temporary file. */
   async save(): Promise<void> {
-    if (!this.unsaved) return
+    while (this.unsaved) {
+      if (this.#saving === undefined) {
+        this.#saving = this.#write().finally(() => {
+          this.#saving = undefined
+        })
+        await this.#saving
+      } else await this.#saving.catch(() => undefined)
+    }
+  }
+
+  async #write(): Promise<void> {
     const bound = this.#bound
     const path = join(this.#logPath, fileNames.offsetGaps)
     await writeCheckedFile(this.#fileSystem, path, Buffer.from(`${bound}\n`))
