@@ -238,10 +238,13 @@ export class World {
       log.configure({ retentionBytes, retentionMs, cleanupPolicy })
       const deletes = cleanupPolicy !== 'compact'
       const acknowledged = log.acknowledgedOffset === end
-      await expected.change(deletes ? laterStarts(before) : [before], () =>
-        embedded.applyRetention(),
-      )
-      log.configure({ retentionBytes: -1, retentionMs: -1, cleanupPolicy: usual.cleanupPolicy })
+      try {
+        await expected.change(deletes ? laterStarts(before) : [before], () =>
+          embedded.applyRetention(),
+        )
+      } finally {
+        log.configure({ retentionBytes: -1, retentionMs: -1, cleanupPolicy: usual.cleanupPolicy })
+      }
       if (deletes && retentionMs === 0 && acknowledged) {
         requireSame('what is too old', (await readLog(log, 5000)).records, [])
       }
