@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { BatchFormat } from './batch-format.js'
 import { StoreError } from './errors.js'
 import {
@@ -7,10 +7,10 @@ import {
   segmentFileName,
   segmentSuffixes,
 } from './file-names.js'
-import { readRange, type FileSystem } from './fs/file-system.js'
+import { type DirectoryEntry, readRange, type FileSystem } from './fs/file-system.js'
 import { nodeFileSystem } from './fs/node-file-system.js'
 import { listSegments } from './repair-plan.js'
-import { repairLog, type RepairOptions, type RepairReport, repairSegment } from './repair.js'
+import { repairLocked, type RepairOptions, type RepairReport } from './repair.js'
 
 /** So much of a segment is looked at to tell what its batches are. */
 const headBytes = 64 * 1024
@@ -24,28 +24,66 @@ export interface RepairPathOptions extends Omit<RepairOptions, 'format'> {
 
 /**
  * Repairs a `.log` file, the log in a directory, or all logs of a data directory, one after the
- * other. Throws as `repairLog` does, and KFK_STORE_INVALID_ARGUMENT when none of the formats fits.
+ * other. Nothing may have the data directory open: it is locked until the last report was taken.
+ * Throws as `repairLog` does, and KFK_STORE_INVALID_ARGUMENT when none of the formats fits.
  */
 export async function* repairPath(
   path: string,
   options: RepairPathOptions,
 ): AsyncGenerator<RepairReport, void, undefined> {
-  const { formats, ...rest } = options
   const fileSystem = options.fileSystem ?? nodeFileSystem
-  if (parseSegmentFileName(basename(path))?.suffix === segmentSuffixes.log) {
-    const format = await formatOf(fileSystem, [path], formats)
-    if (format === undefined) throw unknownFormat(path, formats)
-    yield await repairSegment(path, { ...rest, format })
-    return
+  const data = await dataDirectoryOf(fileSystem, path)
+  const lock = await fileSystem.lock(data)
+  try {
+    if (isSegment(path)) yield await repairFile(fileSystem, path, options)
+    else yield* repairLogs(fileSystem, path, options)
+  } finally {
+    await lock.release()
   }
+}
+
+async function repairFile(
+  fileSystem: FileSystem,
+  path: string,
+  options: RepairPathOptions,
+): Promise<RepairReport> {
+  const { formats, ...rest } = options
+  const format = await formatOf(fileSystem, [path], formats)
+  if (format === undefined) throw unknownFormat(path, formats)
+  const only = parseSegmentFileName(basename(path))!.baseOffset
+  return repairLocked(dirname(path), only, { ...rest, format })
+}
+
+async function* repairLogs(
+  fileSystem: FileSystem,
+  path: string,
+  options: RepairPathOptions,
+): AsyncGenerator<RepairReport, void, undefined> {
+  const { formats, ...rest } = options
   for (const directory of await logsIn(fileSystem, path)) {
     const format = await detectFormat(fileSystem, directory, formats)
     if (format === undefined) {
       if (await isEmpty(fileSystem, directory)) continue
       throw unknownFormat(directory, formats)
     }
-    yield await repairLog(directory, { ...rest, format })
+    yield await repairLocked(directory, undefined, { ...rest, format })
   }
+}
+
+/** The directory to lock. Throws KFK_STORE_NOT_FOUND, so that no lock is left where no log is. */
+async function dataDirectoryOf(fileSystem: FileSystem, path: string): Promise<string> {
+  if (isSegment(path)) {
+    await requireFile(fileSystem, path)
+    return dirname(dirname(path))
+  }
+  const entries = await entriesOf(fileSystem, path)
+  if (entries.some(isSegmentEntry)) return dirname(path)
+  if (entries.some(isLogEntry)) return path
+  throw holdsNothing(path)
+}
+
+function isSegment(path: string): boolean {
+  return parseSegmentFileName(basename(path))?.suffix === segmentSuffixes.log
 }
 
 /** Which format the batches in a log's directory have; undefined when it cannot be told. */
@@ -78,9 +116,7 @@ async function formatOf(
 }
 
 async function headOf(fileSystem: FileSystem, path: string): Promise<Uint8Array> {
-  if ((await fileSystem.stat(path)) === undefined) {
-    throw new StoreError('KFK_STORE_NOT_FOUND', `there is no ${path}`, { details: { path } })
-  }
+  await requireFile(fileSystem, path)
   const handle = fileSystem.open(path, 'read')
   try {
     return await readRange(handle, 0, headBytes)
@@ -89,26 +125,43 @@ async function headOf(fileSystem: FileSystem, path: string): Promise<Uint8Array>
   }
 }
 
+async function requireFile(fileSystem: FileSystem, path: string): Promise<void> {
+  if ((await fileSystem.stat(path)) !== undefined) return
+  throw new StoreError('KFK_STORE_NOT_FOUND', `there is no ${path}`, { details: { path } })
+}
+
 async function logsIn(fileSystem: FileSystem, path: string): Promise<string[]> {
-  const entries = await fileSystem.list(path).catch((cause: unknown) => {
+  const entries = await entriesOf(fileSystem, path)
+  if (entries.some(isSegmentEntry)) return [path]
+  const found: string[] = []
+  for (const { name } of entries.filter(isLogEntry)) {
+    const directory = join(path, name)
+    if ((await listSegments(fileSystem, directory)).length > 0) found.push(directory)
+  }
+  if (found.length > 0) return found.sort()
+  throw holdsNothing(path)
+}
+
+async function entriesOf(fileSystem: FileSystem, path: string): Promise<DirectoryEntry[]> {
+  return fileSystem.list(path).catch((cause: unknown) => {
     throw new StoreError('KFK_STORE_NOT_FOUND', `there is no directory ${path}`, {
       details: { path },
       cause,
     })
   })
-  const isSegment = (name: string) => parseSegmentFileName(name)?.suffix === segmentSuffixes.log
-  if (entries.some(({ name, isDirectory }) => !isDirectory && isSegment(name))) return [path]
-  const logs = entries.filter(
-    ({ name, isDirectory }) => isDirectory && parseLogName(name) !== undefined,
-  )
-  const found: string[] = []
-  for (const { name } of logs) {
-    const directory = join(path, name)
-    if ((await listSegments(fileSystem, directory)).length > 0) found.push(directory)
-  }
-  if (found.length > 0) return found.sort()
+}
+
+function isSegmentEntry({ name, isDirectory }: DirectoryEntry): boolean {
+  return !isDirectory && isSegment(name)
+}
+
+function isLogEntry({ name, isDirectory }: DirectoryEntry): boolean {
+  return isDirectory && parseLogName(name) !== undefined
+}
+
+function holdsNothing(path: string): StoreError {
   const message = `${path} holds neither segments nor directories of logs`
-  throw new StoreError('KFK_STORE_NOT_FOUND', message, { details: { path } })
+  return new StoreError('KFK_STORE_NOT_FOUND', message, { details: { path } })
 }
 
 async function isEmpty(fileSystem: FileSystem, directory: string): Promise<boolean> {

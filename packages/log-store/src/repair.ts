@@ -100,11 +100,30 @@ async function repair(
   options: RepairOptions,
 ): Promise<RepairReport> {
   const fileSystem = options.fileSystem ?? nodeFileSystem
+  // Before the lock, too: it leaves files behind where there is no log.
+  await segmentsOf(fileSystem, directory)
+  const lock = await fileSystem.lock(dirname(directory))
+  try {
+    return await repairLocked(directory, only, options)
+  } finally {
+    await lock.release()
+  }
+}
+
+/**
+ * `repairLog`, or `repairSegment` when `only` is a base offset, for who has locked the directory
+ * above.
+ */
+export async function repairLocked(
+  directory: string,
+  only: number | undefined,
+  options: RepairOptions,
+): Promise<RepairReport> {
+  const fileSystem = options.fileSystem ?? nodeFileSystem
   const bases = await segmentsOf(fileSystem, directory)
   if (only !== undefined && !bases.includes(only)) {
     throw new StoreError('KFK_STORE_NOT_FOUND', `there is no segment ${only} in ${directory}`)
   }
-  const lock = await fileSystem.lock(dirname(directory))
   try {
     const plan = await makePlan({ fileSystem, directory, bases, only, options })
     refuseStranger(plan)
@@ -113,8 +132,6 @@ async function repair(
     return report
   } catch (error) {
     throw ioError(error, { action: 'repair', path: directory })
-  } finally {
-    await lock.release()
   }
 }
 

@@ -5,10 +5,8 @@ import { join } from 'node:path'
 import { StoreError } from '../errors.js'
 
 // Two layers. `.lock` is the file that Kafka locks too: an advisory lock of the system, gone with
-// the
-// process however it ends, taken when fs-native-extensions is installed. `kfk.lock` names the
-// holder
-// and is the lock where the native module is absent: it holds while that very process runs.
+// the process however it ends, taken when fs-native-extensions is installed. `kfk.lock` names the
+// holder and is the lock where the native module is absent: it holds while that very process runs.
 
 interface Holder {
   readonly pid: number
