@@ -7,13 +7,22 @@ export interface Clock {
   setTimer(delayMs: number, callback: () => void): { cancel(): void }
 }
 
-/** The machine's clock. Its timers do not keep the process alive. */
+/** Node takes a longer delay for one of a millisecond. */
+const longestDelayMs = 2 ** 31 - 1
+
+/** The machine's clock. Its timers do not keep the process alive, and may be of any length. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   setTimer(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs)
-    timer.unref()
+    let timer: NodeJS.Timeout
+    const wait = (leftMs: number) => {
+      const stepMs = Math.min(leftMs, longestDelayMs)
+      const step = () => (leftMs > stepMs ? wait(leftMs - stepMs) : callback())
+      timer = setTimeout(step, stepMs)
+      timer.unref()
+    }
+    wait(delayMs)
     return { cancel: () => clearTimeout(timer) }
   },
 }

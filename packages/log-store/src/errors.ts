@@ -102,6 +102,13 @@ export function outOfRange(offset: number, from: number, to: number): StoreError
   )
 }
 
+/** Offsets are whole numbers; a fraction would be taken for damage, or noted as it is. */
+export function requireInteger(offset: number): void {
+  if (Number.isSafeInteger(offset)) return
+  const message = `an offset is a whole number below 2^53, not ${offset}`
+  throw new StoreError('KFK_STORE_INVALID_ARGUMENT', message, { details: { offset } })
+}
+
 /** A bug of the caller or of this package, never a condition of the disk. */
 export function assert(condition: boolean, whatMustHold: string): asserts condition {
   if (!condition) throw new Error(`kfk log-store: it must hold that ${whatMustHold}`)

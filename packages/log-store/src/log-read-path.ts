@@ -1,5 +1,5 @@
 import { diagnostics, type ReadTemperature } from './diagnostics.js'
-import { ioError, outOfRange, type StoreError } from './errors.js'
+import { ioError, outOfRange, requireInteger, type StoreError } from './errors.js'
 import type { FileHandle } from './fs/file-system.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogHost } from './log-host.js'
@@ -244,6 +244,7 @@ export class LogReadPath {
     if (!(from >= logStartOffset && from <= logEndOffset)) {
       throw outOfRange(from, logStartOffset, logEndOffset)
     }
+    requireInteger(from)
     return {
       from,
       maxBytes,

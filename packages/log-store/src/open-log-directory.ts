@@ -5,6 +5,7 @@ import { Cleaner } from './cleaner.js'
 import { CleanShutdown } from './clean-shutdown.js'
 import { systemClock } from './clock.js'
 import { diagnostics } from './diagnostics.js'
+import { requireNumbers } from './directory-options.js'
 import type { CompactionReport } from './compaction.js'
 import { ioError, StoreError } from './errors.js'
 import { FileCache } from './file-cache.js'
@@ -55,14 +56,15 @@ const clockJumpMs = 3_600_000
 
 /**
  * Takes the directory for this process (it is created when missing), reads the checkpoints and,
- * after
- * an unclean stop, recovers every log. A log that cannot be recovered does not keep the others from
- * opening: `open` of it rejects. Throws KFK_STORE_LOCKED naming directory and holder, KFK_STORE_IO.
+ * after an unclean stop, recovers every log. A log that cannot be recovered does not keep the
+ * others from opening: `open` of it rejects. Throws KFK_STORE_LOCKED naming directory and holder,
+ * KFK_STORE_IO, KFK_STORE_INVALID_ARGUMENT for a setting that cannot be.
  */
 export async function openLogDirectory(
   path: string,
   options: LogDirectoryOptions = {},
 ): Promise<LogDirectory> {
+  requireNumbers(options)
   const fileSystem = options.fileSystem ?? nodeFileSystem
   try {
     await fileSystem.makeDirectory(path)

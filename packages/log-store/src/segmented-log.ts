@@ -3,7 +3,7 @@ import { type AppendedLog, AppendPath } from './append-path.js'
 import type { CompactionReport } from './compaction.js'
 import { EpochFile } from './epoch-file.js'
 import type { EpochIndex } from './epoch-index.js'
-import { explained, outOfRange, StoreError } from './errors.js'
+import { explained, outOfRange, requireInteger, StoreError } from './errors.js'
 import type { Syncable, SyncState } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogFlush } from './log-flush.js'
@@ -250,6 +250,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     if (!(offset <= this.writtenOffset)) {
       throw outOfRange(offset, this.logStartOffset, this.writtenOffset)
     }
+    requireInteger(offset)
     // Whoever asks for what another call is about to make durable waits for it.
     if (offset <= this.logStartOffset) return this.#startMove
     // Otherwise a crash could leave a log that ends before it begins.

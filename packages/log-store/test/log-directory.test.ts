@@ -201,3 +201,15 @@ test('kfk-log-dump prints, checks and says so by its exit status', async () => {
     expect.objectContaining({ status: 2 }),
   )
 })
+
+test('an offset that is no whole number is refused, and nothing is noted of it', async () => {
+  const directory = await open()
+  await fill(directory, 'a-0')
+  const log = await directory.open('a-0')
+  const refused = { code: 'KFK_STORE_INVALID_ARGUMENT' }
+  await expect(log.advanceLogStart(1.5)).rejects.toMatchObject(refused)
+  await expect(log.read({ from: 1.5, maxBytes: 100 })).rejects.toMatchObject(refused)
+  await expect(log.truncateTo(1.5)).rejects.toMatchObject(refused)
+  expect(log.logStartOffset).toBe(0)
+  expect(reports).toEqual([])
+})
