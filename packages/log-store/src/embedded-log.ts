@@ -11,6 +11,7 @@ import {
   isList,
   isPayload,
   logOptionsOf,
+  soleLogDefaults,
   type NewRecord,
   type PageOptions,
   type Payload,
@@ -46,7 +47,7 @@ export async function openLog(
   path: string,
   options: EmbeddedLogOptions = {},
 ): Promise<EmbeddedLog> {
-  const settings = logOptionsOf(options)
+  const settings = logOptionsOf({ ...soleLogDefaults, ...options })
   const directory = await openLogDirectory(path, { retentionCheckMs, ...options })
   try {
     const log = await directory.open(soleName, settings)
@@ -59,7 +60,8 @@ export async function openLog(
 
 /**
  * Opens one of several logs of a directory, which closes them all when it is closed. A name is
- * `<topic>-<number>`. Rejects as `openLog` does, but for the lock.
+ * `<topic>-<number>`. What `options` do not say stays as the directory's `defaults` and
+ * `optionsFor` have it. Rejects as `openLog` does, but for the lock.
  */
 export async function openLogIn(
   directory: LogDirectory,

@@ -26,7 +26,10 @@ export interface DurabilityBounds {
 export interface EmbeddedLogSettings extends Partial<
   Omit<LogOptions, 'flushMessages' | 'flushMs'>
 > {
-  /** When an append is acknowledged, unless it says otherwise itself. Default `disk`. */
+  /**
+   * When an append is acknowledged, unless it says otherwise itself. Default: as `flushMessages`
+   * and `flushMs` of the log are, with `openLog` `disk`.
+   */
   readonly durability?: Durability | DurabilityBounds
 }
 
@@ -101,13 +104,16 @@ export interface EmbeddedLogStats extends LogStats {
   readonly directory: DirectoryStats
 }
 
-/** What `openLog` assumes when nothing is said: nothing is deleted that nobody asked to delete. */
-const embeddedDefaults: Partial<LogOptions> = { retentionMs: -1, retentionBytes: -1 }
+/**
+ * What `openLog` assumes when nothing is said: nothing is deleted that nobody asked to delete, and
+ * what is acknowledged is on the medium.
+ */
+export const soleLogDefaults = { retentionMs: -1, retentionBytes: -1, durability: 'disk' } as const
 
-/** The log's options. Throws KFK_STORE_INVALID_ARGUMENT. */
+/** The log's options, only those that are set. Throws KFK_STORE_INVALID_ARGUMENT. */
 export function logOptionsOf(settings: EmbeddedLogSettings): Partial<LogOptions> {
   const { durability, ...options } = settings
-  return { ...embeddedDefaults, ...options, ...flushOptionsOf(durability ?? 'disk') }
+  return { ...options, ...(durability === undefined ? {} : flushOptionsOf(durability)) }
 }
 
 function flushOptionsOf(

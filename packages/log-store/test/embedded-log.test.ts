@@ -263,6 +263,22 @@ test('several logs in one directory', async () => {
   expect(await collect((await openLogIn(reopened, 'users-0')).records())).toEqual(['ann', 'bob'])
 })
 
+test('what openLogIn does not say stays as the directory has it', async () => {
+  const defaults = { segmentBytes: 200, retentionBytes: 200 }
+  await using directory = await openLogDirectory('/many', {
+    fileSystem: memoryFileSystem(),
+    defaults,
+  })
+  const bounded = await openLogIn(directory, 'bounded-0')
+  const kept = await openLogIn(directory, 'kept-0', { retentionBytes: -1 })
+  for (const log of [bounded, kept]) {
+    for (let n = 0; n < 20; n++) await log.append(`record ${n}`)
+  }
+  await directory.applyRetention()
+  expect(bounded.startOffset).toBeGreaterThan(0)
+  expect(kept.startOffset).toBe(0)
+})
+
 test('one process at a time', async () => {
   const fileSystem = memoryFileSystem()
   const log = await open({ fileSystem })
