@@ -413,6 +413,13 @@ export const mutants = [
     tests: ['crash-order'],
   },
   {
+    name: 'removed-while-it-is-read',
+    file: 'segment-files.ts',
+    find: 'await new Promise<void>((resolve) => files.whenUnpinned(segment.data, resolve))',
+    replace: '',
+    tests: ['segmented-log'],
+  },
+  {
     name: 'clock-jump-believed',
     file: 'open-log-directory.ts',
     find: 'log.applyRetention(clockJumped ? undefined : nowMs)',

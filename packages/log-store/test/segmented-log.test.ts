@@ -206,7 +206,7 @@ test('waiting for an acknowledgement can be given up', async () => {
   await log.whenAcknowledged(1, new AbortController().signal)
 })
 
-test('retention by size and by age; readers of a deleted segment finish', async () => {
+test('retention by size and by age', async () => {
   const log = await open({
     segmentBytes: 200,
     retentionBytes: 450,
@@ -232,6 +232,50 @@ test('retention by size and by age; readers of a deleted segment finish', async 
   await directory.applyRetention()
   expect([log.logStartOffset, log.logEndOffset]).toEqual([30, 30])
   expect(log.stats().segments).toBe(1)
+})
+
+test('a deleted segment stays on the disk until its reader has finished', async () => {
+  const written = await open({ segmentBytes: 200 })
+  for (let n = 0; n < 30; n++) append(written, `record ${n}`)
+  await written.whenAcknowledged(30)
+  await directory.close()
+  const oldest = '00000000000000000000.log'
+  const inner = fileSystem
+  let begun: () => void
+  let goOn: () => void
+  const beginning = new Promise<void>((resolve) => (begun = resolve))
+  const pause = new Promise<void>((resolve) => (goOn = resolve))
+  fileSystem = {
+    ...inner,
+    open(path, mode) {
+      const handle = inner.open(path, mode)
+      const read = handle.read.bind(handle)
+      handle.read = async (into, position) => {
+        if (path.endsWith(oldest)) {
+          begun()
+          await pause
+        }
+        return read(into, position)
+      }
+      return handle
+    },
+  }
+  const log = await open({ segmentBytes: 200, retentionBytes: 450, fileDeleteDelayMs: 0 })
+  const reading = log.read({ from: 0, maxBytes: 1 })
+  await beginning
+  await directory.applyRetention()
+  clock.advance(0)
+  await settle()
+  const deleted = async () =>
+    (await inner.list('/data/a-0'))
+      .map(({ name }) => name)
+      .filter((name) => name.endsWith('.log.deleted'))
+  expect(log.logStartOffset).toBeGreaterThan(0)
+  expect(await deleted()).toEqual([`${oldest}.deleted`])
+  goOn!()
+  expect(await reading).toMatchObject({ nextOffset: 1 })
+  await settle()
+  expect(await deleted()).toEqual([])
 })
 
 test('a wall clock that jumps ahead deletes nothing by age', async () => {
