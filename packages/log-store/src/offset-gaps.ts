@@ -29,7 +29,7 @@ export async function readOffsetGaps(fileSystem: FileSystem, logPath: string): P
 export class OffsetGaps {
   #bound: number
   #saved: number
-  #saving: Promise<void> | undefined
+  #running: Promise<void> | undefined
   readonly #fileSystem: FileSystem
   readonly #logPath: string
 
@@ -56,20 +56,16 @@ export class OffsetGaps {
 
   /** Durable when it resolves. One write at a time: they share a temporary file. */
   async save(): Promise<void> {
-    while (this.unsaved) {
-      if (this.#saving === undefined) {
-        this.#saving = this.#write().finally(() => {
-          this.#saving = undefined
-        })
-        await this.#saving
-      } else await this.#saving.catch(() => undefined)
-    }
-  }
-
-  async #write(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    if (!this.unsaved) return
     const bound = this.#bound
     const path = join(this.#logPath, fileNames.offsetGaps)
-    await writeCheckedFile(this.#fileSystem, path, Buffer.from(`${bound}\n`))
-    this.#saved = Math.max(this.#saved, bound)
+    this.#running = writeCheckedFile(this.#fileSystem, path, Buffer.from(`${bound}\n`))
+    try {
+      await this.#running
+      this.#saved = bound
+    } finally {
+      this.#running = undefined
+    }
   }
 }
