@@ -210,6 +210,13 @@ export const mutants = [
     tests: ['compaction'],
   },
   {
+    name: 'tombstones-gone-too-early',
+    file: 'batch-cleaner.ts',
+    find: 'rules.nowMs + rules.deleteRetentionMs',
+    replace: 'rules.nowMs',
+    tests: compactions,
+  },
+  {
     name: 'cleaned-offset-not-lowered',
     file: 'log-structure.ts',
     find: '    await this.#host.lowerCleanedOffset(log.name, cut.offset)\n',

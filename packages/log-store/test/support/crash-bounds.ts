@@ -29,7 +29,7 @@ const quickly = {
   randomMixtures: 1,
   stride: 64,
   keptStride: 16,
-  secondCrashEvery: 1_000_000,
+  secondCrashEvery: 300,
 }
 
 /** These bounds, or those of a sample. */

@@ -5,6 +5,8 @@
 export interface LogExpectation {
   /** Every text that was ever put at an offset, with its epoch. */
   readonly appended: Map<number, Map<string, number>>
+  /** What was put last at an offset has this key; offsets without one are missing. */
+  readonly keys: Map<number, string>
   /** Promised to survive a power cut. */
   readonly durable: Map<number, string>
   /** Promised to survive the end of the process. */
@@ -26,6 +28,7 @@ interface Event {
 function newLog(): LogExpectation {
   return {
     appended: new Map(),
+    keys: new Map(),
     durable: new Map(),
     written: new Map(),
     optional: new Set(),
@@ -64,13 +67,17 @@ export class History {
     this.#note(true, (logs) => logs.set(name, newLog()))
   }
 
-  appended(name: string, record: { offset: number; text: string; epoch: number }): void {
+  appended(
+    name: string,
+    record: { offset: number; text: string; epoch: number; key?: string },
+  ): void {
     this.#note(false, (logs) => {
       const log = logs.get(name)!
       const texts = log.appended.get(record.offset) ?? new Map<string, number>()
       // Last in order is what is there now, also when the same text was there before.
       texts.delete(record.text)
       log.appended.set(record.offset, texts.set(record.text, record.epoch))
+      if (record.key !== undefined) log.keys.set(record.offset, record.key)
     })
   }
 
@@ -107,9 +114,9 @@ export class History {
     this.#note(true, (logs) => forgetFrom(logs.get(name)!, offset))
   }
 
-  /** Of these offsets later ones with the same key exist, so that they may go. */
-  compacting(name: string, superseded: Iterable<number>): void {
-    const offsets = [...superseded]
+  /** These may go: later ones with the same key exist, or they are tombstones that have had their time. */
+  compacting(name: string, needless: Iterable<number>): void {
+    const offsets = [...needless]
     this.#note(true, (logs) => offsets.forEach((offset) => logs.get(name)!.optional.add(offset)))
   }
 

@@ -1,4 +1,5 @@
 // The workloads that the crash explorer goes through in CI.
+import * as keyed from './crash-keyed-work'
 import type { CrashWorkload } from './crash-workload'
 import * as work from './crash-workload'
 
@@ -41,7 +42,10 @@ export const syncedWorkload: CrashWorkload = {
   ],
 }
 
-/** Logs that are compacted, also when they have been before, cut or shortened. */
+/**
+ * Logs that are compacted, also when they have been before, cut or shortened, or are shortened too;
+ * tombstones go when their time is over.
+ */
 export const compactedWorkload: CrashWorkload = {
   name: 'compacted',
   options: {
@@ -56,25 +60,33 @@ export const compactedWorkload: CrashWorkload = {
     },
   },
   steps: [
-    work.put('a-0', 12, 3, 1),
-    work.compact('a-0'),
-    work.put('a-0', 8, 5, 2),
-    work.put('b-0', 6, 2, 2),
-    work.compact('a-0'),
+    keyed.put('a-0', 12, 3, 1),
+    keyed.compact('a-0'),
+    keyed.put('a-0', 8, 5, 2),
+    keyed.put('b-0', 6, 2, 2),
+    keyed.compact('a-0'),
     work.truncate('a-0', 5),
-    work.put('a-0', 9, 4, 3),
-    work.compact('a-0'),
+    keyed.put('a-0', 9, 4, 3),
+    keyed.compact('a-0'),
     work.restart,
-    work.put('b-0', 9, 3, 3),
+    keyed.put('b-0', 9, 3, 3),
     work.roll('b-0'),
-    work.compact('b-0'),
+    keyed.compact('b-0'),
     work.truncate('b-0', 4),
-    work.put('b-0', 7, 2, 4),
+    keyed.put('b-0', 7, 2, 4),
     work.advanceStart('b-0', 3),
-    work.compact('b-0'),
+    keyed.compact('b-0'),
     work.retain('a-0', 300),
-    work.compact('a-0'),
-    work.put('a-0', 3, 2, 5),
+    keyed.compact('a-0'),
+    keyed.put('a-0', 3, 2, 5),
+    keyed.bury('b-0', ['k1', 'k2'], 5),
+    keyed.compact('b-0'),
+    keyed.put('b-0', 5, 2, 6),
+    keyed.compact('b-0'),
+    keyed.compactLater('b-0'),
+    keyed.put('b-0', 12, 12, 6),
+    keyed.compactAndRetain('b-0', 200),
+    keyed.put('b-0', 3, 3, 6),
   ],
 }
 

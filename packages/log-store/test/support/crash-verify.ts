@@ -93,6 +93,7 @@ async function verifyLog(
     if (offset < start || (expected.optional.has(offset) && !found.has(offset))) continue
     must(found.get(offset) === text, () => `${offset} was acknowledged: ${text}`)
   }
+  verifyKeys(expected, promised, frames)
   const { latestEpoch } = log
   const last = frames.at(-1)
   must(
@@ -102,7 +103,25 @@ async function verifyLog(
   return frames
 }
 
-async function readFrames(log: Log): Promise<Frame[]> {
+/** What a key had before does not come back: neither in place of its latest record, nor of a tombstone. */
+function verifyKeys(
+  { keys }: LogExpectation,
+  promised: ReadonlyMap<number, string>,
+  frames: readonly Frame[],
+): void {
+  const found = new Map<string, number>()
+  for (const { key, offset } of frames) {
+    if (key !== null) found.set(Buffer.from(key).toString(), offset)
+  }
+  for (const offset of promised.keys()) {
+    const key = keys.get(offset)
+    const last = key === undefined ? undefined : found.get(key)
+    must(last === undefined || last >= offset, () => `${key} at ${last}, which ${offset} replaced`)
+  }
+}
+
+/** All records from the log start on. */
+export async function readFrames(log: Log): Promise<Frame[]> {
   const frames: Frame[] = []
   for (let from = log.logStartOffset; from < log.writtenOffset;) {
     const slice = await log.read({ from, maxBytes: 4096 })

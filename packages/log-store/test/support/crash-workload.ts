@@ -3,6 +3,7 @@
 import { frameFormat, openLogDirectory, recordingFileSystem } from '../../src/index'
 import type { Log, LogDirectory, LogDirectoryOptions, RecordingFileSystem } from '../../src/index'
 import { History } from './crash-history'
+import { KeyedPuts } from './crash-keyed-puts'
 import { ManualClock } from './manual-clock'
 import { record, settle } from './records'
 
@@ -26,8 +27,7 @@ export class WorkloadSession {
   readonly #known = new Set<string>()
   #listening = new Map<string, Log>()
   #counter = 0
-  /** What was put under keys, by log. */
-  readonly #puts = new Map<string, { offset: number; key: string }[]>()
+  readonly #puts = new Map<string, KeyedPuts>()
 
   constructor(options: LogDirectoryOptions) {
     this.#options = options
@@ -76,23 +76,32 @@ export class WorkloadSession {
   /** The same under a key; every seventh is a tombstone, which has no text. */
   put(log: Log, epoch: number, key: string): void {
     const { count, text, timestamp } = this.#next(0)
-    const value = count % 7 === 0 ? null : text
-    const frame = frameFormat.encode(value, { key, timestamp })
-    const { baseOffset } = log.append(frame, { leaderEpoch: epoch })
-    this.history.appended(log.name, { offset: baseOffset, text: value ?? '', epoch })
-    const puts = this.#puts.get(log.name) ?? []
-    this.#puts.set(log.name, [
-      ...puts.filter(({ offset }) => offset < baseOffset),
-      { offset: baseOffset, key },
-    ])
+    this.#putValue(log, epoch, { key, text: count % 7 === 0 ? undefined : text, timestamp })
   }
 
-  /** Offsets of a log that have a later one with the same key. */
-  superseded(log: Log): number[] {
-    const latest = new Map<string, number>()
-    const puts = (this.#puts.get(log.name) ?? []).filter(({ offset }) => offset < log.logEndOffset)
-    for (const { key, offset } of puts) latest.set(key, offset)
-    return puts.filter(({ key, offset }) => latest.get(key) !== offset).map(({ offset }) => offset)
+  /** A tombstone for a key. */
+  bury(log: Log, epoch: number, key: string): void {
+    const { timestamp } = this.#next(0)
+    this.#putValue(log, epoch, { key, text: undefined, timestamp })
+  }
+
+  #putValue(
+    log: Log,
+    epoch: number,
+    { key, text, timestamp }: { key: string; text: string | undefined; timestamp: number },
+  ): void {
+    const value = text ?? null
+    const frame = frameFormat.encode(value, { key, timestamp })
+    const { baseOffset } = log.append(frame, { leaderEpoch: epoch })
+    this.history.appended(log.name, { offset: baseOffset, text: text ?? '', epoch, key })
+    this.puts(log.name).put({ offset: baseOffset, key, tombstone: value === null })
+  }
+
+  /** What was put under keys in this log. */
+  puts(name: string): KeyedPuts {
+    const puts = this.#puts.get(name) ?? new KeyedPuts()
+    this.#puts.set(name, puts)
+    return puts
   }
 
   #next(size: number): { count: number; text: string; timestamp: number } {
@@ -179,26 +188,6 @@ export function rollWhileSyncing(name: string, epoch: number): WorkloadStep {
   }
 }
 
-/** Appends `count` records under `keys` keys, by turns, and waits for the acknowledgement. */
-export function put(name: string, count: number, keys: number, epoch: number): WorkloadStep {
-  return async (session) => {
-    const log = await session.log(name)
-    for (let n = 0; n < count; n++) session.put(log, epoch, `k${(n * n) % keys}`)
-    await log.whenAcknowledged(log.logEndOffset)
-  }
-}
-
-/** Compacts all but the active segment; as a log of `cleanupPolicy` delete it is opened again. */
-export function compact(name: string): WorkloadStep {
-  return async (session) => {
-    const log = await session.log(name)
-    session.history.compacting(name, session.superseded(log))
-    log.configure({ cleanupPolicy: 'compact' })
-    await session.directory.compact(name)
-    log.configure({ cleanupPolicy: 'delete' })
-  }
-}
-
 export function flush(name: string): WorkloadStep {
   return async (session) => session.flush(await session.log(name))
 }
@@ -217,6 +206,7 @@ export function truncate(name: string, count: number): WorkloadStep {
     const log = await session.log(name)
     const offset = log.logEndOffset - count
     session.history.truncating(name, offset)
+    session.puts(name).truncate(offset)
     await log.truncateTo(offset)
     session.history.durable(name, offset)
   }
