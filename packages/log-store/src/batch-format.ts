@@ -92,8 +92,17 @@ export interface BatchFormat {
    */
   sizeOf(bytes: Uint8Array, position: number): number
   describe(bytes: Uint8Array, position: number): BatchSummary
-  /** The whole batch is present: why it is corrupt, or undefined when it is sound. */
-  check(bytes: Uint8Array, position: number): string | undefined
+  /**
+   * The whole batch is present: why it is corrupt, or undefined when it is sound.
+   * `checksumMatches`: its checksum was compared by `checksumsMatchUntil`.
+   */
+  check(bytes: Uint8Array, position: number, checksumMatches?: boolean): string | undefined
+  /**
+   * Compares checksums of the batches from `position` on, where that is cheaper for many at once
+   * than for each: those of all that begin below the answer match. It may end anywhere, also at
+   * `position`, and tells nothing of what is there.
+   */
+  checksumsMatchUntil?(bytes: Uint8Array, position: number): number
   /** Writes offset and epoch into the header, in place; no checksum covers them. */
   stamp(
     bytes: Uint8Array,

@@ -1,6 +1,8 @@
 import { crc32Kernel } from './crc32-kernel.js'
 import { crcTable, slicedCrc } from './sliced-crc.js'
 
+/** What is behind the last batch takes so much of the input. */
+const behindBytes = 4
 /** Below this the call into WebAssembly costs more than it saves. */
 const kernelMinBytes = 96
 
@@ -15,6 +17,11 @@ interface Kernel {
   readonly input: Uint8Array
   /** The register after the first `length` bytes of `input`. */
   update(register: number, length: number): number
+  /**
+   * How many of the first `length` bytes of `input` are whole batches whose checksums match; 0 when
+   * one does not.
+   */
+  batches(length: number): number
 }
 
 /** Made at the first checksum of that length; null: not to be had here. */
@@ -26,13 +33,14 @@ function startKernel(): Kernel | null {
   const { wasm, inputAt, inputBytes } = crc32Kernel
   try {
     const module = new WebAssembly.Module(Buffer.from(wasm, 'base64'))
-    const { memory, update } = new WebAssembly.Instance(module).exports as {
+    const { memory, update, batches } = new WebAssembly.Instance(module).exports as {
       readonly memory: { readonly buffer: ArrayBuffer }
       readonly update: Kernel['update']
+      readonly batches: Kernel['batches']
     }
     table ??= crcTable(0xedb88320)
     new Int32Array(memory.buffer, 0, table.length).set(table)
-    return { input: new Uint8Array(memory.buffer, inputAt, inputBytes), update }
+    return { input: new Uint8Array(memory.buffer, inputAt, inputBytes), update, batches }
   } catch {
     // Switched off, without vectors, or no address space left: the table serves.
     return null
@@ -52,6 +60,23 @@ export function crc32(bytes: Uint8Array, start: number, end: number): number {
     register = kernel.update(register, length)
   }
   return ~register >>> 0
+}
+
+/**
+ * Compares the checksums of frames that follow one another from `start` on, many at once: those of
+ * all that begin below the answer match. Where it ends is for others to judge.
+ */
+export function matchingFrames(bytes: Uint8Array, start: number): number {
+  kernel = kernel === undefined ? startKernel() : kernel
+  if (kernel === null) return start
+  const { input } = kernel
+  for (let at = start; ;) {
+    const length = Math.min(input.length - behindBytes, bytes.length - at)
+    input.set(new Uint8Array(bytes.buffer, bytes.byteOffset + at, length))
+    const matching = kernel.batches(length)
+    if (matching === 0) return at
+    at += matching
+  }
 }
 
 /** `crc32` without WebAssembly. */

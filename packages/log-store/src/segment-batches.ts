@@ -44,6 +44,8 @@ export class SegmentBatches {
   #nextAt = 0
   #dueOffset: number
   #latestEpoch = -1
+  /** The checksums of batches that begin below match. */
+  #matchUntil = 0
 
   constructor(
     host: LogHost,
@@ -85,6 +87,7 @@ export class SegmentBatches {
     this.#piecePosition = position
     this.#pieceLength = length
     this.#nextAt = 0
+    this.#matchUntil = 0
     await this.#pace.transferred(length)
     return true
   }
@@ -124,7 +127,10 @@ export class SegmentBatches {
       throw this.#corrupt(`leader epoch ${leaderEpoch} after ${this.#latestEpoch}`)
     }
     if (baseOffset < this.#verified.from || baseOffset >= this.#verified.to) {
-      const problem = format.check(this.bytes, at)
+      if (at >= this.#matchUntil) {
+        this.#matchUntil = format.checksumsMatchUntil?.(this.bytes, at) ?? 0
+      }
+      const problem = format.check(this.bytes, at, at < this.#matchUntil)
       if (problem !== undefined) throw this.#corrupt(problem)
     }
     this.batch = batch

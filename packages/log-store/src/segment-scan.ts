@@ -116,6 +116,7 @@ class BatchWalk {
   ): { bytes: number; problem?: string; stopped?: boolean } {
     const { format, to, verify, onBatch } = this.#request
     let at = 0
+    let matchUntil = 0
     while (bytes.length - at >= format.headerBytes) {
       const size = format.sizeOf(bytes, at)
       if (size === 0) return { bytes: at, problem: 'zero-filled space' }
@@ -124,7 +125,9 @@ class BatchWalk {
       if (bytes.length - at < size) break
       const batch = tryDescribe(format, bytes, at)
       if (batch === undefined) return { bytes: at, problem: 'impossible batch header' }
-      const problem = this.#judge(batch) ?? (verify ? format.check(bytes, at) : undefined)
+      if (verify && at >= matchUntil) matchUntil = format.checksumsMatchUntil?.(bytes, at) ?? 0
+      const problem =
+        this.#judge(batch) ?? (verify ? format.check(bytes, at, at < matchUntil) : undefined)
       if (problem !== undefined) return { bytes: at, problem }
       if (onBatch?.(batch, position + at, bytes, at) === false) return { bytes: at, stopped: true }
       this.nextOffset = batch.lastOffset + 1

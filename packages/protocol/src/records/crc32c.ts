@@ -10,6 +10,8 @@ const POLYNOMIAL = 0x82f63b78 | 0
  */
 const tables = buildTables()
 
+/** What is behind the last batch takes so much of the input. */
+const BEHIND_BYTES = 4
 /** Below this the call into WebAssembly costs more than it saves. */
 const KERNEL_MIN_BYTES = 96
 
@@ -24,6 +26,11 @@ interface Kernel {
   readonly input: Uint8Array
   /** The register after the first `length` bytes of `input`. */
   update(register: number, length: number): number
+  /**
+   * How many of the first `length` bytes of `input` are whole batches whose checksums match; 0 when
+   * one does not.
+   */
+  batches(length: number): number
 }
 
 /** Made at the first checksum; null: not to be had here. */
@@ -33,12 +40,13 @@ function startKernel(): Kernel | null {
   const { wasm, inputAt, inputBytes } = crc32cKernel
   try {
     const module = new WebAssembly.Module(Buffer.from(wasm, 'base64'))
-    const { memory, update } = new WebAssembly.Instance(module).exports as {
+    const { memory, update, batches } = new WebAssembly.Instance(module).exports as {
       readonly memory: { readonly buffer: ArrayBuffer }
       readonly update: Kernel['update']
+      readonly batches: Kernel['batches']
     }
     new Int32Array(memory.buffer, 0, tables.length).set(tables)
-    return { input: new Uint8Array(memory.buffer, inputAt, inputBytes), update }
+    return { input: new Uint8Array(memory.buffer, inputAt, inputBytes), update, batches }
   } catch {
     // Switched off, without vectors, or no address space left: the tables serve.
     return null
@@ -77,6 +85,23 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, initial
     register = kernel.update(register, length)
   }
   return ~register >>> 0
+}
+
+/**
+ * Compares the checksums of record batches that follow one another from `start` on, many at once:
+ * those of all that begin below the answer match. Where it ends is for others to judge.
+ */
+export function matchingBatches(bytes: Uint8Array, start: number): number {
+  kernel = kernel === undefined ? startKernel() : kernel
+  if (kernel === null) return start
+  const { input } = kernel
+  for (let at = start; ;) {
+    const length = Math.min(input.length - BEHIND_BYTES, bytes.length - at)
+    input.set(new Uint8Array(bytes.buffer, bytes.byteOffset + at, length))
+    const matching = kernel.batches(length)
+    if (matching === 0) return at
+    at += matching
+  }
 }
 
 /** {@link crc32c} without WebAssembly. */

@@ -13,6 +13,7 @@ import {
 import { checksumMatches, payloadOf, walkRecords } from './batch-reader.js'
 import { stampBatch } from './batch-stamps.js'
 import { readBigInt64, readInt16, readInt32, readSafeInt64 } from './big-endian.js'
+import { matchingBatches } from './crc32c.js'
 import { readControlRecord, type ControlRecord, type ControlType } from './control-records.js'
 import { RecordSource } from './decoded-record.js'
 import {
@@ -32,6 +33,8 @@ import {
   RECORD_COUNT_AT,
   TRANSACTIONAL_BIT,
 } from './layout.js'
+
+const MAX_JOINED_BYTES = 32 * 1024
 
 /** What a log keeps of a batch to index it. */
 export interface RecordBatchSummary {
@@ -96,19 +99,29 @@ export const recordBatchFormat = {
   },
 
   /**
-   * Why the whole batch at `position` is corrupt, or undefined: header and CRC-32C, not its
-   * records.
+   * Why the whole batch at `position` is corrupt, or undefined: header and CRC-32C, unless it is
+   * known to match, not its records.
    */
-  check(bytes: Uint8Array, position: number): string | undefined {
+  check(bytes: Uint8Array, position: number, isMatching = false): string | undefined {
     try {
       const sizeInBytes = checkBatchHeader(bytes, position)
       requireWhole(bytes, position, sizeInBytes)
-      if (checksumMatches(bytes, position, sizeInBytes)) return undefined
+      if (isMatching || checksumMatches(bytes, position, sizeInBytes)) return undefined
       return 'the checksum does not match'
     } catch (error) {
       if (error instanceof ProtocolError) return error.message
       throw error
     }
+  },
+
+  /**
+   * Compares checksums of the batches from `position` on, many at once: those of all that begin
+   * below the answer match.
+   */
+  checksumsMatchUntil(bytes: Uint8Array, position: number): number {
+    // Many large ones at once are no faster than one by one.
+    const size = recordBatchFormat.sizeOf(bytes, position)
+    return size > MAX_JOINED_BYTES ? position : matchingBatches(bytes, position)
   },
 
   /** Stamps in place; see {@link stampBatch}. */

@@ -1,5 +1,6 @@
 import { crc32c as nativeCrc32c } from '@node-rs/crc32'
-import { crc32c, crc32cPortable } from '../../src/records/crc32c.js'
+import { encodeRecordBatch, recordBatchFormat } from '../../src/index.js'
+import { crc32c, crc32cPortable, matchingBatches } from '../../src/records/crc32c.js'
 import { random } from './golden.js'
 
 const next = random(7)
@@ -77,5 +78,50 @@ describe('crc32c', () => {
     } finally {
       Object.defineProperty(globalThis, 'WebAssembly', own)
     }
+  })
+})
+
+describe('many batches at once', () => {
+  const batchOf = (valueBytes: number) => {
+    const value = noise.subarray(valueBytes % 1000, (valueBytes % 1000) + valueBytes)
+    const batch = encodeRecordBatch([{ key: null, value, timestamp: valueBytes }])
+    recordBatchFormat.stamp(batch, 0, { baseOffset: 2 ** 33 + valueBytes, leaderEpoch: 7 })
+    return batch
+  }
+
+  test('batches of every length match, at every alignment', () => {
+    for (let bytes = 0; bytes < 900; bytes++) {
+      const before = bytes % 17
+      const batches = [batchOf(bytes), batchOf(0), batchOf(bytes + 1)]
+      const all = Buffer.concat([Buffer.alloc(before, 1), ...batches])
+      if (matchingBatches(all, before) !== all.length) throw new Error(`batches of ${bytes}`)
+    }
+    const long = Buffer.concat(Array.from({ length: 40 }, (_, n) => batchOf(n * 1500)))
+    expect(matchingBatches(long, 0)).toBe(long.length)
+  })
+
+  test('one wrong bit shows, wherever it is', () => {
+    const parts = [batchOf(20), batchOf(500), batchOf(0)]
+    const starts = [0, parts[0]!.length, parts[0]!.length + parts[1]!.length]
+    const all = Buffer.concat(parts)
+    for (let at = 0; at < all.length; at++) {
+      const batch = starts.findLast((start) => start <= at)!
+      const free = at - batch < 8 || (at - batch >= 12 && at - batch < 16)
+      for (let bit = 0; bit < 8; bit++) {
+        all[at]! ^= 1 << bit
+        const until = matchingBatches(all, 0)
+        all[at]! ^= 1 << bit
+        if (free ? until !== all.length : until > batch) throw new Error(`bit ${bit} of ${at}`)
+      }
+    }
+  })
+
+  test('what is no batch, or too large, is left to others', () => {
+    expect(matchingBatches(new Uint8Array(500), 3)).toBe(3)
+    expect(matchingBatches(new Uint8Array(0), 0)).toBe(0)
+    const large = Buffer.concat([batchOf(10), batchOf(66_000)])
+    expect(matchingBatches(large, 0)).toBe(batchOf(10).length)
+    const cut = Buffer.concat([batchOf(10), batchOf(300)]).subarray(0, -1)
+    expect(matchingBatches(cut, 0)).toBe(batchOf(10).length)
   })
 })
