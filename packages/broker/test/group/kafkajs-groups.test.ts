@@ -1,8 +1,9 @@
 import { type Consumer, Kafka, logLevel } from 'kafkajs'
+import { eventually } from '@kfk/testing'
 import type { Broker } from '../../src/index.js'
 import { Harness } from '../harness.js'
 
-jest.setTimeout(60_000)
+jest.setTimeout(180_000)
 
 /** kafkajs consumer groups against a broker with sockets and files. */
 class Groups {
@@ -106,6 +107,11 @@ afterEach(() => groups.close())
 const values = (prefix: string, count = 40) =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`)
 
+/** The values that were given to some consumer, once or more often. */
+function seen(): Set<string> {
+  return new Set(groups.seen.map(({ value }) => value))
+}
+
 function covered(...consumers: number[]): boolean {
   const all = consumers.flatMap((consumer) => groups.assigned(consumer))
   return (
@@ -121,35 +127,47 @@ test('members share the partitions, and take over those of one that leaves', asy
   const second = await groups.consume()
   await groups.until(() => covered(0, 1))
   await groups.produce(...values('a'))
-  await groups.until(() => groups.seen.length >= 40)
-  expect(new Set(groups.seen.map(({ value }) => value))).toEqual(new Set(values('a')))
+  await groups.until(() => seen().size >= 40)
+  expect(seen()).toEqual(new Set(values('a')))
   expect(new Set(groups.seen.map(({ consumer }) => consumer))).toEqual(new Set([0, 1]))
   await second.disconnect()
   await groups.until(() => groups.assigned(0).length === 4)
   await groups.produce(...values('b'))
-  await groups.until(() => groups.seen.filter(({ value }) => value.startsWith('b')).length >= 40)
-  expect(groups.seen).toHaveLength(80)
+  await groups.until(() => seen().size >= 80)
+  expect(seen()).toEqual(new Set([...values('a'), ...values('b')]))
 })
 
-test('a restart of the coordinator keeps members, generation and offsets', async () => {
+/*
+ * Not that the members are the same: a kafkajs consumer whose connection ends while it fetches may
+ * find no broker left in its pool (KafkaJSNoBrokerAvailableError), restarts itself and joins as a
+ * new member. What the broker keeps is in restart.test.ts.
+ */
+test('consumers go on after a restart of the coordinator', async () => {
   await groups.consume()
   await groups.until(() => covered(0))
   await groups.consume()
   await groups.until(() => covered(0, 1))
   await groups.produce(...values('a'))
-  await groups.until(() => groups.seen.length >= 40)
-  const joins = groups.joins.length
+  await groups.until(() => seen().size >= 40)
   const { port } = groups.broker
   const { dataDir } = groups
   await groups.broker.close()
   groups.broker = await groups.harness.broker({ dataDir, port })
   await groups.produce(...values('b'))
-  await groups.until(() => groups.seen.length >= 80)
-  expect(groups.seen).toHaveLength(80)
-  expect(groups.joins).toHaveLength(joins)
-  const { state, members, committed } = await groups.describe()
-  expect(state).toBe('Stable')
-  const ids = [0, 1].map((index) => groups.joins.findLast((j) => j.consumer === index)!.memberId)
-  expect(new Set(members.map(({ memberId }) => memberId))).toEqual(new Set(ids))
-  expect(committed.every((offset) => offset >= 10)).toBe(true)
+  await groups.until(() => seen().size >= 80)
+  expect(seen()).toEqual(new Set([...values('a'), ...values('b')]))
+  await eventually(
+    'the members are those that joined last',
+    async () => {
+      const { state, members } = await groups.describe()
+      const joined = [0, 1].map((at) => groups.joins.findLast((j) => j.consumer === at)!.memberId)
+      const ids = members.map(({ memberId }) => memberId)
+      return state === 'Stable' && ids.sort().join() === joined.sort().join() ? true : undefined
+    },
+    60_000,
+  )
+  await eventually('everything is committed', async () => {
+    const { committed } = await groups.describe()
+    return committed.every((offset) => offset === 20) ? true : undefined
+  })
 })
