@@ -103,7 +103,8 @@ export interface ConsumerSettings<T extends Subscription> {
   /**
    * What to do with a record whose key or value is refused by its serde. 'throw', the default: the
    * loop throws after the records before it; it comes again until a `seek` past it. 'skip', or a
-   * function that does not throw: it is passed over and counts as processed.
+   * function that does not throw: it is passed over and counts as processed. A retriable
+   * ClientError of a serde (what it needs is away) is always thrown: the record may be sound.
    */
   readonly onInvalid?: 'throw' | 'skip' | ((error: ClientError, record: ConsumerRecord) => void)
   readonly rebalance?: RebalanceListener

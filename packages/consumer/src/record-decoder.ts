@@ -121,6 +121,11 @@ class Decoding {
   }
 
   #invalid(source: DecodedRecord, raw: LazyRecord, cause: unknown, part: 'key' | 'value'): boolean {
+    // The record may be sound: what its serde needs to read it is away. It is not passed over.
+    if (cause instanceof ClientError && cause.retriable) {
+      this.#failure = { error: cause, offset: source.offset }
+      return false
+    }
     if (this.#onInvalid === 'skip') return true
     const error = invalidRecord(raw, cause, part)
     try {

@@ -1,4 +1,4 @@
-import { defineTopic, json, string, type StandardSchemaV1 } from '@kfk/client'
+import { ClientError, defineTopic, json, string, type StandardSchemaV1 } from '@kfk/client'
 import type { DecodedRecord } from '@kfk/protocol'
 import { inspect } from 'node:util'
 import { RecordDecoder } from '../src/record-decoder.js'
@@ -102,6 +102,14 @@ describe.each([
     expect(decoded).toHaveLength(2)
     expect(failure).toMatchObject({ offset: 13, error: { message: 'enough' } })
   })
+})
+
+test('a record whose serde cannot be asked now is not passed over, whatever `onInvalid` says', async () => {
+  const away = new ClientError('KFK_CLIENT_UNREACHABLE', 'away', { retriable: true })
+  const value = { ...string(), deserialize: () => Promise.reject(away) }
+  const topic = defineTopic('t', { key: string(), value })
+  const { records, failure } = await decoder(topic, 'skip').decode(place, [record(3, 'v')])
+  expect({ records, failure }).toEqual({ records: [], failure: { error: away, offset: 3 } })
 })
 
 test('keys are checked as well', async () => {
