@@ -1,10 +1,9 @@
 // A cleanly closed directory with one file truncated or one bit flipped. Opening does not read the
 // data: what is wrong is found when it is read, and no wrong record comes out.
-import { frameFormat } from '../src/index'
 import { ask } from './support/bare-node'
-import { unnoticeableBits } from './support/corruption-cases'
+import { headerBytesOf, unnoticeableBits } from './support/corruption-cases'
 import { makeImage } from './support/corruption-image'
-import type { Image, StoredSegment } from './support/corruption-image'
+import type { Image } from './support/corruption-image'
 import type { CorruptionAnswer, CorruptionRequest } from './support/corruption-process'
 import type { WorkName } from './support/corruption-works'
 
@@ -18,8 +17,6 @@ function inAllSegments(work: WorkName): Promise<CorruptionAnswer[]> {
   const request: CorruptionRequest = { closed: true, jobs: [0, 1, 2].map((at) => [work, at]) }
   return ask('corruption-process', request)
 }
-
-const headerBytesOf = ({ frames }: StoredSegment) => frames.length * frameFormat.headerBytes
 
 test(
   'every segment truncated at every byte',

@@ -1,10 +1,14 @@
 // A directory that was left behind by a crash, with one file truncated or one bit flipped: what was
 // synced is there or named as damaged, what was not may be cut as a tail, and no wrong record comes
 // out. The recovery point lies within the last segment.
+import { memoryFileSystemOver } from '../src/fs/memory-file-system'
 import { ask } from './support/bare-node'
-import { unnoticeableBits } from './support/corruption-cases'
-import { makeImage, totalBytes, type Image } from './support/corruption-image'
+import { openedBlindly, openedDamaged } from './support/corruption-blind'
+import { headerBytesOf, unnoticeableBits } from './support/corruption-cases'
+import { diskWith, makeImage, totalBytes, type Image } from './support/corruption-image'
+import { openDiskOf } from './support/corruption-oracle'
 import type { CorruptionAnswer, CorruptionRequest } from './support/corruption-process'
+import { countingFileSystem } from './support/counting-file-system'
 
 let image: Image
 beforeAll(async () => {
@@ -44,15 +48,13 @@ test(
 )
 
 test(
-  'sealed segments: every eighth bit of all headers flipped',
+  'sealed segments: every bit of all headers flipped',
   async () => {
-    const answers = await damage(
-      ['every eighth bit of headers flipped', 0],
-      ['every eighth bit of headers flipped', 1],
-    )
-    for (const { wrong, cases } of answers) {
+    const jobs = [0, 1].map((at) => ['headers flipped', at] as const)
+    for (const [at, { wrong, cases, unnoticeable }] of (await damage(...jobs)).entries()) {
       expect(wrong).toEqual([])
-      expect(cases).toBeGreaterThan(500)
+      expect(cases).toBe(8 * headerBytesOf(image.segments[at]!))
+      expect(unnoticeable).toEqual(unnoticeableBits(image.segments[at]!))
     }
   },
   timeoutMs,
@@ -68,6 +70,37 @@ test(
     expect(answer!.wrong).toEqual([])
     expect(answer!.cases).toBeGreaterThan(image.segments[2]!.bytes.length)
     expect(answer!.unnoticeable).toEqual(unnoticeableBits(image.segments[2]!))
+  },
+  timeoutMs,
+)
+
+// The other bits of payloads need no opening each: opening does not look at sealed segments, and at
+// payloads of the last one it looks through their checksums alone, each of which tells every bit.
+
+test('opening reads nothing of sealed segments', async () => {
+  const { fileSystem, readOf } = countingFileSystem(memoryFileSystemOver(diskWith(image.files)))
+  const { refused } = await openDiskOf(fileSystem)
+  expect(refused).toBeUndefined()
+  const [first, second, last] = image.segments.map(({ path }) => readOf(new RegExp(path)))
+  expect([first, second]).toEqual([0, 0])
+  expect(last).toBeGreaterThan(0)
+})
+
+test('opening looks at payloads through their checksums alone', async () => {
+  for (const unsound of [undefined, ...image.segments[2]!.frames.keys()]) {
+    expect(await openedBlindly(image, unsound)).toEqual(await openedDamaged(image, unsound))
+  }
+})
+
+test(
+  'every bit of what a checksum covers flipped',
+  async () => {
+    const jobs = [0, 1, 2].map((at) => ['what a checksum covers flipped', at] as const)
+    for (const [at, { wrong, cases }] of (await damage(...jobs)).entries()) {
+      const segment = image.segments[at]!
+      expect(wrong).toEqual([])
+      expect(cases).toBe(8 * (segment.bytes.length - headerBytesOf(segment)))
+    }
   },
   timeoutMs,
 )

@@ -20,6 +20,9 @@ export function* everySize({ bytes }: StoredSegment): Generator<number> {
   for (let size = 0; size < bytes.length; size++) yield size
 }
 
+/** Bytes of all headers. */
+export const headerBytesOf = ({ frames }: StoredSegment) => frames.length * headerBytes
+
 /** Every bit of all headers. */
 export function* headerBits(segment: StoredSegment): Generator<number> {
   for (const { position } of segment.frames) {

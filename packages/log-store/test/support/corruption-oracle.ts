@@ -1,5 +1,12 @@
-import { openLogDirectory, StoreError } from '../../src/index'
-import type { EmbeddedRecord, Frame, Log, StoreReport } from '../../src/index'
+import { frameFormat, openLogDirectory, StoreError } from '../../src/index'
+import type {
+  BatchFormat,
+  EmbeddedRecord,
+  FileSystem,
+  Frame,
+  Log,
+  StoreReport,
+} from '../../src/index'
 import { EmbeddedLog } from '../../src/embedded-log'
 import { memoryFileSystemOver, type MemoryTree } from '../../src/fs/memory-file-system'
 import { defaults, type Image, logName, root, stillClock } from './corruption-image'
@@ -22,10 +29,18 @@ export interface NamedPlace {
 }
 
 /** The directory is not closed: nothing of it is left but memory. */
-export async function openDisk(tree: MemoryTree): Promise<Sight> {
+export function openDisk(tree: MemoryTree): Promise<Sight> {
+  return openDiskOf(memoryFileSystemOver(tree))
+}
+
+export async function openDiskOf(
+  fileSystem: FileSystem,
+  format: BatchFormat = frameFormat,
+): Promise<Sight> {
   const reports: StoreReport[] = []
   const directory = await openLogDirectory(root, {
-    fileSystem: memoryFileSystemOver(tree),
+    fileSystem,
+    format,
     defaults,
     clock: stillClock,
     maxOpenFiles: 512,

@@ -21,10 +21,6 @@ export const works = {
   'truncated around frames': (image, segment) =>
     truncations(image, segment, sizesAroundFrames(segment)),
   'headers flipped': (image, segment) => openedFlips(image, segment, headerBits(segment)),
-  'every eighth bit of headers flipped': (image, segment) => {
-    const bits = [...headerBits(segment)].filter((bit) => bit % 8 === (bit >> 3) % 8)
-    return openedFlips(image, segment, bits)
-  },
   'headers and two payloads flipped, elsewhere a bit of every byte': (image, segment) =>
     openedFlips(image, segment, chosenBits(segment, payloads(image, segment))),
   'what a checksum covers flipped': coveredFlips,
