@@ -1,5 +1,6 @@
 // Runs random histories, and says of one that fails how to run it again.
 import fc from 'fast-check'
+import { keepFailure } from './kept-failures'
 import { history, type Operation } from './operations'
 import { World } from './world'
 
@@ -11,6 +12,10 @@ export interface Search {
   readonly seed: number
   /** Where in the seed's histories to begin; ends at the first failure, which is not shortened. */
   readonly path?: string | undefined
+  /** File that a failing history is kept in. */
+  readonly keptIn?: string
+  /** What a history must pass; by default the store. */
+  readonly run?: (operations: readonly Operation[]) => Promise<void>
 }
 
 export async function run(operations: readonly Operation[]): Promise<void> {
@@ -21,13 +26,14 @@ export async function run(operations: readonly Operation[]): Promise<void> {
 }
 
 /** Answers how many different histories have passed; throws with the history that does not. */
-export async function checkHistories({ runs, seed, path }: Search): Promise<number> {
+export async function checkHistories(search: Search): Promise<number> {
+  const { runs, seed, path, keptIn } = search
   let shortenUntil = Infinity
   const passed = new Set<string>()
   const property = fc.asyncProperty(history, async (operations) => {
     if (performance.now() > shortenUntil) return
     try {
-      await run(operations)
+      await (search.run ?? run)(operations)
       passed.add(JSON.stringify(operations))
     } catch (error) {
       shortenUntil = Math.min(shortenUntil, performance.now() + shortenMs)
@@ -36,13 +42,11 @@ export async function checkHistories({ runs, seed, path }: Search): Promise<numb
   })
   const replay = path !== undefined && { path, endOnFailure: true }
   const result = await fc.check(property, { numRuns: runs, seed, ...replay })
-  if (result.failed) throw failureOf(result)
-  return passed.size
-}
-
-function failureOf(result: fc.RunDetails<[Operation[]]>): Error {
-  const lines = result.counterexample![0].map((operation) => `  ${JSON.stringify(operation)},`)
-  const replay = `KFK_SEED=${result.seed}:${result.counterexamplePath}`
+  if (!result.failed) return passed.size
+  const operations = result.counterexample![0]
+  const found = `${result.seed}:${result.counterexamplePath}`
   const cause = result.errorInstance
-  return new Error(`${String(cause)}\n${replay}\n${lines.join('\n')}`, { cause })
+  if (keptIn !== undefined) keepFailure(keptIn, { seed: found, error: String(cause), operations })
+  const lines = operations.map((operation) => `  ${JSON.stringify(operation)},`)
+  throw new Error(`${String(cause)}\nKFK_SEED=${found}\n${lines.join('\n')}`, { cause })
 }

@@ -45,9 +45,10 @@ async function power(kind: VolumeKind, mountOptions: string, request: Request): 
   }
 }
 
-/** A cycle is a random history. Throws with the one that fails. */
-async function model({ cycles, seed }: Request): Promise<string> {
-  return `${await checkHistories({ runs: cycles, seed })} different histories passed`
+/** A cycle is a random history. Throws with the one that fails, which the model test begins with. */
+async function model({ cycles, seed, supportFolder }: Request): Promise<string> {
+  const keptIn = join(supportFolder, '..', 'model', 'failures.json')
+  return `${await checkHistories({ runs: cycles, seed, keptIn })} different histories passed`
 }
 
 const kinds: Record<string, { cycles: number; run: (request: Request) => Promise<string> }> = {

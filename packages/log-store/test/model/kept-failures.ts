@@ -1,0 +1,30 @@
+// Histories that failed, kept in a file beside this one until somebody takes them away, so that the
+// next run begins with them.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Operation } from './operations'
+
+export interface KeptFailure {
+  /** Where it came from: `KFK_SEED=<seed>:<path>` makes it again while histories are made this way. */
+  readonly seed: string
+  readonly error: string
+  /** As short as it could be made. */
+  readonly operations: readonly Operation[]
+}
+
+/** One bug may fail on many seeds. */
+const mostKept = 20
+
+/** What is kept in this file, the latest failure first. */
+export function keptFailures(file: string): readonly KeptFailure[] {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as KeptFailure[]) : []
+}
+
+/** Keeps a failure, unless the same history is kept already; of too many the oldest go. */
+export function keepFailure(file: string, failure: KeptFailure): void {
+  const history = JSON.stringify(failure.operations)
+  const others = keptFailures(file).filter(
+    ({ operations }) => JSON.stringify(operations) !== history,
+  )
+  const kept = [failure, ...others].slice(0, mostKept)
+  writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`)
+}
