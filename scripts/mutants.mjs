@@ -18,7 +18,9 @@ const home = fs.mkdtempSync(path.join(os.tmpdir(), 'kfk-mutants-'))
 process.on('exit', () => fs.rmSync(home, { recursive: true, force: true }))
 for (const folder of ['packages', 'examples', 'scripts']) fs.mkdirSync(path.join(home, folder))
 fs.symlinkSync(path.join(root, 'node_modules'), path.join(home, 'node_modules'))
-fs.copyFileSync(path.join(root, 'package.json'), path.join(home, 'package.json'))
+for (const file of ['package.json', 'scripts/proofs-last.mjs']) {
+  fs.copyFileSync(path.join(root, file), path.join(home, file))
+}
 const original = path.join(root, 'packages/log-store')
 const copy = path.join(home, 'packages/log-store')
 for (const part of ['src', 'test', 'package.json']) {
@@ -57,7 +59,7 @@ function run(tests) {
   const { status, stderr } = spawnSync(process.execPath, args, {
     cwd: home,
     encoding: 'utf8',
-    env: { ...process.env, KFK_EXPLORE: 'quick' },
+    env: { ...process.env, KFK_PROOFS: 'quick' },
   })
   return { status, stderr, seconds: Math.round((Date.now() - startedMs) / 1000) }
 }

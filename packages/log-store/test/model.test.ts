@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { checkHistories, run } from './model/check-histories'
 import { keptFailures } from './model/kept-failures'
 import { regressions } from './model/regressions'
+import { rounds } from './support/proofs'
 
 const usualSeed = '1'
-const usualRuns = 1000
+const usualRuns = rounds(1000, 60)
 const keptIn = join(__dirname, 'model', 'failures.json')
 
 test('histories that failed in the last runs', async () => {

@@ -3,6 +3,7 @@ import type { Log } from '../../src/index'
 import { diskWith, fileWith, type Image, type StoredSegment } from './corruption-image'
 import { epochProblem, frameAt, judge, judgeEpoch, Verdicts } from './corruption-judge'
 import { openDisk } from './corruption-oracle'
+import { isTaken } from './proofs'
 
 const headerBytes = frameFormat.headerBytes
 const epochAt = 12
@@ -12,12 +13,12 @@ const readAllEvery = 50
 
 /** Bits of a segment by number, 8 to a byte. */
 export function* allBits(segment: StoredSegment): Generator<number> {
-  for (let bit = 0; bit < segment.bytes.length * 8; bit++) yield bit
+  for (let bit = 0; bit < segment.bytes.length * 8; bit++) if (isTaken(bit)) yield bit
 }
 
 /** Every size that the segment's file could have been cut to. */
 export function* everySize({ bytes }: StoredSegment): Generator<number> {
-  for (let size = 0; size < bytes.length; size++) yield size
+  for (let size = 0; size < bytes.length; size++) if (isTaken(size)) yield size
 }
 
 /** Bytes of all headers. */
@@ -26,7 +27,9 @@ export const headerBytesOf = ({ frames }: StoredSegment) => frames.length * head
 /** Every bit of all headers. */
 export function* headerBits(segment: StoredSegment): Generator<number> {
   for (const { position } of segment.frames) {
-    for (let bit = position * 8; bit < (position + headerBytes) * 8; bit++) yield bit
+    for (let bit = position * 8; bit < (position + headerBytes) * 8; bit++) {
+      if (isTaken(bit)) yield bit
+    }
   }
 }
 
@@ -38,7 +41,9 @@ export function* chosenBits(segment: StoredSegment, whole: readonly number[]): G
   for (const [at, { position, size }] of segment.frames.entries()) {
     for (let byte = position; byte < position + size; byte++) {
       const every = byte < position + headerBytes || whole.includes(at)
-      for (let bit = 0; bit < 8; bit++) if (every || bit === byte % 8) yield byte * 8 + bit
+      for (let bit = 0; bit < 8; bit++) {
+        if ((every || bit === byte % 8) && isTaken(byte * 8 + bit)) yield byte * 8 + bit
+      }
     }
   }
 }
@@ -50,7 +55,8 @@ export function* chosenBits(segment: StoredSegment, whole: readonly number[]): G
 export function* sizesAroundFrames({ frames }: StoredSegment): Generator<number> {
   for (const { position, size } of frames) {
     for (let at = 0; at < size; at++) {
-      if (at <= 34 || at >= size - 8 || at % 8 === 0) yield position + at
+      const near = at <= 34 || at >= size - 8 || at % 8 === 0
+      if (near && isTaken(position + at)) yield position + at
     }
   }
 }
