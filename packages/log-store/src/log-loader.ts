@@ -308,20 +308,20 @@ async function loadSegments(
     const logEndOffset = await findEnd(host, active, indexIntervalBytes)
     if (logEndOffset !== undefined && logEndOffset >= request.recoveryPoint) {
       for (const segment of segments) if (segment !== active) segment.markSealed()
-      const log = {
-        segments: SegmentList.of(segments),
-        indexIntervalBytes,
-        writtenOffset: logEndOffset,
-      }
-      await tracking?.open(log, from.tracked)
+      const log = { segments: SegmentList.of(segments), indexIntervalBytes }
+      await tracking?.open({ ...log, writtenOffset: logEndOffset }, from.tracked)
       return { segments, logEndOffset, scannedBytes: 0, cutBytes: 0 }
     }
   }
+  const { recoveryPoint } = request
+  const before = { segments: SegmentList.of(segments), indexIntervalBytes }
+  const feed = tracking?.feed(before, from.tracked, recoveryPoint)
   const result = await recoverLog(host, {
     name: request.name,
     path: request.path,
     segments,
-    recoveryPoint: request.recoveryPoint,
+    recoveryPoint,
+    feed,
     epochsKnown,
     gapsBelow,
     indexIntervalBytes,
@@ -333,7 +333,7 @@ async function loadSegments(
   const { logEndOffset } = result
   const list = SegmentList.of(result.segments)
   const log = { segments: list, indexIntervalBytes, writtenOffset: logEndOffset }
-  await tracking?.recover(log, from.tracked, request.recoveryPoint)
+  await tracking?.recover(log, from.tracked, { recoveryPoint, feed })
   host.report({
     kind: 'recovered',
     message: `recovered ${request.path}: scanned ${result.scannedBytes} bytes, cut ${result.cutBytes}`,

@@ -117,6 +117,12 @@ export class LogSnapshots {
     this.#newestIsStray = offset !== undefined && !isBase(log, offset)
   }
 
+  /** Of the snapshots `found`, those that stay. */
+  usable(log: ReplayedLog, found: readonly number[], trusted: number): number[] {
+    const usable = found.filter((offset) => offset <= trusted)
+    return usable.filter((offset) => isBase(log, offset) || offset === usable.at(-1))
+  }
+
   /**
    * As Kafka: snapshots beyond `trusted` may speak of something else, and of those that are not at
    * the base of a segment only the newest is worth keeping. Answers those that are left.
@@ -126,8 +132,7 @@ export class LogSnapshots {
     found: readonly number[],
     where: { readonly trusted: number; readonly fileSystem: FileSystem; readonly path: string },
   ): Promise<number[]> {
-    const usable = found.filter((offset) => offset <= where.trusted)
-    const kept = usable.filter((offset) => isBase(log, offset) || offset === usable.at(-1))
+    const kept = this.usable(log, found, where.trusted)
     if (kept.length === found.length) return kept
     for (const offset of found) {
       if (!kept.includes(offset)) await this.#files.removeSnapshot(offset)

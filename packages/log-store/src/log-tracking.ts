@@ -5,7 +5,8 @@ import { type Captured, type GrowingLog, LogSnapshots } from './log-snapshots.js
 import type { AbortedTransaction, LogTracker } from './log-tracker.js'
 import type { SegmentList } from './segment-list.js'
 import { TrackerFiles, type TrackerFileNames } from './tracker-files.js'
-import { type Restored, restoreTracker } from './tracker-replay.js'
+import { TrackerFeed } from './tracker-feed.js'
+import { isBase, type ReplayedLog, type Restored, restoreTracker } from './tracker-replay.js'
 import { type TrackedLog, TransactionIndexes } from './transaction-indexes.js'
 
 /**
@@ -168,14 +169,29 @@ export class LogTracking {
     await this.open(log, isNew ? { snapshots: [], indexed: [] } : await this.#files.list())
   }
 
+  /** For the recovery of a log that was not: it hands over what it reads. */
+  feed(log: ReplayedLog, names: TrackerFileNames, recoveryPoint: number): TrackerFeed {
+    const snapshots = this.#snapshots.usable(log, names.snapshots, recoveryPoint)
+    const { tracker } = this
+    return new TrackerFeed(this.#host, log, {
+      ...{ tracker, files: this.#files, snapshots, to: recoveryPoint },
+    })
+  }
+
   /**
-   * A log that was not, and has been recovered: of what was written only that is trusted which
-   * speaks of records below the recovery point.
+   * Such a log has been recovered: of what was written only that is trusted which speaks of records
+   * below the recovery point.
    */
-  async recover(log: TrackedLog, names: TrackerFileNames, recoveryPoint: number): Promise<void> {
+  async recover(
+    log: TrackedLog,
+    names: TrackerFileNames,
+    from: { readonly recoveryPoint: number; readonly feed?: TrackerFeed | undefined },
+  ): Promise<void> {
+    const { recoveryPoint, feed } = from
     await this.#restore(log, names.snapshots, {
       trusted: Math.min(recoveryPoint, log.writtenOffset),
       rebuildIndexes: true,
+      feed,
     })
     for (const base of this.#indexes.dirty) {
       if (base < log.segments.active.baseOffset) await this.#tryIndex(base)
@@ -230,31 +246,58 @@ export class LogTracking {
   async #restore(
     log: TrackedLog,
     found: readonly number[],
-    how: { readonly trusted: number; readonly rebuildIndexes?: boolean },
+    how: {
+      readonly trusted: number
+      readonly rebuildIndexes?: boolean
+      readonly feed?: TrackerFeed | undefined
+    },
   ): Promise<void> {
     const snapshots = await this.#removeStrays(log, found, how.trusted)
     const { segments, writtenOffset: to } = log
     const { tracker } = this
     const missing: Captured[] = []
-    const restored = await restoreTracker(this.#host, log, {
-      ...{ tracker, files: this.#files, snapshots, to },
-      onStart: async (from) => {
-        if (how.rebuildIndexes === true) await this.#indexes.dropFrom(log, from)
-      },
-      onSegment: (offset) => {
-        // As Kafka: older ones are not likely to be asked for.
-        const isLate = segments.floor(offset) >= Math.max(1, segments.count - 2)
-        if (isLate && !snapshots.includes(offset)) missing.push({ offset, make: tracker.capture() })
-      },
-      onAborted: (aborted, base) => {
-        if (how.rebuildIndexes === true) this.#indexes.append(base, aborted)
-      },
-    })
+    const fed = how.feed?.result()
+    const isFed = fed !== undefined && isAmong(snapshots, fed.restored.snapshot)
+    if (isFed) await this.#adopt(log, { ...fed, snapshots, missing })
+    const restored = isFed
+      ? fed.restored
+      : await restoreTracker(this.#host, log, {
+          ...{ tracker, files: this.#files, snapshots, to },
+          onStart: async (from) => {
+            if (how.rebuildIndexes === true) await this.#indexes.dropFrom(log, from)
+          },
+          onSegment: (offset) => {
+            // As Kafka: older ones are not likely to be asked for.
+            const isLate = segments.floor(offset) >= Math.max(1, segments.count - 2)
+            if (isLate && !snapshots.includes(offset))
+              missing.push({ offset, make: tracker.capture() })
+          },
+          onAborted: (aborted, base) => {
+            if (how.rebuildIndexes === true) this.#indexes.append(base, aborted)
+          },
+        })
     this.#snapshots.noteNewest(log, restored.snapshot)
     for (const offset of restored.damaged) await this.#files.removeSnapshot(offset)
     for (const captured of missing) await this.#trySnapshot(captured)
     tracker.expire(this.#host.clock.now())
     this.#report(restored, to)
+  }
+
+  /** The tracker knows all already; what came of that is noted. */
+  async #adopt(
+    log: TrackedLog,
+    fed: NonNullable<ReturnType<TrackerFeed['result']>> & {
+      readonly snapshots: readonly number[]
+      readonly missing: Captured[]
+    },
+  ): Promise<void> {
+    await this.#indexes.dropFrom(log, fed.from)
+    for (const { entry, base } of fed.aborted) this.#indexes.append(base, entry)
+    for (const captured of fed.captured) {
+      // The segment may have gone with the torn end of the log.
+      const isThere = isBase(log, captured.offset)
+      if (isThere && !fed.snapshots.includes(captured.offset)) fed.missing.push(captured)
+    }
   }
 
   #removeStrays(log: TrackedLog, found: readonly number[], trusted: number): Promise<number[]> {
@@ -313,4 +356,9 @@ export class LogTracking {
     })
     return run
   }
+}
+
+/** The snapshot that was used is one of those that stay; or none was. */
+function isAmong(snapshots: readonly number[], used: number | undefined): boolean {
+  return used === undefined || snapshots.includes(used)
 }

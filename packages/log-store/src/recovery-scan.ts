@@ -4,6 +4,7 @@ import { gapsEverywhere } from './offset-gaps.js'
 import { readRange } from './fs/file-system.js'
 import { type BatchSummary, tryDescribe } from './batch-format.js'
 import { IndexMismatch } from './index-entries.js'
+import type { TrackerFeed } from './tracker-feed.js'
 import { IndexBuilder, scanBatches, type ScanRequest, type ScanResult } from './segment-scan.js'
 import type { LargestTimestamp, Segment } from './segment.js'
 
@@ -17,6 +18,8 @@ export interface RecoveryScan {
   readonly indexIntervalBytes: number
   /** Receives the epochs of the scanned batches. */
   readonly epochs: EpochIndex
+  /** Receives the batches themselves. */
+  readonly feed: TrackerFeed | undefined
   /** Another segment follows. */
   readonly sealed: boolean
 }
@@ -70,6 +73,8 @@ async function run(
     readonly onBatch: (batch: BatchSummary, position: number) => boolean
   },
 ): Promise<ScanResult> {
+  const { feed } = scan
+  await feed?.begin(part.expectedOffset)
   const handle = host.files.pin(segment.data)
   try {
     return await scanBatches({
@@ -80,9 +85,10 @@ async function run(
       expectedOffset: part.expectedOffset,
       gapsBelow: scan.gapsBelow,
       verify: true,
-      onBatch(batch, position) {
+      onBatch(batch, position, bytes, at) {
         if (!part.onBatch(batch, position)) return false
         scan.epochs.assign(batch.leaderEpoch, batch.baseOffset)
+        feed?.apply(batch, bytes, at, segment.baseOffset)
         return true
       },
     })
@@ -103,7 +109,10 @@ async function resumeScan(
   } catch (error) {
     if (!(error instanceof IndexMismatch)) throw error
   }
-  if (found === undefined) segment.forgetIndexes()
+  if (found === undefined) {
+    segment.forgetIndexes()
+    scan.feed?.discard()
+  }
   return found
 }
 

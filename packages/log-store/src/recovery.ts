@@ -11,6 +11,7 @@ import { SegmentList } from './segment-list.js'
 import type { ScanResult } from './segment-scan.js'
 import { wrongEnd } from './segment-verify.js'
 import type { Segment } from './segment.js'
+import type { TrackerFeed } from './tracker-feed.js'
 import type { SegmentDamage } from './segment-damage.js'
 import { copyAside, setAsidePath } from './set-aside.js'
 
@@ -33,6 +34,8 @@ export interface RecoveryRequest {
   readonly indexIntervalBytes: number
   /** Receives the epochs of the scanned batches. */
   readonly epochs: EpochIndex
+  /** Receives the batches from some offset below the recovery point on, unless there is damage. */
+  readonly feed?: TrackerFeed | undefined
 }
 
 export interface RecoveryResult {
@@ -106,13 +109,14 @@ class Recovery {
   }
 
   async #scan(segment: Segment, sealed: boolean): Promise<ScanResult> {
-    const { epochs, epochsKnown, indexIntervalBytes, recoveryPoint } = this.#request
+    const { epochs, epochsKnown, feed, indexIntervalBytes, recoveryPoint } = this.#request
     const scanned = await recoverSegment(this.#host, segment, {
       recoveryPoint,
       resume: epochsKnown,
       gapsBelow: this.#gapsBelow,
       indexIntervalBytes,
       epochs,
+      feed,
       sealed,
     })
     this.#scannedBytes += scanned.scannedBytes
@@ -157,6 +161,7 @@ class Recovery {
     segment.forgetIndexes()
     // Where the next one begins is all there is to go on with.
     this.#due = undefined
+    this.#request.feed?.discard()
     if (segment.damage !== undefined) return
     segment.damage = damageOf(this.#host, segment, scanned)
     const { name, segments } = this.#request

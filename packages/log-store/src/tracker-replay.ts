@@ -2,6 +2,7 @@ import type { BatchSummary } from './batch-format.js'
 import type { LogHost } from './log-host.js'
 import type { AbortedTransaction, LogTracker } from './log-tracker.js'
 import { gapsEverywhere } from './offset-gaps.js'
+import type { StoreReport } from './report.js'
 import { ensureIndexes } from './segment-repair.js'
 import { scanBatches } from './segment-scan.js'
 import type { SegmentList } from './segment-list.js'
@@ -21,6 +22,9 @@ export type ReplayObserver = (
   at: number,
   baseOffset: number,
 ) => void
+
+/** What a replay had to leave out. */
+type ReplayProblem = Pick<StoreReport, 'message' | 'details'>
 
 /** Where a tracker's state came from. */
 export interface Restored {
@@ -53,48 +57,67 @@ export async function restoreTracker(
     readonly onAborted?: (aborted: AbortedTransaction, baseOffset: number) => void
   },
 ): Promise<Restored> {
-  const { tracker, files, to } = how
-  const oldest = log.segments.firstOffset
-  const damaged: number[] = []
-  let snapshot: number | undefined
-  for (const offset of [...how.snapshots].reverse()) {
-    if (offset > to || offset < oldest) continue
-    const found = await files.readSnapshot(offset)
-    if (found === undefined) continue
-    if (tracker.restore(found)) {
-      snapshot = offset
-      break
-    }
-    damaged.push(offset)
-  }
-  if (snapshot === undefined) tracker.restore(undefined)
-  const range = { from: snapshot ?? oldest, to }
+  const { tracker, to } = how
+  const { snapshot, damaged } = await restoreSnapshot(log, how)
+  const range = { from: snapshot ?? log.segments.firstOffset, to }
   await how.onStart?.(range.from)
   let current = -1
-  const replayedBytes = await replay(host, log, range, (batch, bytes, at, baseOffset) => {
-    if (baseOffset !== current && baseOffset >= range.from) how.onSegment?.(baseOffset)
-    current = baseOffset
-    const aborted = tracker.apply(bytes, at, batch)
-    tracker.settle()
-    if (aborted !== undefined) how.onAborted?.(aborted, baseOffset)
-  })
+  const { bytes: replayedBytes, problems } = await replay(
+    host,
+    log,
+    range,
+    (batch, bytes, at, baseOffset) => {
+      if (baseOffset !== current && baseOffset >= range.from) how.onSegment?.(baseOffset)
+      current = baseOffset
+      const aborted = tracker.apply(bytes, at, batch)
+      tracker.settle()
+      if (aborted !== undefined) how.onAborted?.(aborted, baseOffset)
+    },
+  )
+  for (const { message, details } of problems) {
+    host.report({ kind: 'tracker-restored', message, details })
+  }
   return { snapshot, damaged, replayedBytes }
 }
 
+/** Takes the newest of the `snapshots` up to `to` that can be used; else all is forgotten. */
+export async function restoreSnapshot(
+  log: ReplayedLog,
+  how: {
+    readonly tracker: LogTracker
+    readonly files: TrackerFiles
+    readonly snapshots: readonly number[]
+    readonly to: number
+  },
+): Promise<Pick<Restored, 'snapshot' | 'damaged'>> {
+  const { tracker, files, snapshots, to } = how
+  const damaged: number[] = []
+  for (const offset of [...snapshots].reverse()) {
+    if (offset > to || offset < log.segments.firstOffset) continue
+    const found = await files.readSnapshot(offset)
+    if (found === undefined) continue
+    if (tracker.restore(found)) return { snapshot: offset, damaged }
+    damaged.push(offset)
+  }
+  tracker.restore(undefined)
+  return { snapshot: undefined, damaged }
+}
+
 /**
- * Shows `onBatch` all batches from `from` to below `to`. What is damaged is left out and reported:
- * that a producer may be forgotten is no reason to refuse a log. Answers the bytes that were read.
+ * Shows `onBatch` all batches from `from` to below `to`. What is damaged is left out: that a
+ * producer may be forgotten is no reason to refuse a log. Answers the bytes that were read, and
+ * what there is to report.
  */
 export async function replay(
   host: LogHost,
   log: ReplayedLog,
   range: { readonly from: number; readonly to: number },
   onBatch: ReplayObserver,
-): Promise<number> {
+): Promise<{ bytes: number; problems: ReplayProblem[] }> {
   const { segments } = log
   const { from, to } = range
-  if (from >= to) return 0
-  let replayedBytes = 0
+  const replayed = { bytes: 0, problems: [] as ReplayProblem[] }
+  if (from >= to) return replayed
   for (let index = Math.max(0, segments.floor(from)); index < segments.count; index++) {
     const segment = segments.at(index)
     if (segment.baseOffset >= to) break
@@ -115,10 +138,9 @@ export async function replay(
           return true
         },
       })
-      replayedBytes += scanned.position - start
+      replayed.bytes += scanned.position - start
       if (scanned.problem === undefined) continue
-      host.report({
-        kind: 'tracker-restored',
+      replayed.problems.push({
         message: `${segment.path} at byte ${scanned.position}: ${scanned.problem}; producers may be forgotten`,
         details: { path: segment.path, position: scanned.position, reason: scanned.problem },
       })
@@ -126,7 +148,7 @@ export async function replay(
       host.files.unpin(segment.data)
     }
   }
-  return replayedBytes
+  return replayed
 }
 
 /** A batch boundary at or before `offset`. */

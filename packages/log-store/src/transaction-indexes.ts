@@ -166,11 +166,14 @@ export class TransactionIndexes {
     })
     const entries: AbortedTransaction[] = []
     const range = { from: base, to: Math.min(endOffset, log.writtenOffset) }
-    await replay(this.#host, log, range, (batch, bytes, at) => {
+    const { problems } = await replay(this.#host, log, range, (batch, bytes, at) => {
       const aborted = tracker.apply(bytes, at, batch)
       tracker.settle()
       if (aborted !== undefined) entries.push(aborted)
     })
+    for (const { message, details } of problems) {
+      this.#host.report({ kind: 'tracker-restored', message, details })
+    }
     return entries
   }
 }

@@ -482,4 +482,11 @@ export const mutants = [
     replace: 'return false',
     tests: ['log-directory'],
   },
+  {
+    name: 'producers-told-twice-after-a-wrong-index',
+    file: 'recovery-scan.ts',
+    find: '    scan.feed?.discard()\n',
+    replace: '',
+    tests: ['tracker-feed'],
+  },
 ]

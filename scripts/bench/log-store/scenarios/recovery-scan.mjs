@@ -1,5 +1,5 @@
-// What opening after a crash does: the log is read and every checksum compared; with Kafka's batches it is read a second
-// time, for its producers. Against a plain read of the file, and one that computes the checksum of it.
+// What opening after a crash does: the log is read, every checksum compared, and with Kafka's batches the producers are
+// noted. Against a plain read of the file, and one that computes the checksum of it.
 import {
   fill,
   forgetCleanClose,
