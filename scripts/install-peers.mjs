@@ -56,4 +56,12 @@ for (const [name, version] of [
   )
   fs.renameSync(partial, target)
 }
+// Only `npm run bench` asks for it, so that a machine without pip, or whose Python has no wheel of it, is no failure.
+const confluent = path.join(peers, 'confluent-kafka')
+if (!fs.existsSync(confluent)) {
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-deps']
+  const wheel = ['--only-binary=:all:', '--target', confluent, 'confluent-kafka==2.16.1']
+  const done = spawnSync('python3', [...pip, ...wheel], { stdio: ['ignore', 'inherit', 'ignore'] })
+  if (done.status !== 0) console.log('no confluent-kafka: npm run bench will leave it out')
+}
 console.log(`peers: kcat, redis-server, java; jars in ${peers}`)

@@ -1,0 +1,109 @@
+// What is measured: one case a line of the figures, each with the rows that do the same work. A row is a client on a broker,
+// `client>broker`; a row whose client or broker cannot run here is left out, aloud.
+
+const fullStack = ['kfk>kfk', 'java>kafka']
+const neutral = ['c>kfk', 'c>kafka', 'raw>raw']
+const clientsOnOurs = ['java>kfk', 'confluent>kfk', 'platformatic>kfk', 'kafkajs>kfk']
+const all = [...fullStack, ...neutral, 'kfk>kafka', ...clientsOnOurs]
+
+const sizeName = (bytes) => (bytes >= 1000 ? `${bytes / 1000} KB` : `${bytes} B`)
+const partitionsName = (count) => `${count} partition${count === 1 ? '' : 's'}`
+const plain = { valueBytes: 100, acks: 'all', durability: 'os', partitions: 6 }
+
+function produceCase(changes, rows, quick = false) {
+  const params = { ...plain, ...changes }
+  const { valueBytes, acks, durability, partitions, codec } = params
+  const words = [sizeName(valueBytes), `acks=${acks}`, durability, partitionsName(partitions)]
+  const name = ['produce', ...words, ...(codec ? [codec] : [])].join(' ')
+  return { name, kind: 'produce', unit: 'records/s', params, rows, quick }
+}
+
+function consumeCase(changes, rows, quick = false) {
+  const params = { ...plain, tier: 'cached', ...changes }
+  const { valueBytes, tier, partitions, codec } = params
+  const words = [sizeName(valueBytes), tier, partitionsName(partitions), ...(codec ? [codec] : [])]
+  const name = ['consume', ...words].join(' ')
+  return { name, kind: 'consume', unit: 'records/s', params, rows, quick }
+}
+
+function bothCase(changes, rows, quick = false) {
+  const params = { ...plain, consumers: 1, ...changes }
+  const { valueBytes, consumers, durability } = params
+  const what = consumers === 1 ? 'both at once' : `fan-out to ${consumers}`
+  const name = `${what} ${sizeName(valueBytes)} ${durability}`
+  return { name, kind: 'both', unit: 'records/s', params, rows, quick }
+}
+
+function latencyCase(changes, rows, quick = false) {
+  const params = { ...plain, warmSeconds: 1, seconds: 5, ...changes }
+  const { rate, durability, idle } = params
+  const load = idle ? 'idle' : rate >= 1e6 ? `${rate / 1e6}M/s` : `${rate / 1e3}k/s`
+  const name = `latency ${load} ${durability}`
+  return { name, kind: 'latency', unit: 'us', params, rows, quick }
+}
+
+function requestsCase(changes, quick = false) {
+  const params = { ...plain, acks: '1', perBatch: 1, inFlight: 1, ...changes }
+  const { connections, durability } = params
+  const name = `requests ${connections} connections ${durability}`
+  return { name, kind: 'requests', unit: 'requests/s', params, rows: neutral, quick }
+}
+
+const codecs = ['gzip', 'snappy', 'lz4', 'zstd']
+const idle = { idle: true, rate: 200, partitions: 1 }
+
+/** All of them; those marked `quick` are what `--quick` measures. */
+export function allCases() {
+  const latencyRows = ['kfk>kfk', 'java>kafka', 'kfk>kafka']
+  return [
+    produceCase({}, all, true),
+    produceCase({ acks: '1' }, fullStack),
+    produceCase({ acks: '0' }, fullStack),
+    produceCase({ durability: 'disk' }, [...fullStack, 'c>kfk', 'c>kafka'], true),
+    ...[1, 16, 100, 1000].flatMap((partitions) => [
+      produceCase({ partitions }, [...fullStack, 'c>kfk', 'c>kafka']),
+      produceCase({ partitions, durability: 'disk' }, [...fullStack, 'c>kfk']),
+    ]),
+    produceCase({ valueBytes: 1000 }, all),
+    produceCase({ valueBytes: 100_000 }, [...fullStack, ...neutral]),
+    ...codecs.map((codec) =>
+      produceCase({ valueBytes: 1000, codec }, [...fullStack, 'c>kfk', 'c>kafka']),
+    ),
+    consumeCase({}, all, true),
+    consumeCase({ tier: 'hot' }, ['kfk>kfk', 'c>kfk', 'c>kafka']),
+    consumeCase({ tier: 'cold' }, [...fullStack, 'c>kfk', 'c>kafka']),
+    consumeCase({ partitions: 1000 }, fullStack),
+    consumeCase({ valueBytes: 1000 }, all),
+    consumeCase({ valueBytes: 100_000 }, [...fullStack, 'c>kfk', 'c>kafka']),
+    ...codecs.map((codec) => consumeCase({ valueBytes: 1000, codec }, fullStack)),
+    bothCase({}, [...fullStack, 'c>kfk', 'c>kafka'], true),
+    bothCase({ valueBytes: 1000 }, [...fullStack, 'c>kfk', 'c>kafka']),
+    bothCase({ consumers: 10 }, ['kfk>kfk', 'c>kfk', 'c>kafka']),
+    latencyCase(idle, latencyRows, true),
+    latencyCase({ ...idle, durability: 'disk' }, latencyRows),
+    latencyCase({ rate: 10_000 }, latencyRows),
+    latencyCase({ rate: 100_000 }, latencyRows, true),
+    latencyCase({ rate: 300_000 }, latencyRows),
+    latencyCase({ rate: 1_000_000 }, latencyRows),
+    ...[1, 16, 64, 256].map((connections) => requestsCase({ connections }, connections === 64)),
+    requestsCase({ connections: 64, durability: 'disk' }),
+    requestsCase({ connections: 256, durability: 'disk' }),
+  ]
+}
+
+/** Ten minutes at 70 % of `rate`, the most that produce and consume at once have reached. */
+export function soakCase(rate) {
+  const paced = Math.round((rate * 0.7) / 1000) * 1000
+  const each = latencyCase({ rate: paced, seconds: 600, warmSeconds: 10 }, ['kfk>kfk'])
+  return { ...each, name: 'soak 10 minutes at 70 %', kind: 'soak' }
+}
+
+/** The cases and rows that are wanted: `only` are parts of names, `peers` clients and brokers besides our own. */
+export function chooseCases(cases, { only, peers, quick }) {
+  const named = ({ name }) => only.length === 0 || only.some((part) => name.includes(part))
+  const wanted = (row) => row.split('>').every((side) => side === 'kfk' || peers.has(side))
+  return cases
+    .filter((each) => named(each) && (!quick || each.quick || only.length > 0))
+    .map((each) => ({ ...each, rows: each.rows.filter(wanted) }))
+    .filter(({ rows }) => rows.length > 0)
+}
