@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import { frameFormat, memoryFileSystem, openLogDirectory } from '../src/index'
 import type { FileSystem, Log, LogDirectory, LogDirectoryOptions } from '../src/index'
 import { nodeFileSystem } from '../src/fs/node-file-system'
+import { ask } from './support/bare-node'
 import { ManualClock } from './support/manual-clock'
+import type { ManyLogsAnswer } from './support/many-logs-process'
 import { readAll, record } from './support/records'
 import { seededRandom } from './support/seeded-random'
 import { watchedFileSystem, type WatchedFileSystem } from './support/watched-file-system'
@@ -164,6 +166,18 @@ describe('300 logs, 16 files', () => {
     expect(directory.stats().openFiles).toBeLessThanOrEqual(2)
   })
 })
+
+test('10,000 logs: open files are bounded, a log that rests takes at most 3 KB', async () => {
+  const request = { count: 10_000, maxOpenFiles: 64 }
+  const answer = await ask<ManyLogsAnswer>('many-logs-process', request)
+  process.stdout.write(`10,000 logs: ${JSON.stringify(answer)}\n`)
+  expect(answer).toMatchObject({ cleanStart: true, wrong: [] })
+  expect(answer.mostOpen).toBeLessThanOrEqual(request.maxOpenFiles + writtenAtOnce)
+  expect(answer.openedBytes).toBeLessThanOrEqual(3000)
+  expect(answer.usedBytes).toBeLessThanOrEqual(3000)
+  // Two looks at dates and sizes, and no file is opened.
+  expect(answer.callsPerLog).toBeLessThan(2.1)
+}, 120_000)
 
 /** In memory where the system has that, for a disk takes long to sync every log. */
 async function temporaryDirectory(): Promise<string> {
