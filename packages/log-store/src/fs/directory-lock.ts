@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import * as fs from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { StoreError } from '../errors.js'
+import { errnoOf, isOutOfSpace, StoreError } from '../errors.js'
 
 // Two layers. `.lock` is the file that Kafka locks too: an advisory lock of the system, gone with
 // the process however it ends, taken when fs-native-extensions is installed. `kfk.lock` names the
@@ -77,7 +77,12 @@ function claim(path: string, options: { holderPath: string; native: boolean }): 
       fs.writeFileSync(options.holderPath, `${JSON.stringify(mine)}\n`, { flag: 'wx' })
       return mine
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      if (errnoOf(error) === 'EEXIST') continue
+      // Empty or half of it would look like that of a holder who is just writing it.
+      fs.rmSync(options.holderPath, { force: true })
+      // The system's lock does without: what a full disk holds can be read, and made room of.
+      if (options.native && isOutOfSpace(error)) return mine
+      throw error
     }
   }
   throw lockedError(path, readHolder(options.holderPath))
