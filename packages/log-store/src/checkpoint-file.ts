@@ -1,6 +1,6 @@
 import { dirname, join, basename } from 'node:path'
 import { crc32 } from './crc32.js'
-import { ioError, StoreError } from './errors.js'
+import { errnoOf, ioError, isOutOfSpace, StoreError } from './errors.js'
 import { parseLogName, temporarySuffix } from './file-names.js'
 import { readRange, syncFile, writeFully, type FileSystem } from './fs/file-system.js'
 
@@ -30,7 +30,20 @@ export async function atomicWriteFile(
     handle.close()
   }
   await fileSystem.rename(temporary, path)
-  await fileSystem.syncDirectory(dirname(path))
+  await syncNames(fileSystem, dirname(path))
+}
+
+/** A sync that fails is not for want of room, whatever the system says: it is not to be retried. */
+async function syncNames(fileSystem: FileSystem, path: string): Promise<void> {
+  try {
+    await fileSystem.syncDirectory(path)
+  } catch (error) {
+    if (!isOutOfSpace(error)) throw error
+    throw new StoreError('KFK_STORE_IO', `cannot sync the names in ${path}`, {
+      details: { errno: errnoOf(error), path },
+      cause: error,
+    })
+  }
 }
 
 /**

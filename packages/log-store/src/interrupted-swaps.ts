@@ -10,6 +10,7 @@ import {
 } from './file-names.js'
 import type { LogHost } from './log-host.js'
 import { gapsEverywhere, OffsetGaps, readOffsetGaps } from './offset-gaps.js'
+import { syncNames } from './recovery-sync.js'
 import { scanBatches } from './segment-scan.js'
 
 // What a stop in the middle of a compaction leaves behind, ours (segment-swap.ts) or Kafka's, whose
@@ -88,7 +89,7 @@ async function remove(settling: Settling, names: readonly string[]): Promise<voi
     const message = `removed ${path}, left by interrupted work`
     host.report({ kind: 'leftover-removed', message, details: { path } })
   }
-  await host.fileSystem.syncDirectory(directory)
+  await syncNames(host, directory)
 }
 
 /** Puts the complete replacement with one base offset in its place. */
@@ -123,7 +124,7 @@ async function finish(
     present.delete(name)
     present.add(final)
   }
-  await host.fileSystem.syncDirectory(directory)
+  await syncNames(host, directory)
   const path = join(directory, logName)
   const message = `finished the interrupted compaction of ${path}`
   host.report({ kind: 'compaction-finished', message, details: { path } })

@@ -1,5 +1,5 @@
 import { diagnostics } from './diagnostics.js'
-import { ioError, isOutOfHandles, type StoreError } from './errors.js'
+import { ioError, isOutOfHandles, isOutOfSpace, type StoreError } from './errors.js'
 import type { Syncable } from './flush-scheduler.js'
 import { syncFile } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
@@ -9,6 +9,7 @@ import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
 import type { NotedLog } from './recovery-notes.js'
 import type { SegmentList } from './segment-list.js'
+import { persistIndexes } from './segment-files.js'
 import type { Segment } from './segment.js'
 
 /** What flushing needs to know of its log. */
@@ -20,18 +21,25 @@ interface FlushedLog extends Syncable, NotedLog {
   readonly writtenOffset: number
   /** Moves on what may be acknowledged; answers how many had waited for it. */
   acknowledge(): number
+  /** Rejects those who wait for an acknowledgement: it may take long. */
+  tellDelay(error: StoreError): void
   readonly offsetGaps: OffsetGaps
 }
 
 const none: readonly [] = []
-/** Until somebody has closed a file. */
-const outOfHandlesRetryMs = 100
+/** Until somebody has closed a file, or made room. */
+const retryMs = 100
+/** So often before those who wait are told. */
+const quietRetries = 10
 
 interface Waiter {
   readonly offset: number
   readonly resolve: () => void
   readonly reject: (error: StoreError) => void
 }
+
+/** A sync failed before it began. */
+class NothingSynced extends Error {}
 
 /**
  * Durability of one log. `recoveryPoint` moves only when data, and whatever it depends on to be
@@ -57,6 +65,8 @@ export class LogFlush {
   /** Who waits for the medium whatever the settings say; made when somebody does. */
   #durable: OffsetWaiters | undefined
   #failure: StoreError | undefined
+  /** Syncs in a row that could not even begin. */
+  #retries = 0
   #syncing = false
   #idle: (() => void)[] | undefined
   /** Grows with every truncation: a sync that began before one says nothing of what came after. */
@@ -173,6 +183,7 @@ export class LogFlush {
     const finish = (error?: unknown) => {
       this.#syncing = false
       if (error === undefined) {
+        this.#retries = 0
         const durationMs = this.#host.clock.monotonicMs() - startedMs
         this.#host.metrics.noteSync(durationMs)
         const settled = this.#synced(generation === this.#generation ? target : 0)
@@ -227,10 +238,10 @@ export class LogFlush {
     this.#sealed = none
     this.#directoryDirty = false
     try {
-      await this.#log.offsetGaps.save()
+      await this.#saveGaps()
       for (const segment of [...sealed, active]) await this.#syncSegment(segment)
       for (const segment of sealed) {
-        await this.#persistIndexes(segment)
+        await persistIndexes(this.#host, segment)
         await this.#log.tracking?.persist(segment.baseOffset)
       }
       if (directoryDirty || sealed.length > 0) {
@@ -244,28 +255,24 @@ export class LogFlush {
     }
   }
 
+  /** Before anything of the log is synced: a disk too full for it has lost nothing yet. */
+  async #saveGaps(): Promise<void> {
+    const { offsetGaps, path } = this.#log
+    try {
+      await offsetGaps.save()
+    } catch (error) {
+      if (!isOutOfSpace(error)) throw error
+      const cause = ioError(error, { action: 'note the missing offsets of', path })
+      throw new NothingSynced(cause.message, { cause })
+    }
+  }
+
   async #syncSegment(segment: Segment): Promise<void> {
     const handle = this.#host.files.pin(segment.data)
     try {
       await syncFile(handle)
     } finally {
       this.#host.files.unpin(segment.data)
-    }
-  }
-
-  async #persistIndexes(segment: Segment): Promise<void> {
-    try {
-      await segment.persistIndexes()
-    } catch (error) {
-      const failure = ioError(error, { action: 'write the indexes of', path: segment.path })
-      if (failure.code !== 'KFK_STORE_NO_SPACE' && !failure.retriable) throw error
-      // An index can be rebuilt; half an index could mislead, so there must be none.
-      await segment.removeIndexFiles()
-      this.#host.report({
-        kind: 'background-failure',
-        message: failure.message,
-        details: { path: segment.path, error },
-      })
     }
   }
 
@@ -307,18 +314,30 @@ export class LogFlush {
   }
 
   #syncFailed(error: unknown, active: Segment): void {
-    if (isOutOfHandles(error)) {
+    if (isOutOfHandles(error) || error instanceof NothingSynced) {
       // The file could not be opened, so nothing was synced and nothing is lost: later.
       this.#wanted = true
-      this.#timer ??= this.#host.clock.setTimer(outOfHandlesRetryMs, () => {
+      this.#timer ??= this.#host.clock.setTimer(retryMs, () => {
         this.#timer = undefined
         this.request()
       })
+      if (++this.#retries >= quietRetries) {
+        const cause = error instanceof NothingSynced ? error.cause : error
+        this.#tellDelay(ioError(cause, { action: 'sync', path: active.path }))
+      }
       return
     }
     // The kernel may have dropped the dirty pages with the error: a second try would report success
     // for bytes that are gone. So there is no second try.
     this.#host.poison(ioError(error, { action: 'sync', path: active.path }))
+  }
+
+  /** Nobody waits for ever: the records stay, and whoever waits once more may be luckier. */
+  #tellDelay(error: StoreError): void {
+    for (const waiter of this.#waiters ?? none) waiter.reject(error)
+    this.#waiters = undefined
+    this.#durable?.rollBack(this.recoveryPoint, error)
+    this.#log.tellDelay(error)
   }
 
   #startTimer(): void {

@@ -25,8 +25,11 @@ export interface LogHost {
   /** A new tracker for the log of that name; undefined: it has none. */
   tracker(name: string): LogTracker | undefined
   report(report: StoreReport): void
-  /** The disk failed: ends appends and acknowledgements of the whole directory, for good. */
-  poison(error: StoreError): void
+  /**
+   * The disk failed: ends appends and acknowledgements of the whole directory, for good. Answers
+   * the error that tells so, which is what whoever met the failure throws.
+   */
+  poison(error: StoreError): StoreError
   /** All up to the recovery point of this log is on the medium. */
   noteSynced(log: NotedLog): void
   /** The log is about to be cut at `offset`: notes durably that it is clean no further. */

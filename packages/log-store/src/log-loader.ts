@@ -23,6 +23,7 @@ import type { ListedLog } from './log-list.js'
 import { isUntouched } from './listed-log.js'
 import type { LogOptions } from './options.js'
 import { recoverLog, type RecoveryResult } from './recovery.js'
+import { syncNames } from './recovery-sync.js'
 import { SegmentList } from './segment-list.js'
 import { ensureIndexes, findLargestTimestamp, rebuildIndexes } from './segment-repair.js'
 import { scanBatches } from './segment-scan.js'
@@ -178,7 +179,7 @@ async function createLog(host: LogHost, request: LoadRequest): Promise<LogState>
   const place = { directory: path, baseOffset, createdMs: host.clock.now() }
   const segment = new Segment(host.files, place)
   segment.create()
-  await host.fileSystem.syncDirectory(path)
+  await syncNames(host, path)
   return {
     name,
     path,
@@ -329,7 +330,7 @@ async function loadSegments(
   })
   // What was found counts as durable from here on; the process before may have died between a
   // change of names and their sync, and a power cut now would undo it.
-  await host.fileSystem.syncDirectory(request.path)
+  await syncNames(host, request.path)
   const { logEndOffset } = result
   const list = SegmentList.of(result.segments)
   const log = { segments: list, indexIntervalBytes, writtenOffset: logEndOffset }

@@ -220,9 +220,7 @@ export class LogStructure {
     try {
       await work()
     } catch (error) {
-      const failure = ioError(error, { action, path: this.#log.path })
-      this.#host.poison(failure)
-      throw failure
+      throw this.#host.poison(ioError(error, { action, path: this.#log.path }))
     }
   }
 
@@ -288,8 +286,7 @@ export class LogStructure {
     } catch (error) {
       const { path } = this.#log
       const failure = ioError(error, { action: 'delete old segments of', path })
-      if (!failure.retriable) this.#host.poison(failure)
-      throw failure
+      throw failure.retriable ? failure : this.#host.poison(failure)
     }
   }
 }

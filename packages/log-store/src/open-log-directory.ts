@@ -7,7 +7,7 @@ import { systemClock } from './clock.js'
 import { diagnostics } from './diagnostics.js'
 import { requireNumbers } from './directory-options.js'
 import type { CompactionReport } from './compaction.js'
-import { ioError, StoreError } from './errors.js'
+import { explained, ioError, StoreError } from './errors.js'
 import { FileCache } from './file-cache.js'
 import {
   deletedDirectoryName,
@@ -71,11 +71,14 @@ export async function openLogDirectory(
   } catch (error) {
     throw ioError(error, { action: 'create', path })
   }
-  const lock = await fileSystem.lock(path)
+  const lock = await explained({ action: 'lock', path }, () => fileSystem.lock(path))
+  let directory: OpenLogDirectory | undefined
   try {
-    return await OpenLogDirectory.start(path, { ...options, fileSystem }, lock)
+    directory = new OpenLogDirectory(path, { ...options, fileSystem }, lock)
+    await directory.start()
+    return directory
   } catch (error) {
-    await lock.release()
+    await (directory ?? lock).release()
     throw ioError(error, { action: 'open', path })
   }
 }
@@ -132,7 +135,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly #tasks: readonly BackgroundTask[]
   #closing: Promise<void> | undefined
 
-  private constructor(
+  constructor(
     path: string,
     options: LogDirectoryOptions & { fileSystem: FileSystem },
     lock: { release(): Promise<void> },
@@ -165,16 +168,6 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.#cleaner = new Cleaner(this, () => this.#logs.values(), options.cleaner)
     this.#scrubber = new Scrubber(this, () => this.#logs.values(), options.scrub)
     this.#shutdown = new CleanShutdown(this.fileSystem, path)
-  }
-
-  static async start(
-    path: string,
-    options: LogDirectoryOptions & { fileSystem: FileSystem },
-    lock: { release(): Promise<void> },
-  ): Promise<LogDirectory> {
-    const directory = new OpenLogDirectory(path, options, lock)
-    await directory.#start()
-    return directory
   }
 
   names(): string[] {
@@ -214,7 +207,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     } catch (error) {
       // It is still there, as after a crash: whoever opens it has it recovered.
       this.#unrecovered.add(name)
-      throw ioError(error, attempt)
+      throw this.poisoned ?? ioError(error, attempt)
     }
     this.#names.delete(name)
     this.#unrecovered.delete(name)
@@ -223,9 +216,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     try {
       await this.fileSystem.syncDirectory(this.path)
     } catch (error) {
-      const failure = ioError(error, attempt)
-      this.poison(failure)
-      throw failure
+      throw this.poison(ioError(error, attempt))
     }
     await this.checkpoint()
     this.#removeDirectory(to, log)
@@ -328,8 +319,8 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.#options.onReport?.(report)
   }
 
-  poison(error: StoreError): void {
-    if (this.poisoned !== undefined) return
+  poison(error: StoreError): StoreError {
+    if (this.poisoned !== undefined) return this.poisoned
     const failure = new StoreError(
       'KFK_STORE_IO',
       `${this.path} takes no more appends: ${error.message}`,
@@ -341,13 +332,16 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       diagnostics.poison.publish({ path: this.path, error: failure })
     }
     for (const log of this.#logs.values()) log.poison(failure)
+    return failure
   }
 
-  async #start(): Promise<void> {
+  /** Once, before anything else. When it rejects, `release`. */
+  async start(): Promise<void> {
     const entries = await this.fileSystem.list(this.path)
+    const deleted: string[] = []
     for (const entry of entries) {
       if (!entry.isDirectory) continue
-      if (isDeletedDirectoryName(entry.name)) this.#removeDirectory(join(this.path, entry.name))
+      if (isDeletedDirectoryName(entry.name)) deleted.push(entry.name)
       else if (parseLogName(entry.name) !== undefined) this.#names.add(entry.name)
     }
     await settleTakeover(this.fileSystem, this.path, (report) => this.report(report))
@@ -357,6 +351,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     // From here on a crash is an unclean stop.
     await this.#shutdown.forgetAll()
     if (!this.cleanStart) await this.#recoverAll()
+    for (const name of deleted) this.#removeDirectory(join(this.path, name))
     for (const task of this.#tasks) task.start()
     this.#cleaner.start()
     this.#scrubber.start()
@@ -371,7 +366,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       details: { path: this.path, logs: names.length },
     })
     await inParallel(names, concurrentRecoveries, (name) => this.#openOnce(name))
-    await this.checkpoint()
+    // What was recovered is on the medium, whatever the checkpoints say: without new ones the next
+    // recovery takes as long as this one. A full disk is no reason not to read what is there.
+    await this.#inBackground('write checkpoints', () => this.checkpoint())
   }
 
   #openOnce(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
@@ -387,6 +384,8 @@ class OpenLogDirectory implements LogDirectory, LogHost {
 
   async #load(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
     const path = join(this.path, name)
+    // What it holds may be in memory alone, and a second sync would not tell.
+    if (this.poisoned !== undefined && this.#unrecovered.has(name)) throw this.poisoned
     try {
       // A stop within its deletion left lines that must not be taken for those of a new log.
       const stale = !this.#names.has(name) && this.#checkpoints.forget(name)
@@ -428,6 +427,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       const failures = await inParallel([...this.#logs.values()], concurrentCloses, (log) =>
         log.close(),
       )
+      if (this.poisoned !== undefined && failures.length > 0) throw this.poisoned
       if (failures.length > 0) throw failures[0]
       if (this.poisoned !== undefined) return
       await this.checkpoint()
@@ -436,14 +436,21 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       }
       await Promise.allSettled(this.#removals)
     } catch (error) {
-      throw ioError(error, { action: 'close', path: this.path })
+      const { code, message, details } = ioError(error, { action: 'close', path: this.path })
+      // Not to be tried again: it is closed, but the next opening has to recover it.
+      throw new StoreError(code, message, { details, cause: error })
     } finally {
-      this.#notes.close()
-      this.files.closeAll()
-      // Whoever has the lock next must not meet a checkpoint that is still being written.
-      await this.#checkpoints.whenIdle()
-      await this.#lock.release()
+      await this.release()
     }
+  }
+
+  /** Lets go of files and lock. */
+  async release(): Promise<void> {
+    this.#notes.close()
+    this.files.closeAll()
+    // Whoever has the lock next must not meet a checkpoint that is still being written.
+    await this.#checkpoints.whenIdle()
+    await this.#lock.release()
   }
 
   #removeDirectory(path: string, log?: SegmentedLog): void {

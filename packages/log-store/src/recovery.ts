@@ -3,10 +3,12 @@ import { tryDescribe } from './batch-format.js'
 import type { EpochIndex } from './epoch-index.js'
 import { StoreError } from './errors.js'
 import { segmentFileNames } from './file-names.js'
-import { readRange, syncFile } from './fs/file-system.js'
+import { readRange } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import { damageError, describeDamage, reportDamage, writeQuarantine } from './quarantine.js'
 import { recoverSegment } from './recovery-scan.js'
+import { syncNames, syncRecovered } from './recovery-sync.js'
+import { persistIndexes } from './segment-files.js'
 import { SegmentList } from './segment-list.js'
 import type { ScanResult } from './segment-scan.js'
 import { wrongEnd } from './segment-verify.js'
@@ -126,14 +128,8 @@ class Recovery {
 
   /** Makes what the scan found durable: the process may have died before its sync. */
   async #settle(segment: Segment): Promise<void> {
-    const { files } = this.#host
-    const handle = files.pin(segment.data)
-    try {
-      await syncFile(handle)
-    } finally {
-      files.unpin(segment.data)
-    }
-    if (segment.sealed) await segment.persistIndexes()
+    await syncRecovered(this.#host, segment)
+    if (segment.sealed) await persistIndexes(this.#host, segment)
   }
 
   /** The segment before the one at `at` does not reach up to it. */
@@ -190,7 +186,6 @@ class Recovery {
   }
 
   async #cut(segment: Segment, scanned: ScanResult, later: readonly Segment[]): Promise<number> {
-    const { fileSystem, files } = this.#host
     const { position, nextOffset, problem } = scanned
     const lostBytes = segment.sizeBytes - position
     const whole = later.filter((other) => other.sizeBytes > 0)
@@ -202,10 +197,10 @@ class Recovery {
       (await this.#hasSurvivor(segment, scanned))
     if (suspicious && lostBytes > 0) await this.#setAside(segment, position)
     for (const other of [...later].reverse()) await this.#drop(other)
-    files.use(segment.data).truncateSync(position)
+    this.#host.files.use(segment.data).truncateSync(position)
     segment.noteCut(position)
     await this.#settle(segment)
-    await fileSystem.syncDirectory(this.#request.path)
+    await syncNames(this.#host, this.#request.path)
     const cutBytes = lostBytes + whole.reduce((sum, other) => sum + other.sizeBytes, 0)
     this.#host.report({
       kind: suspicious ? 'quarantined' : 'tail-cut',
@@ -265,7 +260,7 @@ class Recovery {
     try {
       await copyAside(fileSystem, handle, { from: position, to: segment.sizeBytes, target })
       // Before the bytes go from where they are.
-      await fileSystem.syncDirectory(directory)
+      await syncNames(this.#host, directory)
     } finally {
       files.unpin(segment.data)
     }

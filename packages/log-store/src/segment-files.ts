@@ -20,8 +20,24 @@ export function createSegment(host: LogHost, directory: string, baseOffset: numb
     return segment
   } catch (error) {
     const failure = ioError(error, { action: 'create', path: segment.path })
-    if (!failure.retriable) host.poison(failure)
-    throw failure
+    throw failure.retriable ? failure : host.poison(failure)
+  }
+}
+
+/**
+ * Makes the index files of a sealed segment durable, after a sync of the directory. A disk that is
+ * full is put up with: an index can be rebuilt.
+ */
+export async function persistIndexes(host: LogHost, segment: Segment): Promise<void> {
+  try {
+    await segment.persistIndexes()
+  } catch (error) {
+    const failure = ioError(error, { action: 'write the indexes of', path: segment.path })
+    if (!failure.retriable) throw error
+    // Half an index could mislead, so there must be none.
+    await segment.removeIndexFiles()
+    const { message } = failure
+    host.report({ kind: 'background-failure', message, details: { path: segment.path, error } })
   }
 }
 

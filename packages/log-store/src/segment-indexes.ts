@@ -180,7 +180,8 @@ export class IndexPair {
         if (entries === undefined || entries.pending < atLeast) continue
         const handle = this.#files.fileSystem.open(this.#names.indexPath(side), 'write')
         try {
-          this.#write(handle, side, entries)
+          this.#write(handle, entries)
+          entries.noteStored(entries.count, this.#source(side))
         } finally {
           handle.close()
         }
@@ -196,15 +197,22 @@ export class IndexPair {
     if (!this.dirty || both === undefined) return
     this.dirty = false
     try {
-      await this.#persist('offsets', both.offsets)
-      await this.#persist('times', both.times)
+      const counts = { offsets: both.offsets.count, times: both.times.count }
+      for (const side of sides) await this.#persist(side, both[side])
+      // Not before: what is in memory alone must not be lost with a file that has to go.
+      for (const side of sides) {
+        const count = Math.min(counts[side], both[side].count)
+        if (count > both[side].stored) both[side].noteStored(count, this.#source(side))
+      }
     } catch (error) {
       this.dirty = true
       throw error
     }
   }
 
+  /** What is in memory alone stays; of the rest it is forgotten, too. */
   async removeFiles(): Promise<void> {
+    if (sides.some((side) => (this[side]?.stored ?? 0) > 0)) this.forget()
     this.#offsetFile?.close()
     this.#timeFile?.close()
     for (const side of sides) await this.#files.fileSystem.remove(this.#names.indexPath(side))
@@ -213,7 +221,7 @@ export class IndexPair {
   async #persist(side: IndexSide, entries: IndexEntries): Promise<void> {
     const handle = this.#files.fileSystem.open(this.#names.indexPath(side), 'write')
     try {
-      this.#write(handle, side, entries)
+      this.#write(handle, entries)
       handle.truncateSync(entries.count * entries.width)
       await syncFile(handle)
     } finally {
@@ -221,10 +229,9 @@ export class IndexPair {
     }
   }
 
-  #write(handle: FileHandle, side: IndexSide, entries: IndexEntries): void {
-    const { stored, count, width } = entries
+  #write(handle: FileHandle, entries: IndexEntries): void {
+    const { stored, width } = entries
     writeFully(handle, [entries.bytes(stored)], stored * width)
-    entries.noteStored(count, this.#source(side))
   }
 
   #source(side: IndexSide): IndexFile {

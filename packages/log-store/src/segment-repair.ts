@@ -2,6 +2,7 @@ import { StoreError } from './errors.js'
 import { IndexMismatch } from './index-entries.js'
 import type { LogHost } from './log-host.js'
 import { gapsEverywhere } from './offset-gaps.js'
+import { persistIndexes } from './segment-files.js'
 import type { LargestTimestamp, Segment } from './segment.js'
 import { IndexBuilder, scanBatches } from './segment-scan.js'
 
@@ -57,7 +58,7 @@ export async function rebuildIndexes(
     details: { path: segment.path, reason: options.reason },
   })
   // Beyond damage the old files may still tell repair where batches begin.
-  if (segment.sealed && segment.damage === undefined) await segment.persistIndexes()
+  if (segment.sealed && segment.damage === undefined) await persistIndexes(host, segment)
   return builder.largest ?? { timestamp: -1, offset: segment.baseOffset }
 }
 

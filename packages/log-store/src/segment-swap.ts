@@ -73,9 +73,7 @@ async function finishSwap(host: LogHost, log: SwappedLog, swap: Swap, path: Path
     await host.fileSystem.syncDirectory(log.path)
     segment.releaseIndexes()
   } catch (error) {
-    const failure = ioError(error, { action: 'replace segments of', path: log.path })
-    host.poison(failure)
-    throw failure
+    throw host.poison(ioError(error, { action: 'replace segments of', path: log.path }))
   }
 }
 
@@ -98,9 +96,7 @@ async function renameToSwap(
     } catch (cause) {
       // Left behind it would replace, at the next opening, what the log has become by then.
       const message = `cannot take back a cleaned segment of ${log.path}`
-      const fatal = new StoreError('KFK_STORE_IO', message, { cause })
-      host.poison(fatal)
-      throw fatal
+      throw host.poison(new StoreError('KFK_STORE_IO', message, { cause }))
     }
     throw failure
   }

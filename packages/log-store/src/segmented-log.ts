@@ -459,6 +459,10 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return this.#acknowledgements.advance(this.#acknowledgeable())
   }
 
+  tellDelay(error: StoreError): void {
+    this.#acknowledgements.rollBack(this.acknowledgedOffset, error)
+  }
+
   get #search(): TimestampSearch {
     return (this.#timestamps ??= new TimestampSearch(this.#host, this, this.#reads))
   }

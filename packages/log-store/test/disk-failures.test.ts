@@ -239,7 +239,11 @@ test.each([
     for (let n = 0; n < 3; n++) log.append(record(`record ${n}`, 1000 + n), { leaderEpoch: 1 })
     await log.whenAcknowledged(3)
     fileSystem.inject({ ...fault, error: 'ENOSPC' })
-    await expect(log.truncateTo(1)).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+    await expect(log.truncateTo(1)).rejects.toMatchObject({
+      code: 'KFK_STORE_IO',
+      retriable: false,
+      details: { errno: 'ENOSPC' },
+    })
     expect(directory.poisoned).toBeDefined()
     expect(log.logEndOffset).toBe(1)
     expect([...(await readAll(log)).values()]).toEqual(['record 0'])

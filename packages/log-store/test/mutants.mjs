@@ -3,6 +3,7 @@
 const explorers = ['crash-explorer-synced', 'crash-explorer-unsynced']
 const compactions = ['crash-explorer-compaction']
 const failures = ['syscall-failures', 'disk-failures']
+const openings = ['syscall-openings']
 
 export const mutants = [
   {
@@ -15,7 +16,7 @@ export const mutants = [
   {
     name: 'checkpoint-name-not-synced',
     file: 'checkpoint-file.ts',
-    find: '  await fileSystem.rename(temporary, path)\n  await fileSystem.syncDirectory(dirname(path))',
+    find: '  await fileSystem.rename(temporary, path)\n  await syncNames(fileSystem, dirname(path))',
     replace: '  await fileSystem.rename(temporary, path)',
     tests: explorers,
   },
@@ -57,7 +58,7 @@ export const mutants = [
   {
     name: 'failed-sync-tried-again',
     file: 'log-flush.ts',
-    find: 'if (isOutOfHandles(error)) {',
+    find: 'if (isOutOfHandles(error) || error instanceof NothingSynced) {',
     replace: 'if (error !== undefined) {',
     tests: ['disk-failures'],
   },
@@ -69,16 +70,80 @@ export const mutants = [
     tests: ['disk-failures'],
   },
   {
+    name: 'waits-for-room-for-ever',
+    file: 'log-flush.ts',
+    find: 'if (++this.#retries >= quietRetries) {',
+    replace: 'if (++this.#retries < 0) {',
+    tests: ['full-disk'],
+  },
+  {
+    name: 'no-room-to-note-gaps-poisons',
+    file: 'log-flush.ts',
+    find: 'if (!isOutOfSpace(error)) throw error',
+    replace: 'if (error !== undefined) throw error',
+    tests: ['full-disk'],
+  },
+  {
+    name: 'gaps-without-a-note-acknowledged',
+    file: 'log-flush.ts',
+    find: 'if (!isOutOfSpace(error)) throw error',
+    replace: 'if (isOutOfSpace(error)) return',
+    tests: ['full-disk'],
+  },
+  {
+    name: 'unclean-start-needs-room',
+    file: 'open-log-directory.ts',
+    find: "await this.#inBackground('write checkpoints', () => this.checkpoint())",
+    replace: 'await this.checkpoint()',
+    tests: ['full-disk', 'syscall-openings'],
+  },
+  {
+    name: 'failed-sync-of-recovery-tried-again',
+    file: 'recovery-sync.ts',
+    find: "throw host.poison(ioError(error, { action: 'sync', path: segment.path }))",
+    replace: 'throw error',
+    tests: openings,
+  },
+  {
+    name: 'log-on-a-bad-disk-recovered-again',
+    file: 'open-log-directory.ts',
+    find: '    if (this.poisoned !== undefined && this.#unrecovered.has(name)) throw this.poisoned\n',
+    replace: '',
+    tests: openings,
+  },
+  {
+    name: 'half-a-cut-called-retriable',
+    file: 'log-structure.ts',
+    find: 'throw this.#host.poison(ioError(error, { action, path: this.#log.path }))',
+    replace:
+      'const failure = ioError(error, { action, path: this.#log.path })\n      this.#host.poison(failure)\n      throw failure',
+    tests: ['disk-failures'],
+  },
+  {
+    name: 'index-without-room-lost',
+    file: 'segment-indexes.ts',
+    find: 'if (sides.some((side) => (this[side]?.stored ?? 0) > 0)) this.forget()',
+    replace: 'this.forget()',
+    tests: ['full-disk'],
+  },
+  {
+    name: 'read-fails-without-room-for-an-index',
+    file: 'segment-files.ts',
+    find: '    if (!failure.retriable) throw error\n    // Half',
+    replace: '    if (failure.retriable) throw error\n    // Half',
+    tests: ['full-disk'],
+  },
+  {
     name: 'recovered-names-not-synced',
     file: 'log-loader.ts',
-    find: '  await host.fileSystem.syncDirectory(request.path)\n  const { logEndOffset }',
+    find: '  await syncNames(host, request.path)\n  const { logEndOffset }',
     replace: '  const { logEndOffset }',
     tests: ['crash-order'],
   },
   {
     name: 'new-log-without-directory-sync',
     file: 'log-loader.ts',
-    find: '  segment.create()\n  await host.fileSystem.syncDirectory(path)',
+    find: '  segment.create()\n  await syncNames(host, path)',
     replace: '  segment.create()',
     tests: explorers,
   },
@@ -114,8 +179,8 @@ export const mutants = [
   {
     name: 'half-a-cut-goes-on',
     file: 'log-structure.ts',
-    find: 'const failure = ioError(error, { action, path: this.#log.path })\n      this.#host.poison(failure)',
-    replace: 'const failure = ioError(error, { action, path: this.#log.path })',
+    find: 'throw this.#host.poison(ioError(error, { action, path: this.#log.path }))',
+    replace: 'throw ioError(error, { action, path: this.#log.path })',
     tests: failures,
   },
   {
@@ -240,7 +305,7 @@ export const mutants = [
   {
     name: 'name-of-kept-bytes-not-synced-before-the-cut',
     file: 'recovery.ts',
-    find: '      // Before the bytes go from where they are.\n      await fileSystem.syncDirectory(directory)\n',
+    find: '      // Before the bytes go from where they are.\n      await syncNames(this.#host, directory)\n',
     replace: '',
     tests: ['recovery-order'],
   },

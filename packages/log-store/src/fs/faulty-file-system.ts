@@ -24,6 +24,8 @@ export type FileOperation =
   | 'sync'
   | 'close'
   | 'list'
+  | 'stat'
+  | 'lock'
   | 'makeDirectory'
   | 'rename'
   | 'remove'
@@ -43,7 +45,7 @@ export interface Fault {
   readonly at: number
   /** System error code, such as ENOSPC; `crash` stops the machine instead. */
   readonly error: string
-  readonly operation?: FileOperation
+  readonly operation?: FileOperation | readonly FileOperation[]
   /** Only operations whose path contains this. */
   readonly path?: string
   /** How many operations fail, from `at` on; default 1. */
@@ -93,7 +95,12 @@ const mutating: ReadonlySet<FileOperation> = new Set([
 
 /** A disk in memory that fails on demand and forgets what was not synced. For tests. */
 export function faultyFileSystem(): FaultyFileSystem {
-  return new Faulty()
+  return faultyFileSystemOver(new MemoryTree())
+}
+
+/** The same over a tree, all of which counts as durable. */
+export function faultyFileSystemOver(tree: MemoryTree): FaultyFileSystem {
+  return new Faulty(tree)
 }
 
 class Faulty implements FaultyFileSystem {
@@ -101,15 +108,21 @@ class Faulty implements FaultyFileSystem {
   mutations = 0
   struck = 0
   stopped = false
-  readonly tree = new MemoryTree()
-  readonly memory = memoryFileSystemOver(this.tree)
+  readonly tree: MemoryTree
+  readonly memory: FileSystem
   generation = 0
   #faults: { fault: Fault; seen: number }[] = []
   #crashIn = 0
   /** Oldest first. */
   #changes: Change[] = []
   /** Names as of the last sync of each directory. */
-  #durable = new Map<string, MemoryDirectory>([['/', new Map()]])
+  #durable = new Map<string, MemoryDirectory>()
+
+  constructor(tree: MemoryTree) {
+    this.tree = tree
+    this.memory = memoryFileSystemOver(tree)
+    this.#settleNames()
+  }
 
   inject(fault: Fault): void {
     this.#faults.push({ fault, seen: 0 })
@@ -146,7 +159,7 @@ class Faulty implements FaultyFileSystem {
     }
     for (const entry of this.#faults) {
       const { fault } = entry
-      if (fault.operation !== undefined && fault.operation !== operation) continue
+      if (![fault.operation ?? operation].flat().includes(operation)) continue
       if (fault.path !== undefined && !path.includes(fault.path)) continue
       entry.seen++
       if (entry.seen < fault.at || entry.seen >= fault.at + (fault.times ?? 1)) continue
@@ -184,8 +197,8 @@ class Faulty implements FaultyFileSystem {
     return this.memory.list(path)
   }
 
-  stat(path: string) {
-    if (this.stopped) throw systemError('ESTOPPED', path)
+  async stat(path: string) {
+    this.enter('stat', path)
     return this.memory.stat(path)
   }
 
@@ -221,7 +234,7 @@ class Faulty implements FaultyFileSystem {
   }
 
   async lock(path: string) {
-    if (this.stopped) throw systemError('ESTOPPED', path)
+    this.enter('lock', path)
     return this.memory.lock(path)
   }
 

@@ -120,6 +120,6 @@ export function watchedFileSystem(inner: FileSystem): WatchedFileSystem {
     }),
     removeDirectory: waited('removeDirectory', (path) => inner.removeDirectory(path)),
     syncDirectory: waited('syncDirectory', (path) => inner.syncDirectory(path)),
-    lock: (path) => inner.lock(path),
+    lock: waited('lock', (path) => inner.lock(path)),
   }
 }
