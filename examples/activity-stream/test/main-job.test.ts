@@ -27,7 +27,7 @@ test('page views in, counted online, loaded offline, and the numbers agree', asy
   expect(first.printed).toMatch(/lines {4}3,000 read .* = 2,\d{3} accepted \+ \d+ rejected/)
   expect(first.printed).toContain('order      kept for every key')
   expect(first.agreed).toBe(true)
-}, 60_000)
+})
 
 test('the same input again is nothing new; an input that has grown adds what is new', async () => {
   const input = path.join(out, 'access.log')
@@ -41,7 +41,7 @@ test('the same input again is nothing new; an input that has grown adds what is 
   const grown = await run('--input', input)
   expect(grown.printed).toMatch(/2,500 read from access.log = .* \(2,000 of them in earlier runs\)/)
   expect(grown.agreed).toBe(true)
-}, 90_000)
+})
 
 test('an input that was changed is refused, with what to do', async () => {
   const input = path.join(out, 'access.log')
@@ -51,19 +51,19 @@ test('an input that was changed is refused, with what to do', async () => {
   lines[50] = lines[51]!
   fs.writeFileSync(input, `${lines.join('\n')}\n`)
   await expect(run('--input', input)).rejects.toThrow(/not those that were read before.*--out/)
-}, 60_000)
+})
 
 test('an empty input is said to be empty', async () => {
   const { agreed, printed } = await run('--lines', '0')
   expect(printed).toContain('empty    there are no lines in a sample of 0 lines')
   expect(agreed).toBe(true)
-}, 60_000)
+})
 
 test('counts without their log are refused, with what to do', async () => {
   await run('--lines', '100')
   fs.rmSync(path.join(out, 'data'), { recursive: true })
   await expect(run('--lines', '100')).rejects.toThrow(/state counts another log .* remove .*--out/)
-}, 60_000)
+})
 
 test('a file that is not there is said plainly', async () => {
   await expect(run('--input', path.join(out, 'none'))).rejects.toThrow(/there is no such file/)

@@ -41,7 +41,7 @@ test('chaos: a broker, the loader and a member are killed, kafkajs is in the gro
   expect(printed).toMatch(/a broker was killed \(SIGKILL\); it serves again/)
   expect(printed).toContain('the loader was killed after its first commit (SIGKILL)')
   expect(await mainJob('--chaos')).toContain('nothing new: all 6,000 lines')
-}, 180_000)
+})
 
 test('killed in the middle, the next run neither doubles nor loses', async () => {
   const args = [program, '--input', input, '--out', path.join(out, 'out')]
@@ -51,7 +51,7 @@ test('killed in the middle, the next run neither doubles nor loses', async () =>
   await killed.stop('SIGKILL')
   const printed = await mainJob()
   expect(printed).toMatch(/lines {4}6,000 read/)
-}, 120_000)
+})
 
 test('standard input, and a view that says what is wrong', async () => {
   const { code, stdout } = await runProcess(
@@ -63,7 +63,7 @@ test('standard input, and a view that says what is wrong', async () => {
   const wrong = await runProcess(process.execPath, [program, '--input', path.join(out, 'none')])
   expect([wrong.code, wrong.stdout]).toEqual([2, ''])
   expect(wrong.stderr).toMatch(/^Cannot read --input .*: there is no such file\.\n$/)
-}, 120_000)
+})
 
 test('--keep leaves the brokers up and says how to look around', async () => {
   const args = [program, '--input', input, '--out', path.join(out, 'out'), '--keep']
@@ -77,7 +77,7 @@ test('--keep leaves the brokers up and says how to look around', async () => {
   } finally {
     await kept.stop('SIGKILL')
   }
-}, 120_000)
+})
 
 withPeer(redisServerPeer(), 'over Redis', () => {
   test('three broker processes; chaos over them', async () => {
@@ -89,7 +89,7 @@ withPeer(redisServerPeer(), 'over Redis', () => {
     } finally {
       await redis.close()
     }
-  }, 180_000)
+  })
 })
 
 withPeer(peers.hdfs(), 'into HDFS', () => {
@@ -102,5 +102,5 @@ withPeer(peers.hdfs(), 'into HDFS', () => {
     } finally {
       await hdfs.stop()
     }
-  }, 180_000)
+  })
 })

@@ -51,7 +51,7 @@ test('three brokers share the partitions, and a group reads them all', async () 
   })
   await consumer.disconnect()
   expect(seen.sort()).toEqual([...values].sort())
-}, 60_000)
+})
 
 test('a broker that does not lead a partition says who does', async () => {
   const [first, second] = await cluster(2)

@@ -56,24 +56,16 @@ async function interrupt(faults: Faults): Promise<void> {
   await expectComplete(target)
 }
 
-test.each(['before', 'after'] as const)(
-  'a loader may die %s any operation',
-  async (when) => {
-    const operations = await operationsOfALoad()
-    expect(operations).toBeGreaterThan(80)
-    for (let at = 1; at <= operations; at++) await interrupt(diesAt(at, when))
-  },
-  120_000,
-)
+test.each(['before', 'after'] as const)('a loader may die %s any operation', async (when) => {
+  const operations = await operationsOfALoad()
+  expect(operations).toBeGreaterThan(80)
+  for (let at = 1; at <= operations; at++) await interrupt(diesAt(at, when))
+})
 
-test.each(['before', 'after'] as const)(
-  'any operation may fail %s it is done',
-  async (when) => {
-    const operations = await operationsOfALoad()
-    for (let at = 1; at <= operations; at++) await interrupt(failsAt(at, when))
-  },
-  120_000,
-)
+test.each(['before', 'after'] as const)('any operation may fail %s it is done', async (when) => {
+  const operations = await operationsOfALoad()
+  for (let at = 1; at <= operations; at++) await interrupt(failsAt(at, when))
+})
 
 test('a loader may die several times in a row, each time a little later', async () => {
   const target = new MemoryTarget()

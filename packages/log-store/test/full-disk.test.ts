@@ -66,7 +66,7 @@ test('a volume of 2 MB, filled and emptied again and again', async () => {
   } finally {
     volume.dispose()
   }
-}, 120_000)
+})
 
 describe('on a faulty file system', () => {
   const path = '/data'

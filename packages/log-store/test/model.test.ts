@@ -21,7 +21,7 @@ test('histories that failed in the last runs', async () => {
       throw new Error(`KFK_SEED=${seed} failed with ${error}, and again`, { cause })
     })
   }
-}, 60_000)
+})
 
 test('histories that failed before', async () => {
   for (const { what, operations } of regressions) {
@@ -29,7 +29,7 @@ test('histories that failed before', async () => {
       throw new Error(`again: ${what}`, { cause })
     })
   }
-}, 60_000)
+})
 
 test('random histories', async () => {
   const [seed, path] = (process.env['KFK_SEED'] ?? usualSeed).split(/:(.*)/)

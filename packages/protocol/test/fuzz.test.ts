@@ -110,13 +110,14 @@ describe('a small frame that claims much', () => {
     ['20 million elements, compact', claim(12, 20_000_000)],
     ['a negative count', claim(1, -2)],
   ])('%s: refused at once', (_, frame) => {
-    const started = process.hrtime.bigint()
+    const before = process.cpuUsage()
     const { bodyPosition } = kafkaCodec.decodeRequestHeader(frame)
     const version = frame.readInt16BE(2)
     expect(() => kafkaCodec.decodeRequest(apis.metadata, version, frame, bodyPosition)).toThrow(
       expect.objectContaining({ code: 'KFK_PROTOCOL_MALFORMED' }),
     )
-    expect(Number(process.hrtime.bigint() - started) / 1e6).toBeLessThan(50)
+    // Time of the processor: it is the same when others have it in between.
+    expect(process.cpuUsage(before).user).toBeLessThan(200_000)
   })
 
   test('elements of two bytes run into the budget of the request', () => {

@@ -23,7 +23,7 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv
   /** Written to standard input, which is then closed. */
   readonly stdin?: string | Uint8Array
-  /** Killed (and rejected) after this long; default 60 s. */
+  /** Killed (and rejected) after this long; default 120 s. */
   readonly timeoutMs?: number
 }
 
@@ -87,7 +87,7 @@ export function startProcess(
     pid: child.pid ?? -1,
     exited,
     output: () => stdout + stderr,
-    waitFor: (pattern, timeoutMs = 30_000) =>
+    waitFor: (pattern, timeoutMs = 90_000) =>
       new Promise((resolve, reject) => {
         const finish = (act: () => void): void => {
           clearTimeout(timer)
@@ -125,7 +125,7 @@ export async function runProcess(
   options: RunOptions = {},
 ): Promise<Finished> {
   const started = startProcess(command, args, { stdin: '', ...options })
-  const timeoutMs = options.timeoutMs ?? 60_000
+  const timeoutMs = options.timeoutMs ?? 120_000
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {

@@ -52,7 +52,7 @@ withPeer(peers.kafka(), 'partition directories of our broker', () => {
       startJavaTools(),
       startJavaClient(() => bootstrap),
     ])
-  }, 120_000)
+  })
   afterAll(async () => {
     await Promise.all([client?.stop(), java?.stop(), kafka?.stop(), broker?.stop()])
   })
@@ -85,7 +85,7 @@ withPeer(peers.kafka(), 'partition directories of our broker', () => {
       expect({ name, problems }).toEqual({ name, problems: [] })
       expect(files.length).toBeGreaterThan(2)
     }
-  }, 120_000)
+  })
 
   test('are taken by Kafka as its own', async () => {
     bootstrap = kafka.bootstrap
@@ -116,5 +116,5 @@ withPeer(peers.kafka(), 'partition directories of our broker', () => {
     await expectConsumed()
     // Its controller counts leader epochs from 0, and has never seen these partitions so full.
     expectGoodStart(kafka, /truncation of conflicting entries|Non-monotonic .* high watermark/)
-  }, 120_000)
+  })
 })

@@ -7,7 +7,7 @@ withPeer(peers.hdfs(), 'a directory of a real HDFS', () => {
   let hdfs: Hdfs
   beforeAll(async () => {
     hdfs = await startHdfs()
-  }, 120_000)
+  })
   afterAll(() => hdfs.stop())
 
   let tests = 0
@@ -33,7 +33,7 @@ withPeer(peers.hdfs(), 'a directory of a real HDFS', () => {
     }
     const listed = await target.list('big')
     expect(listed.map(({ name }) => name).sort()).toEqual(names.sort())
-  }, 60_000)
+  })
 
   test('says that nobody answers, where, and what to do', async () => {
     const target = webHdfsTarget({ url: 'http://127.0.0.1:1/data', retries: 1 })

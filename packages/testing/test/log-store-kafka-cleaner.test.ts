@@ -97,7 +97,7 @@ withPeer(peers.kafka(), "the store's cleaner and Kafka's", () => {
     after = path.join(root, 'after')
     fs.cpSync(kafka.logDir, before, { recursive: true })
     fs.cpSync(kafka.logDir, after, { recursive: true })
-  }, 120_000)
+  })
   afterAll(async () => {
     await client?.stop()
     await kafka?.stop()
@@ -119,7 +119,7 @@ withPeer(peers.kafka(), "the store's cleaner and Kafka's", () => {
     for (const topic of compactedTopics) {
       expect(checkpoint).toContain(`${topic} 0 ${activeBase(kept(after, topic))}\n`)
     }
-  }, 60_000)
+  })
 
   test('Kafka leaves the same batches, and serves those of the store', async () => {
     const checkpoint = fs.readFileSync(path.join(after, 'cleaner-offset-checkpoint'), 'utf8')
@@ -160,7 +160,7 @@ withPeer(peers.kafka(), "the store's cleaner and Kafka's", () => {
     }
     await theirs.close()
     await mine.close()
-  }, 120_000)
+  })
 
   /** How to tell of each of the two replacements whether the old segments or the new one hold. */
   async function makeJudge(): Promise<(records: readonly ComparedRecord[]) => string> {
@@ -203,5 +203,5 @@ withPeer(peers.kafka(), "the store's cleaner and Kafka's", () => {
     expect(new Set(Object.values(inKafka))).toEqual(new Set(['old, old', 'new, old', 'new, new']))
     const usual = /^(leftover-removed|compaction-finished|index-rebuilt)$/
     expect(reports.filter(({ kind }) => !usual.test(kind))).toEqual([])
-  }, 60_000)
+  })
 })

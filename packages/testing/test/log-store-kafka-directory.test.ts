@@ -102,7 +102,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
     found = await client.offsetsFor(names, askedTimes)
     await expect(openStore(kafka.logDir)).rejects.toMatchObject({ code: 'KFK_STORE_LOCKED' })
     await kafka.halt('SIGTERM')
-  }, 120_000)
+  })
   afterAll(async () => {
     await client?.stop()
     await kafka?.stop()
@@ -125,13 +125,13 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
     }
     await again.close()
     expect(reports).toEqual([])
-  }, 120_000)
+  })
 
   test('Kafka takes it back without complaint and reads what the store appended', async () => {
     await kafka.start()
     await expectConsumed()
     expectGoodStart(kafka)
-  }, 120_000)
+  })
 
   test('after kill -9 in the middle of a transaction: recovers all, reads, appends', async () => {
     const again = topics.filter(({ name }) => !/^codec-(gzip|snappy|lz4)|^by-|^trimmed/.test(name))
@@ -169,7 +169,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
     expect(restored.filter(({ details }) => !isDeepStrictEqual(details.damaged, []))).toEqual([])
     // Kafka's snapshots are good enough to begin from.
     expect(restored.filter(({ details }) => details.snapshot !== undefined)).not.toEqual([])
-  }, 120_000)
+  })
 
   test('Kafka takes it back again, transactions included', async () => {
     await kafka.start()
@@ -188,7 +188,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
       expected.get('trimmed')!.filter(({ offset }) => offset >= 77),
     )
     await kafka.halt('SIGTERM')
-  }, 120_000)
+  })
 
   test('what Kafka wrote into the checkpoints of the store counts', async () => {
     const reports: StoreReport[] = []
@@ -204,5 +204,5 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
     }
     await directory.close()
     expect(reports.map(({ kind }) => kind)).toEqual(['taken-over'])
-  }, 60_000)
+  })
 })

@@ -94,7 +94,7 @@ withPeer(peers.kafka(), "Kafka's DumpLogSegments accepts", () => {
   let java: JavaTools
   beforeAll(async () => {
     java = await startJavaTools()
-  }, 60_000)
+  })
   afterAll(() => java?.stop())
 
   async function accepted(at = dir): Promise<KafkaDump> {

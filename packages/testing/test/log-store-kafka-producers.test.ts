@@ -73,7 +73,7 @@ withPeer(peers.kafka(), 'producers of a partition that changes hands', () => {
   beforeAll(async () => {
     kafka = await startJavaKafka({ ...kafkaConfig, 'num.partitions': '1' })
     await connect()
-  }, 120_000)
+  })
   afterAll(async () => {
     await client?.close()
     await kafka?.stop()
@@ -107,7 +107,7 @@ withPeer(peers.kafka(), 'producers of a partition that changes hands', () => {
       '00000000000000000000.txnindex',
       '00000000000000000011.snapshot',
     ])
-  }, 120_000)
+  })
 
   test('Kafka goes on where the store stopped', async () => {
     await kafka.start()
@@ -128,7 +128,7 @@ withPeer(peers.kafka(), 'producers of a partition that changes hands', () => {
       ...{ highWatermark: 12, lastStableOffset: 8 },
       abortedTransactions: [{ producerId: 7n, firstOffset: 7 }],
     })
-  }, 120_000)
+  })
 
   test('after a kill of Kafka the store knows what both have taken', async () => {
     await kafka.halt('SIGKILL')
@@ -147,5 +147,5 @@ withPeer(peers.kafka(), 'producers of a partition that changes hands', () => {
       { producerId: 7n, firstOffset: 7, lastOffset: 9, lastStableOffset: 8 },
     ])
     await directory.close()
-  }, 120_000)
+  })
 })

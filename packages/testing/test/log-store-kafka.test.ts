@@ -163,5 +163,5 @@ withPeer(peers.kafka(), "Kafka's DumpLogSegments", () => {
       )
     }
     expect(checked.stdout).toContain('passed sanity check')
-  }, 120_000)
+  })
 })

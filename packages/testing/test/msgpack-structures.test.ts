@@ -145,7 +145,7 @@ test('compaction of the data and of the structures takes nothing that is needed'
   })
   const values = await consume(3, 3n, 'structures')
   expect(values).toEqual([view(3), view(4), { later: 2 }])
-}, 60_000)
+})
 
 test('a reader of plain values creates no topic; one that lacks structures says which', async () => {
   await createTopic('views')

@@ -14,7 +14,7 @@ withPeer(peers.kafka(), 'a real Kafka', () => {
     } finally {
       await kafka.stop()
     }
-  }, 90_000)
+  })
 })
 
 withPeer(peers.hdfs(), 'a real HDFS', () => {
@@ -28,5 +28,5 @@ withPeer(peers.hdfs(), 'a real HDFS', () => {
     } finally {
       await hdfs.stop()
     }
-  }, 120_000)
+  })
 })

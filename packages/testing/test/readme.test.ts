@@ -34,7 +34,6 @@ test.each(Object.entries(says))(
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toMatch(expected)
   },
-  60_000,
 )
 
 test('every example is tested', () => {

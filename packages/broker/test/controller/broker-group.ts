@@ -64,7 +64,7 @@ export class BrokerGroup {
       this.#clients.set(nodeId, client)
     }
     // The only broker that the client knows, since it has no metadata.
-    return client.request(api, body, 'any', { timeoutMs: 20_000 })
+    return client.request(api, body, 'any', { timeoutMs: 60_000 })
   }
 
   async create(
@@ -83,7 +83,7 @@ export class BrokerGroup {
           configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
         },
       ],
-      timeoutMs: 10_000,
+      timeoutMs: 60_000,
       validateOnly: false,
     })
     return topics[0]!

@@ -278,7 +278,7 @@ withPeer(peers.kafka(), 'against Apache Kafka', () => {
     const theirs = await play(...(await clientsOf({ host: '127.0.0.1', port: kafka.port })))
     const ours = await play(...(await clientsOf(broker)))
     expect(ours).toEqual(theirs)
-  }, 120_000)
+  })
 
   test('its tools read our records', async () => {
     const dataDir = await harness.directory()
@@ -298,5 +298,5 @@ withPeer(peers.kafka(), 'against Apache Kafka', () => {
     expect(floor!.stdout).toContain('"protocolType":"consumer","generation":1,"protocol":null')
     expect(offset!.stdout).toContain('{"group":"3","topic":"activity","partition":0}')
     expect(offset!.stdout).toContain('"offset":5,"leaderEpoch":-1,"metadata":"note"')
-  }, 60_000)
+  })
 })

@@ -23,7 +23,7 @@ withPeer(peers.kafka(), 'our consumer on what others wrote to a real Kafka', () 
   beforeAll(async () => {
     ;[kafka, java] = await Promise.all([startJavaKafka(), startJavaTools()])
     client = createClient({ brokers: kafka.bootstrap })
-  }, 90_000)
+  })
   afterAll(async () => {
     await client.close()
     await java.stop()
@@ -74,7 +74,7 @@ withPeer(peers.kafka(), 'our consumer on what others wrote to a real Kafka', () 
       const records = await read('kcat', expected.length)
       expect(records.map(shape)).toEqual(expected)
       expect(records.map(({ offset }) => Number(offset))).toEqual(expected.map((_, n) => n))
-    }, 60_000)
+    })
   })
 
   test('Java: every codec, keys, headers, tombstones', async () => {
@@ -97,7 +97,7 @@ withPeer(peers.kafka(), 'our consumer on what others wrote to a real Kafka', () 
       [...values(codec), null].map((value) => ({ key: codec, value, headers: [['h', codec]] })),
     )
     expect((await read('java', expected.length)).map(shape)).toEqual(expected)
-  }, 60_000)
+  })
 
   test('kafkajs: gzip, timestamps, and a start by time', async () => {
     await createTopic('kafkajs')

@@ -22,7 +22,7 @@ withPeer(peers.kafka(), "Kafka's admin tools", () => {
   let java: JavaTools
   beforeAll(async () => {
     ;[broker, java] = await Promise.all([startInteropBroker(), startJavaTools()])
-  }, 90_000)
+  })
   afterAll(async () => {
     await java.stop()
     await broker.stop()
@@ -77,7 +77,7 @@ withPeer(peers.kafka(), "Kafka's admin tools", () => {
     expect((await topics('--list')).split('\n')).toContain('made')
     await topics('--delete', '--topic', 'made')
     expect((await topics('--list')).split('\n')).not.toContain('made')
-  }, 60_000)
+  })
 
   test('ConfigCommand', async () => {
     await topics('--create', '--topic', 'configured')
@@ -104,7 +104,7 @@ withPeer(peers.kafka(), "Kafka's admin tools", () => {
     expect(bad.output).toMatch(
       /InvalidConfigurationException: Invalid value .*never.* for .*retention\.ms/,
     )
-  }, 60_000)
+  })
 
   test('ConsumerGroupCommand', async () => {
     await topics('--create', '--topic', 'read', '--partitions', '2')
@@ -150,7 +150,7 @@ withPeer(peers.kafka(), "Kafka's admin tools", () => {
     expect(forgotten).toContain('Successful')
     expect(await run(groups, '--delete', ...readers)).toContain("('readers') was successful")
     expect(await run(groups, '--list')).not.toContain('readers')
-  }, 60_000)
+  })
 
   test('GetOffsetShell, DeleteRecordsCommand, LogDirsCommand', async () => {
     await topics('--create', '--topic', 'measured', '--partitions', '2')
@@ -176,7 +176,7 @@ withPeer(peers.kafka(), "Kafka's admin tools", () => {
     const sizes = brokers[0]!.logDirs[0]!.partitions
     expect(sizes.map(({ partition }) => partition).sort()).toEqual(['measured-0', 'measured-1'])
     expect(sizes.find(({ partition }) => partition === 'measured-0')!.size).toBeGreaterThan(0)
-  }, 60_000)
+  })
 
   test('BrokerApiVersionsCommand, ClusterTool, FeatureCommand', async () => {
     const versions = await run(`${tools}.BrokerApiVersionsCommand`)
@@ -201,5 +201,5 @@ withPeer(peers.kafka(), "Kafka's admin tools", () => {
     expect(features).toContain('Feature: metadata.version')
     const transactions = /transaction\.version.*FinalizedVersionLevel: 2/
     if (broker.ours) expect(features).not.toMatch(transactions)
-  }, 60_000)
+  })
 })

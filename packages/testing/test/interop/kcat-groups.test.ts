@@ -16,7 +16,7 @@ withPeer(peers.kcat(), 'kcat -G', () => {
   const running: RunningProcess[] = []
   beforeAll(async () => {
     broker = await startInteropBroker()
-  }, 60_000)
+  })
   afterEach(async () => {
     await Promise.all(running.splice(0).map((member) => member.stop('SIGKILL')))
   })
@@ -24,7 +24,7 @@ withPeer(peers.kcat(), 'kcat -G', () => {
 
   function member(group: string, topic: string, ...args: string[]): RunningProcess {
     const settings = [
-      'session.timeout.ms=6000',
+      'session.timeout.ms=30000',
       'heartbeat.interval.ms=100',
       'auto.offset.reset=earliest',
       ...args,
@@ -99,13 +99,12 @@ withPeer(peers.kcat(), 'kcat -G', () => {
       expect(lag.map(({ offset }) => offset)).toEqual([150n, 150n, 150n, 150n])
       expect(await members(group)).toEqual({ state: 'Empty', count: 0 })
     },
-    60_000,
   )
 
   test('a member that dies without a word is given up after its session', async () => {
     await using admin = createAdmin({ brokers: broker.bootstrap })
     await admin.createTopics([{ name: 'orphaned', partitions: 4 }])
-    const first = member('bereft', 'orphaned')
+    const first = member('bereft', 'orphaned', 'session.timeout.ms=6000')
     await settled('bereft', 1)
     const second = member('bereft', 'orphaned')
     await settled('bereft', 2)
@@ -113,5 +112,5 @@ withPeer(peers.kcat(), 'kcat -G', () => {
     await settled('bereft', 1)
     await produce('orphaned', 0, 40)
     expect(await readAll(40, second)).toHaveLength(40)
-  }, 60_000)
+  })
 })

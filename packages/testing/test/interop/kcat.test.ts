@@ -18,7 +18,7 @@ withPeer(peers.kcat(), 'kcat', () => {
   let broker: InteropBroker
   beforeAll(async () => {
     broker = await startInteropBroker()
-  }, 60_000)
+  })
   afterAll(() => broker.stop())
 
   /** Output of a run that must succeed. */

@@ -28,7 +28,7 @@ let broker: InteropBroker
 const members: Member[] = []
 beforeAll(async () => {
   broker = await startInteropBroker()
-}, 60_000)
+})
 afterEach(async () => {
   await Promise.all(members.splice(0).map((member) => member.leave()))
 })
@@ -72,7 +72,7 @@ async function kafkajs(group: string, topic: string): Promise<Member> {
 }
 
 function java(group: string, topic: string): Member {
-  const settings = ['--session-timeout', '6000', '--reset-policy', 'earliest', '--verbose']
+  const settings = ['--session-timeout', '30000', '--reset-policy', 'earliest', '--verbose']
   const process = startJavaTool('org.apache.kafka.tools.VerifiableConsumer', [
     ...['--bootstrap-server', broker.bootstrap, '--topic', topic, '--group-id', group, ...settings],
     ...['--assignment-strategy', 'org.apache.kafka.clients.consumer.RangeAssignor'],
@@ -96,14 +96,10 @@ function kcat(group: string, topic: string): Member {
 
 async function settled(group: string, count: number): Promise<void> {
   await using admin = createAdmin({ brokers: broker.bootstrap })
-  await eventually(
-    `${count} members in ${group}`,
-    async () => {
-      const [found] = await admin.describeGroups([group])
-      return (found!.state === 'Stable' && found!.members.length === count) || undefined
-    },
-    30_000,
-  )
+  await eventually(`${count} members in ${group}`, async () => {
+    const [found] = await admin.describeGroups([group])
+    return (found!.state === 'Stable' && found!.members.length === count) || undefined
+  })
 }
 
 async function createTopic(name: string): Promise<void> {
@@ -139,7 +135,7 @@ test('ours and kafkajs', async () => {
   await send('js', 'b')
   await read(240)
   expect(all()).toHaveLength(240)
-}, 60_000)
+})
 
 withPeer(peers.kafka(), 'with Java', () => {
   withPeer(peers.kcat(), 'and kcat', () => {
@@ -161,6 +157,6 @@ withPeer(peers.kafka(), 'with Java', () => {
       await send('three', 'c')
       await read(360)
       expect(all()).toHaveLength(360)
-    }, 90_000)
+    })
   })
 })

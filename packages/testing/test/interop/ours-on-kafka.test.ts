@@ -25,7 +25,7 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
   beforeAll(async () => {
     ;[kafka, java] = await Promise.all([startJavaKafka(), startJavaTools()])
     client = createClient({ brokers: kafka.bootstrap, clientId: 'ours' })
-  }, 90_000)
+  })
   afterAll(async () => {
     await client.close()
     await java.stop()
@@ -92,7 +92,7 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
     await expect(admin.deleteTopics(['made'])).rejects.toMatchObject({
       kafkaName: 'UNKNOWN_TOPIC_OR_PARTITION',
     })
-  }, 60_000)
+  })
 
   test('the admin client: groups and offsets', async () => {
     const admin = createAdmin({ client })
@@ -135,7 +135,7 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
     await expect(admin.deleteGroups(['readers'])).rejects.toMatchObject({
       kafkaName: 'GROUP_ID_NOT_FOUND',
     })
-  }, 60_000)
+  })
 
   withPeer(peers.kcat(), 'as kcat reads it', () => {
     test.each<CompressionType>(['none', 'gzip', 'snappy', 'lz4', 'zstd'])('%s', async (codec) => {
@@ -210,7 +210,7 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
       expect(new Set(ours.map((line) => line.slice(0, 1))).size).toBe(7)
       expect(ours).toEqual(await placed('by-java'))
       expect(ours).toEqual(await placed('by-kafkajs'))
-    }, 60_000)
+    })
   })
 
   test('idempotence: concurrent sends have distinct offsets and consecutive sequences', async () => {
@@ -262,5 +262,5 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
     ])
     expect(dump.output).not.toContain('isvalid: false')
     for (const codec of codecs) expect(dump.output).toContain(`compresscodec: ${codec}`)
-  }, 60_000)
+  })
 })

@@ -11,8 +11,8 @@ withPeer(redisServerPeer(), 'a broker is away', () => {
     cluster = await ClusterInRedis.start(3)
     await using admin = cluster.admin()
     await admin.createTopics([{ name: 'events', partitions: 3 }])
-  }, 20_000)
-  afterEach(() => cluster.close(), 20_000)
+  })
+  afterEach(() => cluster.close())
 
   /** A group that this broker coordinates. */
   async function groupOf(nodeId: number): Promise<string> {
@@ -81,7 +81,7 @@ withPeer(redisServerPeer(), 'a broker is away', () => {
     expect(stored.map(({ value }) => value)).toEqual(['a', 'a'])
     const offsets = await admin.listGroupOffsets(group)
     expect(offsets).toMatchObject([{ partition: index, offset: 1n }])
-  }, 30_000)
+  })
 
   test('a second broker of the same number is refused while the first one lives', async () => {
     const other = cluster.startBroker(3, { port: 0, dataDir: cluster.dataDir(33) })
@@ -90,7 +90,7 @@ withPeer(redisServerPeer(), 'a broker is away', () => {
       message: expect.stringMatching(/^node id 3 belongs to a live broker at 127\.0\.0\.1:\d+: /),
     })
     await cluster.whenWhole('events')
-  }, 20_000)
+  })
 
   /** What another broker of node id 3 would write. */
   const stranger = {
@@ -129,7 +129,7 @@ withPeer(redisServerPeer(), 'a broker is away', () => {
       await coordination.close()
     }
     await cluster.whenWhole('events')
-  }, 20_000)
+  })
 
   test('what an emptied or older server says for a moment ends no broker', async () => {
     const coordination = await cluster.connect(silent)
@@ -146,5 +146,5 @@ withPeer(redisServerPeer(), 'a broker is away', () => {
     await coordination.close()
     await cluster.whenWhole('events')
     expect(cluster.logged.filter((line) => line.includes('stops'))).toEqual([])
-  }, 20_000)
+  })
 })

@@ -44,16 +44,12 @@ async function served(address: string): Promise<void> {
 test.each([
   ['the lock of the system', {}],
   ['the portable lock', { KFK_PORTABLE_LOCK: '1' }],
-])(
-  'a directory in use by another process is refused and named, with %s',
-  async (_name, env) => {
-    const broker = await startBrokers()
-    const message = await refused(['--port', '0', '--data-dir', broker.dataDir], env)
-    expect(message).toContain(`${broker.dataDir} is in use by process ${broker.pid}`)
-    await served(broker.address)
-  },
-  20_000,
-)
+])('a directory in use by another process is refused and named, with %s', async (_name, env) => {
+  const broker = await startBrokers()
+  const message = await refused(['--port', '0', '--data-dir', broker.dataDir], env)
+  expect(message).toContain(`${broker.dataDir} is in use by process ${broker.pid}`)
+  await served(broker.address)
+})
 
 test('a port in use is refused and named', async () => {
   const broker = await startBrokers()
@@ -65,7 +61,7 @@ test('a port in use is refused and named', async () => {
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as net.AddressInfo
   expect(await refused(['--port', `${port}`, '--data-dir', dir])).toContain(`${port}`)
-}, 20_000)
+})
 
 /** Starts over `dataDir` and stops in order. */
 async function startsOver(dataDir: string, env: NodeJS.ProcessEnv = {}): Promise<void> {
@@ -96,7 +92,7 @@ describe.each([
       )
     }
     await startsOver(dir, env)
-  }, 30_000)
+  })
 
   test('another process that got its pid does not keep the directory', async () => {
     const first = runKfkBroker(['--port', '0', '--data-dir', dir], { env })
@@ -111,7 +107,7 @@ describe.each([
       fs.writeFileSync(file, text.replace(`"pid":${first.pid}`, `"pid":${process.pid}`))
     }
     await startsOver(dir, env)
-  }, 30_000)
+  })
 })
 
 test('a directory of another node or another cluster is refused with both names', async () => {
@@ -131,7 +127,7 @@ test('a directory of another node or another cluster is refused with both names'
   expect(nonsense).toContain(`${file} names no cluster.id and node.id`)
   fs.writeFileSync(file, properties)
   await startsOver(dataDir)
-}, 30_000)
+})
 
 test('a path that is a file, and one that cannot be made, are refused and named', async () => {
   const file = path.join(dir, 'file')
@@ -139,7 +135,7 @@ test('a path that is a file, and one that cannot be made, are refused and named'
   expect(await refused(['--port', '0', '--data-dir', file])).toContain(file)
   const inside = path.join(file, 'inside')
   expect(await refused(['--port', '0', '--data-dir', inside])).toContain(inside)
-}, 20_000)
+})
 
 /** Whether file permissions mean something to whoever runs this: not to root. */
 const permissionsHold = process.getuid?.() !== 0

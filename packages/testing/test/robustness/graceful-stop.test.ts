@@ -19,7 +19,7 @@ test('a broker stopped under load three times ends with 0 each time, and keeps e
       await Promise.all(traffics.map((traffic) => traffic.advances(50)))
       const startMs = performance.now()
       expect(await broker!.end('SIGTERM')).toBe(0)
-      expect(performance.now() - startMs).toBeLessThan(5000)
+      expect(performance.now() - startMs).toBeLessThan(20_000)
       await broker!.start()
     }
     await Promise.all(traffics.map((traffic) => traffic.advances(50)))
@@ -33,4 +33,4 @@ test('a broker stopped under load three times ends with 0 each time, and keeps e
     await Promise.all([...traffics.map((traffic) => traffic.abandon()), member.close()])
     await brokers.close()
   }
-}, 40_000)
+})

@@ -59,4 +59,4 @@ test('the command says what is missing, and what clients are told', async () => 
   } finally {
     await running.stop()
   }
-}, 20_000)
+})

@@ -22,20 +22,20 @@ withPeer(redisServerPeer(), 'three broker processes over Redis', () => {
 
   beforeEach(async () => {
     redis = await startRedisServer()
-    const settings = ['broker.session.timeout.ms=1500', 'group.min.session.timeout.ms=500']
+    const settings = ['broker.session.timeout.ms=3000', 'group.min.session.timeout.ms=500']
     const set = settings.flatMap((setting) => ['--set', setting])
     brokers = await BrokerProcesses.start(3, ['--coordination', redis.url, ...set])
     await using admin = createAdmin({ brokers: brokers.addresses })
     await admin.createTopics([{ name: topic, partitions }])
     traffic = new Traffic({ brokers: brokers.addresses, topic, partitions })
     members = [0, 1].map(() => new GroupMember(brokers.addresses, 'readers'))
-  }, 30_000)
+  })
 
   afterEach(async () => {
     await Promise.all([traffic.abandon(), ...members.map((member) => member.close())])
     await brokers.close()
     await redis.close()
-  }, 30_000)
+  })
 
   /** Every partition has a leader, whichever broker is asked. */
   async function whole(): Promise<void> {
@@ -87,5 +87,5 @@ withPeer(redisServerPeer(), 'three broker processes over Redis', () => {
       expect(broker.output).not.toMatch(/internal error/)
       expect(await broker.end('SIGTERM')).toBe(0)
     }
-  }, 40_000)
+  })
 })

@@ -75,7 +75,7 @@ withPeer(redisServerPeer(), 'a broker starts over Redis', () => {
     } finally {
       await cluster.close()
     }
-  }, 20_000)
+  })
 
   test('a broker of another cluster is refused, with what to do', async () => {
     const [mine, others] = [await ClusterInRedis.start(1), await ClusterInRedis.start(1)]
@@ -98,7 +98,7 @@ withPeer(redisServerPeer(), 'a broker starts over Redis', () => {
       await mine.close()
       await others.close()
     }
-  }, 20_000)
+  })
 
   test('a fresh broker that founds its own cluster in an emptied Redis does not take over', async () => {
     const cluster = await ClusterInRedis.start(2)
@@ -115,5 +115,5 @@ withPeer(redisServerPeer(), 'a broker starts over Redis', () => {
     } finally {
       await cluster.close()
     }
-  }, 20_000)
+  })
 })

@@ -10,7 +10,7 @@ import { redisCoordination } from '@kfk/coordination-redis'
 import { eventually, type RedisServer, startRedisServer } from '../../../src/index.js'
 
 /** Shorter than a user's, so that an outage longer than a session takes no minute. */
-export const sessionTimeoutMs = 1500
+export const sessionTimeoutMs = 3000
 
 /** Some brokers of this process, each with a connection of its own to one Redis server. */
 export class ClusterInRedis {
@@ -47,8 +47,8 @@ export class ClusterInRedis {
         ...options,
         config: {
           'broker.session.timeout.ms': String(sessionTimeoutMs),
-          'coordination.timeout.ms': '4000',
-          'request.timeout.ms': '3000',
+          'coordination.timeout.ms': '8000',
+          'request.timeout.ms': '6000',
           'group.min.session.timeout.ms': '500',
           ...options.config,
         },

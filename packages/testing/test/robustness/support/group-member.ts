@@ -88,8 +88,8 @@ export class GroupMember {
         apis.joinGroup,
         {
           groupId: this.#group,
-          sessionTimeoutMs: 4000,
-          rebalanceTimeoutMs: 5000,
+          sessionTimeoutMs: 20_000,
+          rebalanceTimeoutMs: 20_000,
           memberId: this.#memberId,
           protocolType: 'consumer',
           protocols: [protocol],
