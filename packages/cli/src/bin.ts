@@ -8,6 +8,9 @@ import { exitCodes } from './errors.js'
  */
 const lingerMs = 2000
 
+/** Bound of an end in good order when the process that started this one is gone, ms. */
+const aloneMs = 30_000
+
 const stop = new AbortController()
 
 /** The first signal asks the command to end, a second one ends the process. */
@@ -27,8 +30,14 @@ function onBug(error: unknown): void {
   process.exit(exitCodes.failed)
 }
 
+/** Who looked after this process is gone: should it not end by itself, nobody else would end it. */
+function onAlone(): void {
+  setTimeout(() => process.exit(exitCodes.failed), aloneMs).unref()
+}
+
 process.on('SIGINT', onSignal)
 process.on('SIGTERM', onSignal)
+process.on('disconnect', onAlone)
 process.on('uncaughtException', onBug)
 process.on('unhandledRejection', onBug)
 
@@ -38,6 +47,8 @@ runCli(process.argv.slice(2), {
   stderr: process.stderr,
   env: process.env,
   signal: stop.signal,
+  program: process.argv[1]!,
+  ...(process.send !== undefined && { ipc: process }),
 }).then((code) => {
   process.exitCode = code
   setTimeout(() => process.exit(), lingerMs).unref()

@@ -1,3 +1,4 @@
+import type { IpcEndpoint } from '@kfk/coordination'
 import type { Writable } from 'node:stream'
 
 /** A stream for output; a terminal says so. */
@@ -17,4 +18,8 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Fires when the command is to end in good order (SIGINT, SIGTERM). */
   readonly signal: AbortSignal
+  /** The script of `kfk`, for a command that starts further processes; without it none can. */
+  readonly program?: string
+  /** Where the process that started this one listens, if it does. */
+  readonly ipc?: IpcEndpoint
 }

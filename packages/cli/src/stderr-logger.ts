@@ -7,10 +7,15 @@ export type LogLevel = (typeof logLevels)[number]
 export class StderrLogger {
   readonly #stream: OutputStream
   readonly #level: number
+  readonly #source: string
 
-  constructor(stream: OutputStream, level: LogLevel) {
+  /**
+   * @param source - who logs, where several processes log into one stream
+   */
+  constructor(stream: OutputStream, level: LogLevel, source?: string) {
     this.#stream = stream
     this.#level = logLevels.indexOf(level)
+    this.#source = source === undefined ? '' : `${source}: `
   }
 
   debug(message: string, fields?: Record<string, unknown>): void {
@@ -31,7 +36,7 @@ export class StderrLogger {
 
   #log(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
     if (logLevels.indexOf(level) > this.#level) return
-    const parts = [new Date().toISOString(), level.toUpperCase().padEnd(5), message]
+    const parts = [new Date().toISOString(), level.toUpperCase().padEnd(5), this.#source + message]
     for (const [name, value] of Object.entries(fields)) {
       const text = fieldText(value)
       // Messages often end with what their error says.

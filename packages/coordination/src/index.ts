@@ -23,6 +23,12 @@ export {
   MAX_TTL_MS,
   MIN_TTL_MS,
 } from './limits.js'
+export { type Channel, ipcChannel, type IpcEndpoint } from './channel/channel.js'
+export {
+  channelCoordination,
+  type ChannelCoordinationOptions,
+} from './channel/channel-coordination.js'
+export { serveCoordination } from './channel/channel-server.js'
 export type { EmbeddedCoordination } from './embedded-coordination.js'
 export { memoryCoordination, type MemoryCoordinationOptions } from './memory-coordination.js'
 export {

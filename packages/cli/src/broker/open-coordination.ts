@@ -1,4 +1,10 @@
-import { CoordinationError, memoryCoordination, type Coordination } from '@kfk/coordination'
+import {
+  channelCoordination,
+  CoordinationError,
+  memoryCoordination,
+  type Channel,
+  type Coordination,
+} from '@kfk/coordination'
 import { failure, usageError } from '../errors.js'
 import type { StderrLogger } from '../stderr-logger.js'
 
@@ -9,22 +15,24 @@ export interface CoordinationSettings {
   readonly cluster: string | undefined
   readonly redisDurability: 'warn' | 'strict'
   readonly logger: StderrLogger
+  /** To the process that looks after this one, whose `file` it is then. */
+  readonly channel?: Channel | undefined
 }
 
 /**
- * Connects to what brokers find each other by. Undefined for `file`: the broker keeps its own in
- * the data directory.
+ * Connects to what brokers find each other by. Undefined for `file` of a broker on its own: it
+ * keeps it in the data directory.
  * @throws CliError for an unknown kind, and when Redis is away
  */
 export async function openCoordination(
   settings: CoordinationSettings,
 ): Promise<Coordination | undefined> {
-  const { url, cluster, redisDurability, logger } = settings
+  const { url, cluster, redisDurability, logger, channel } = settings
   const isRedis = /^rediss?:\/\//.test(url)
   if (cluster !== undefined && !isRedis) {
     throw usageError('--cluster names a cluster in Redis: it goes with --coordination redis://...')
   }
-  if (url === 'file') return undefined
+  if (url === 'file') return channel && channelCoordination(channel)
   if (url === 'memory') return memoryCoordination()
   if (!isRedis) {
     throw usageError(

@@ -5,6 +5,7 @@ import { exitCodes } from '../errors.js'
 import { StderrLogger, type LogLevel } from '../stderr-logger.js'
 import { openCoordination } from './open-coordination.js'
 import { readServerConfig, type BrokerFlags } from './server-config.js'
+import { supervision, type Supervision } from './supervision.js'
 
 export interface BrokerCommandOptions extends BrokerFlags {
   readonly config?: string
@@ -14,24 +15,45 @@ export interface BrokerCommandOptions extends BrokerFlags {
   readonly coordination: string
   readonly cluster?: string
   readonly logLevel: LogLevel
+  /** Run so many brokers, as processes. */
+  readonly processes?: number
+  /** This is one of them. */
+  readonly supervised?: boolean
 }
 
-/** The broker's own default. */
+/** The broker's own defaults. */
 const defaultHost = '127.0.0.1'
+export const defaultDataDir = './kfk-data'
 
 /** Runs a broker until the process is told to stop. */
 export async function runBroker(
   options: BrokerCommandOptions,
   context: CommandContext,
 ): Promise<number> {
-  const logger = new StderrLogger(context.io.stderr, options.logLevel)
+  if (options.supervised !== true) return runWith(options, context, undefined)
+  const supervised = supervision(context.io)
+  try {
+    return await runWith(options, context, supervised)
+  } finally {
+    supervised.end()
+  }
+}
+
+async function runWith(
+  options: BrokerCommandOptions,
+  context: CommandContext,
+  supervised: Supervision | undefined,
+): Promise<number> {
+  const source = supervised && `node ${options.nodeId}`
+  const logger = new StderrLogger(context.io.stderr, options.logLevel, source)
   const { redisDurability, ...settings } = await readServerConfig({
     flags: options,
     ...(options.config !== undefined && { file: options.config }),
     ...(options.set !== undefined && { set: options.set }),
   })
   const { coordination: url, cluster } = options
-  const coordination = await openCoordination({ url, cluster, redisDurability, logger })
+  const channel = supervised?.channel
+  const coordination = await openCoordination({ url, cluster, redisDurability, logger, channel })
   try {
     const brokerOptions: BrokerOptions = {
       ...settings,
@@ -40,27 +62,35 @@ export async function runBroker(
       ...(options.durability !== undefined && { durability: options.durability }),
       ...(coordination !== undefined && { coordination }),
     }
-    await serve(brokerOptions, context)
+    await serve(brokerOptions, context, supervised)
   } finally {
     await coordination?.close()
   }
   return exitCodes.ok
 }
 
-async function serve(options: BrokerOptions, context: CommandContext): Promise<void> {
+async function serve(
+  options: BrokerOptions,
+  context: CommandContext,
+  supervised: Supervision | undefined,
+): Promise<void> {
   const broker = await createBroker(options)
   try {
     const port = options.port === undefined || options.port === 0 ? broker.port : options.port
     const listening = formatAddress({ host: options.host ?? defaultHost, port })
-    const advertised = broker.brokers[0]
+    const advertised = broker.brokers[0]!
+    const { port: ownPort, clusterId } = broker
+    supervised?.tell({ kfk: 'listening', port: ownPort, advertised, clusterId })
     const facts = [
       ...(advertised === listening ? [] : [`advertised as ${advertised}`]),
       `node ${broker.nodeId} of cluster ${broker.clusterId}`,
-      `data in ${options.dataDir ?? options.config?.['log.dirs'] ?? './kfk-data'}`,
+      `data in ${options.dataDir ?? options.config?.['log.dirs'] ?? defaultDataDir}`,
     ]
     // Whoever reads this may go away after the first line; the broker stays.
     await context.out.line(`listening on ${listening} (${facts.join(', ')})`).catch(() => undefined)
-    const reason = await Promise.race([interrupted(context.io.signal), broker.closed])
+    const signals = supervised ? [supervised.signal] : []
+    const stop = AbortSignal.any([context.io.signal, ...signals])
+    const reason = await Promise.race([interrupted(stop), broker.closed])
     if (reason !== undefined) throw reason
   } finally {
     await broker.close()

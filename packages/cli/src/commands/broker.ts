@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander'
 import { runBroker, type BrokerCommandOptions } from '../broker/run-broker.js'
+import { runProcesses } from '../broker/run-processes.js'
 import { action, type CommandContext } from '../context.js'
 import { assignment, wholeNumber } from '../option-parsers.js'
 import { logLevels } from '../stderr-logger.js'
@@ -7,17 +8,21 @@ import { logLevels } from '../stderr-logger.js'
 const examples = `
 Settings come from --config, then --set, then the other options; the last one wins. When it serves
 it prints one line: listening on HOST:PORT (...). SIGTERM or Ctrl-C stop it cleanly, a second one at
-once.
+once. With --processes it is the line of them all, each has a port, a node id and a directory in
+--data-dir of its own, and one that dies is started again.
 
 Examples:
   kfk broker                                          127.0.0.1:9092, data in ./kfk-data
   kfk broker --port 0 --data-dir /tmp/kfk             a free port, printed
+  kfk broker --processes 4                            ports 9092 to 9095, one cluster
   kfk broker --set num.partitions=8 --set log.retention.hours=48
   kfk broker --config server.properties --durability os
   kfk broker --node-id 2 --port 9093 --data-dir ./data-2 --coordination redis://127.0.0.1:6379
   kfk broker --host 0.0.0.0 --advertised-host broker-1.example.com --allow-insecure`
 
 const maxPort = 65_535
+/** More than cores are no use. */
+const maxProcesses = 128
 
 export function addBrokerCommand(program: Command, context: CommandContext): void {
   program
@@ -44,6 +49,12 @@ export function addBrokerCommand(program: Command, context: CommandContext): voi
       'number of this broker in its cluster, 0 to 1023 (default: 1)',
       wholeNumber(0, 1023),
     )
+    .option(
+      '--processes <n>',
+      'run so many brokers as one cluster; ports and node ids count up',
+      wholeNumber(1, maxProcesses),
+    )
+    .addOption(new Option('--supervised').hideHelp())
     .option('--rack <name>', 'where it stands (broker.rack)')
     .option('--config <file>', "settings by Kafka's names, as in server.properties")
     .option('--set <name=value>', "a setting by Kafka's name; repeatable", assignment)
@@ -65,5 +76,11 @@ export function addBrokerCommand(program: Command, context: CommandContext): voi
         .default('info'),
     )
     .addHelpText('after', examples)
-    .action(action(context, (options: BrokerCommandOptions) => runBroker(options, context)))
+    .action(
+      action(context, (options: BrokerCommandOptions) =>
+        options.processes === undefined
+          ? runBroker(options, context)
+          : runProcesses(options, context),
+      ),
+    )
 }
