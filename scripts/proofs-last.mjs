@@ -6,6 +6,7 @@ const proofs = [
   'model',
   'crash-explorer-synced',
   'crash-explorer-unsynced',
+  'syscall-openings',
   'syscall-failures',
   'corruption-side-files',
   'corruption-exhaustive-files',

@@ -24,6 +24,11 @@ export class EpochFile {
     this.#savedChanges = state.current ? state.epochs.changes : -1
   }
 
+  /** The file says what memory says. */
+  get isSaved(): boolean {
+    return this.#epochs.changes === this.#savedChanges
+  }
+
   /**
    * Writes it if it changed since the last time. Durable when it resolves. One write at a time: a
    * checkpoint may come while the log is being closed, and both go through one temporary file.

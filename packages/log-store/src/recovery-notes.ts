@@ -18,7 +18,11 @@ import type { StoreReport } from './report.js'
 /** What is noted of a log. */
 export interface NotedLog {
   readonly name: string
-  readonly recoveryPoint: number
+  /**
+   * Recovery needs nothing of what lies below: it is on the medium, and what follows from it is
+   * saved. Undefined: something that any batch may tell is not saved yet.
+   */
+  readonly settledPoint: number | undefined
   /** Gives the index files what recovery needs to begin at the recovery point. */
   saveIndexTail(): void
 }
@@ -119,9 +123,11 @@ export class RecoveryNotes {
     try {
       if (this.#sizeBytes === 0) this.#begin()
       for (const log of due) {
+        const { name, settledPoint } = log
+        if (settledPoint === undefined) continue
         log.saveIndexTail()
-        this.#claims.set(log.name, Math.max(log.recoveryPoint, this.#claims.get(log.name) ?? 0))
-        lines.push(line(`${log.recoveryPoint} ${log.name}`))
+        this.#claims.set(name, Math.max(settledPoint, this.#claims.get(name) ?? 0))
+        lines.push(line(`${settledPoint} ${name}`))
       }
       this.#sizeBytes += writeFully(this.#open(), [Buffer.concat(lines)], this.#sizeBytes)
     } catch (error) {

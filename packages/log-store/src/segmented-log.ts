@@ -112,6 +112,10 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return Math.min(this.recoveryPoint, unsaved ?? this.recoveryPoint)
   }
 
+  get settledPoint(): number | undefined {
+    return this.#epochFile.isSaved ? this.checkpointPoint : undefined
+  }
+
   get tracker(): LogTracker | undefined {
     return this.tracking?.tracker
   }

@@ -3,6 +3,9 @@ import { readCheckedFile } from '../src/checkpoint-file'
 import { EpochFile } from '../src/epoch-file'
 import { EpochIndex } from '../src/epoch-index'
 import { memoryFileSystem } from '../src/fs/memory-file-system'
+import { faultyFileSystem, openLogDirectory } from '../src/index'
+import { ManualClock } from './support/manual-clock'
+import { record, settle } from './support/records'
 
 test('a checkpoint and a close that save at once do not take the file from each other', async () => {
   const fileSystem = memoryFileSystem()
@@ -21,4 +24,29 @@ test('a checkpoint and a close that save at once do not take the file from each 
     'kfk.leader-epoch-checkpoint.crc',
     'leader-epoch-checkpoint',
   ])
+})
+
+test('epochs that no checkpoint has seen are there after a kill', async () => {
+  const fileSystem = faultyFileSystem()
+  const clock = new ManualClock()
+  const open = () =>
+    openLogDirectory('/data', { fileSystem, clock, defaults: { indexIntervalBytes: 60 } })
+  const directory = await open()
+  const log = await directory.open('a-0')
+  const append = async (count: number, leaderEpoch: number) => {
+    for (let n = 0; n < count; n++) {
+      log.append(record('some text', 1000 + log.logEndOffset), { leaderEpoch })
+    }
+    await log.whenAcknowledged(log.logEndOffset)
+  }
+  await append(10, 1)
+  await directory.checkpoint()
+  await append(10, 2)
+  // So many that recovery could begin behind them, where the index leads.
+  await append(500, 3)
+  clock.advance(1_000)
+  await settle()
+  fileSystem.crash('keep-unsynced')
+  const again = await (await open()).open('a-0')
+  expect([5, 15, 25, 515].map((offset) => again.epochAt(offset))).toEqual([1, 2, 3, 3])
 })

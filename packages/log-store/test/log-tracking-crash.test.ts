@@ -128,3 +128,29 @@ test.each(outcomes)('crash points, %s', async (outcome) => {
   }
   expect(mutation).toBeGreaterThan(150)
 })
+
+test('a transaction index that found no room is there after a kill', async () => {
+  const fileSystem = faultyFileSystem()
+  const clock = new ManualClock()
+  const directory = await open(fileSystem, clock)
+  const log = await directory.open('a-0')
+  const producer = new Producer(1)
+  const append = async (batch: Uint8Array) => {
+    log.append(batch, { leaderEpoch: 1 })
+    await log.whenAcknowledged(log.logEndOffset)
+  }
+  await append(record('first'))
+  await directory.checkpoint()
+  const times = Number.MAX_SAFE_INTEGER
+  fileSystem.inject({ operation: 'write', path: 'txnindex', at: 1, times, error: 'ENOSPC' })
+  const timestamp = clock.now()
+  await append(producer.data({ transactional: true, timestamp }))
+  await append(producer.marker('abort', timestamp))
+  for (let n = 0; n < 40; n++) await append(producer.data({ timestamp }))
+  clock.advance(1_000)
+  await settle()
+  fileSystem.crash('keep-unsynced')
+  const again = await (await open(fileSystem, clock)).open('a-0')
+  expect(await viewOf(again)).toEqual(await replayed(again))
+  expect((await viewOf(again)).aborted).toHaveLength(1)
+})

@@ -373,6 +373,20 @@ export const mutants = [
     tests: ['recovery'],
   },
   {
+    name: 'notes-ahead-of-the-epochs',
+    file: 'segmented-log.ts',
+    find: 'return this.#epochFile.isSaved ? this.checkpointPoint : undefined',
+    replace: 'return this.checkpointPoint',
+    tests: ['epoch-file'],
+  },
+  {
+    name: 'notes-ahead-of-a-transaction-index',
+    file: 'segmented-log.ts',
+    find: 'return this.#epochFile.isSaved ? this.checkpointPoint : undefined',
+    replace: 'return this.#epochFile.isSaved ? this.recoveryPoint : undefined',
+    tests: ['log-tracking-crash'],
+  },
+  {
     name: 'notes-not-taken-back',
     file: 'recovery-notes.ts',
     find: 'if (offset > (recoveryPoint(name) ?? -1)) wrong = true',

@@ -4,9 +4,10 @@
 // without failures everything works again.
 //
 // Every call is struck; which error, how often, and on which of the disks takes turns. With
-// KFK_EXPLORE=all every combination is tried, which takes most of an hour.
+// KFK_PROOFS=all every combination is tried, which takes most of an hour.
 import type { FileOperation } from '../src/index'
 import { failingOpening } from './support/failing-openings'
+import { isEverything, rounds } from './support/proofs'
 import { type Image, makeImages } from './support/session-images'
 
 type Failing = FileOperation | readonly FileOperation[]
@@ -30,9 +31,7 @@ const failures: [operation: Failing, errors: readonly string[]][] = [
   [['write', 'create', 'makeDirectory'], ['ENOSPC']],
 ]
 const repeats = [1, Number.MAX_SAFE_INTEGER, 3]
-const everything = process.env['KFK_EXPLORE'] === 'all'
-const step = process.env['KFK_EXPLORE'] === 'quick' ? 5 : 1
-const timeoutMs = everything ? 3_600_000 : 120_000
+const timeoutMs = isEverything ? 3_600_000 : undefined
 
 let images: readonly Image[]
 
@@ -66,13 +65,13 @@ async function sweep(
   isStruck: (at: number, n: number) => boolean,
 ): Promise<void> {
   let any = false
-  for (let at = 1; ; at += step) {
+  for (let at = 1; ; at += rounds(1, 7)) {
     let struck = false
     for (const [n, image] of images.entries()) {
-      if (!everything && !isStruck(at, n)) continue
+      if (!isEverything && !isStruck(at, n)) continue
       const turn = at + n
-      const codes = everything ? errors : [errors[turn % errors.length]!]
-      const often = everything ? repeats : [repeats[turn % repeats.length]!]
+      const codes = isEverything ? errors : [errors[turn % errors.length]!]
+      const often = isEverything ? repeats : [repeats[turn % repeats.length]!]
       for (const error of codes) {
         for (const times of often) {
           if (await strike(image, { operation, error, at, times }, works)) struck = true

@@ -101,22 +101,26 @@ export class Session {
     if (retriedSyncs.length > 0) throw new Error(`synced again: ${retriedSyncs.join()}`)
   }
 
-  /** A step that may fail, with an error of this package that says what is true. */
+  /**
+   * A step that may fail, with an error of this package that says what is true. `mayPass`: it only
+   * reads, so it may be tried again even when the directory is poisoned.
+   */
   async try<Result>(
     step: (directory: LogDirectory) => Promise<Result>,
+    mayPass = false,
   ): Promise<Result | undefined> {
     if (this.directory === undefined) return undefined
     try {
       return await this.bounded(step(this.directory))
     } catch (error) {
-      this.#note(error)
+      this.#note(error, mayPass)
       return undefined
     }
   }
 
-  #note(error: unknown): void {
+  #note(error: unknown, mayPass = false): void {
     if (!(error instanceof StoreError) || !codes.includes(error.code)) throw error
-    if (error.retriable && this.directory?.poisoned !== undefined) {
+    if (error.retriable && !mayPass && this.directory?.poisoned !== undefined) {
       throw new Error('says that it may be tried again, but it is poisoned', { cause: error })
     }
     this.errors.push(error)
@@ -136,7 +140,7 @@ export class Session {
   }
 
   async log(name: string): Promise<Log | undefined> {
-    const log = await this.try((directory) => directory.open(name))
+    const log = await this.try((directory) => directory.open(name), true)
     const contents = this.expected.get(name)!
     log?.onAcknowledged((offset) => contents.acknowledge(offset))
     log?.onRollback(({ endOffset }) => contents.rollBack(endOffset))
@@ -178,7 +182,7 @@ export class Session {
   async look(name: string, log: Log): Promise<void> {
     const contents = this.expected.get(name)!
     try {
-      await this.try(() => contents.judge(log, name))
+      await this.try(() => contents.judge(log, name), true)
     } catch (error) {
       if (!contents.damaged || codeOf(error) !== 'KFK_STORE_CORRUPT') throw error
     }
