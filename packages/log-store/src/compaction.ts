@@ -12,7 +12,7 @@ import type { LogTracking } from './log-tracking.js'
 import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
 import type { Quarantine } from './quarantine.js'
-import { PieceBuffer, SegmentBatches } from './segment-batches.js'
+import { SegmentBatches } from './segment-batches.js'
 import { corruptSegment } from './segment-repair.js'
 import type { Segment } from './segment.js'
 import { TransactionFilter } from './transaction-filter.js'
@@ -92,7 +92,6 @@ export class Compaction {
   readonly #log: CompactedLog
   readonly #plan: CompactionPlan
   readonly #format: CompactionFormat
-  readonly #buffer = new PieceBuffer()
   /** By first offset. */
   #aborted: readonly AbortedTransaction[] = []
 
@@ -308,14 +307,10 @@ export class Compaction {
     const { files } = this.#host
     // What is damaged cannot be copied, and what it superseded would come back without it.
     if (segment.damage !== undefined) throw corruptSegment(segment, segment.damage)
-    const batches = new SegmentBatches(this.#host, segment, {
-      pace,
-      buffer: this.#buffer,
-      verified,
-    })
     const handle = files.pin(segment.data)
+    const batches = new SegmentBatches(this.#host, segment, { handle, pace, verified })
     try {
-      while (await batches.nextPiece(handle)) {
+      while (await batches.nextPiece()) {
         while (batches.next()) {
           if (!visit(batches)) return
           if (pace.worked(batches.batch.sizeInBytes)) await pace.rest()
@@ -328,6 +323,7 @@ export class Compaction {
       }
       throw error
     } finally {
+      await batches.end()
       files.unpin(segment.data)
     }
   }

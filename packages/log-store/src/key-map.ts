@@ -11,6 +11,11 @@ const minSlots = 4
 const wordRange = 0x1_0000_0000
 /** At most so much of the memory goes to one bit per offset. */
 const bitsShare = 1 / 8
+/**
+ * So many keys are looked up at once. Nearly each is a miss of the caches, and the processor waits
+ * for several at a time when nothing else comes between them.
+ */
+const queueLength = 64
 
 /** A record's key and offset. */
 export interface KeyedRecord {
@@ -36,6 +41,13 @@ export class KeyMap {
   readonly #superseded: Uint8Array | undefined
   readonly #from: number
   #size = 0
+  // Of the records that wait to be noted: words of the hash, where to look first, offset.
+  readonly #words = new Int32Array(queueLength * 4)
+  readonly #homes = new Int32Array(queueLength)
+  readonly #offsets = new Float64Array(queueLength)
+  #waiting = 0
+  /** Only so that looking is not left out as useless. */
+  #touched = 0
 
   /** For records from `from` up to `to`; uses at most `maxBytes`, and no more than they need. */
   constructor(limits: { maxBytes: number; from: number; to: number }, hash = new KeyHash()) {
@@ -53,6 +65,7 @@ export class KeyMap {
   }
 
   get size(): number {
+    this.#settle()
     return this.#size
   }
 
@@ -62,34 +75,74 @@ export class KeyMap {
    */
   put({ source, keyAt, keyLength, offset }: KeyedRecord): boolean {
     this.#hash.hash(source, keyAt, keyLength)
-    const slot = this.#find()
+    // As long as there is room for all that wait, whether their keys are new does not matter.
+    if (this.#size + this.#waiting === this.capacity) this.#settle()
+    this.#enqueue(offset)
+    if (this.#size + this.#waiting <= this.capacity) {
+      if (this.#waiting === queueLength) this.#settle()
+      return true
+    }
+    this.#waiting = 0
+    const slot = this.#find(0)
+    if (!this.#isUsed(slot)) return false
+    this.#note(slot, 0)
+    return true
+  }
+
+  /** A later record of its key was put. The record was put itself, or lies below all that were. */
+  supersedes({ source, keyAt, keyLength, offset }: KeyedRecord): boolean {
+    if (this.#waiting > 0) this.#settle()
+    if (this.#superseded !== undefined && offset >= this.#from) {
+      const index = offset - this.#from
+      return (this.#superseded[Math.floor(index / 8)]! & (1 << (index % 8))) !== 0
+    }
+    this.#hash.hash(source, keyAt, keyLength)
+    this.#enqueue(offset)
+    this.#waiting = 0
+    const slot = this.#find(0)
+    return this.#isUsed(slot) && this.#offsetAt(slot) > offset
+  }
+
+  /** The hashed key waits for `#settle`. */
+  #enqueue(offset: number): void {
+    const { word0, word1, word2, word3 } = this.#hash
+    const at = this.#waiting++
+    const words = this.#words
+    // Two zero words mean an empty slot.
+    words[at * 4] = (word0 | word1) === 0 ? 1 : word0
+    words[at * 4 + 1] = word1
+    words[at * 4 + 2] = word2
+    words[at * 4 + 3] = word3
+    this.#homes[at] = Math.floor(((word3 >>> 0) / wordRange) * this.#slotCount) * slotWords
+    this.#offsets[at] = offset
+  }
+
+  /** Notes what waits. */
+  #settle(): void {
     const slots = this.#slots
+    const homes = this.#homes
+    const count = this.#waiting
+    let touched = 0
+    for (let at = 0; at < count; at++) touched |= slots[homes[at]!]!
+    this.#touched = touched
+    for (let at = 0; at < count; at++) this.#note(this.#find(at), at)
+    this.#waiting = 0
+  }
+
+  /** What waits at `at` is the latest of its key, whose slot this is. */
+  #note(slot: number, at: number): void {
+    const slots = this.#slots
+    const words = this.#words
+    const offset = this.#offsets[at]!
     if (!this.#isUsed(slot)) {
-      if (this.#size === this.capacity) return false
       this.#size++
-      const { word0, word1, word2, word3 } = this.#hash
-      slots[slot] = (word0 | word1) === 0 ? 1 : word0
-      slots[slot + 1] = word1
-      slots[slot + 2] = word2
-      slots[slot + 3] = word3
+      for (let word = 0; word < 4; word++) slots[slot + word] = words[at * 4 + word]!
     } else if (this.#superseded !== undefined) {
       const index = this.#offsetAt(slot) - this.#from
       this.#superseded[Math.floor(index / 8)]! |= 1 << (index % 8)
     }
     slots[slot + 4] = offset | 0
     slots[slot + 5] = offset / wordRange
-    return true
-  }
-
-  /** A later record of its key was put. The record was put itself, or lies below all that were. */
-  supersedes({ source, keyAt, keyLength, offset }: KeyedRecord): boolean {
-    if (this.#superseded !== undefined && offset >= this.#from) {
-      const index = offset - this.#from
-      return (this.#superseded[Math.floor(index / 8)]! & (1 << (index % 8))) !== 0
-    }
-    this.#hash.hash(source, keyAt, keyLength)
-    const slot = this.#find()
-    return this.#isUsed(slot) && this.#offsetAt(slot) > offset
   }
 
   #isUsed(slot: number): boolean {
@@ -100,19 +153,21 @@ export class KeyMap {
     return this.#slots[slot + 5]! * wordRange + (this.#slots[slot + 4]! >>> 0)
   }
 
-  /** Where the hashed key is, or the empty slot where it would go. */
-  #find(): number {
-    const { word1, word2, word3 } = this.#hash
-    // Two zero words mean an empty slot.
-    const word0 = (this.#hash.word0 | word1) === 0 ? 1 : this.#hash.word0
+  /** Where the key that waits at `at` is, or the empty slot where it would go. */
+  #find(at: number): number {
+    const words = this.#words
+    const word0 = words[at * 4]!
+    const word1 = words[at * 4 + 1]!
     const slots = this.#slots
     const end = this.#slotCount * slotWords
-    let slot = Math.floor(((word3 >>> 0) / wordRange) * this.#slotCount) * slotWords
+    let slot = this.#homes[at]!
     for (;;) {
       const found0 = slots[slot]!
       const found1 = slots[slot + 1]!
       if (found0 === word0 && found1 === word1) {
-        if (slots[slot + 2] === word2 && slots[slot + 3] === word3) return slot
+        const isSame =
+          slots[slot + 2] === words[at * 4 + 2] && slots[slot + 3] === words[at * 4 + 3]
+        if (isSame) return slot
       } else if (found0 === 0 && found1 === 0) return slot
       slot += slotWords
       if (slot === end) slot = 0

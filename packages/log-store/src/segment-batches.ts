@@ -2,23 +2,12 @@ import { type BatchFormat, type BatchSummary, tryDescribe } from './batch-format
 import type { CleaningPace } from './cleaning-pace.js'
 import type { FileHandle } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
+import { PieceReader } from './piece-reader.js'
 import { corruptSegment } from './segment-repair.js'
 import type { Segment } from './segment.js'
 
 /** Read in pieces of this size. */
 const pieceBytes = 1024 ** 2
-
-/** Memory that is read into, kept from one segment to the next. */
-export class PieceBuffer {
-  #bytes = Buffer.allocUnsafeSlow(pieceBytes)
-
-  /** At least `length` bytes, with any content. One huge batch is no reason to hold as much on. */
-  ofSize(length: number): Buffer {
-    const wanted = Math.max(length, pieceBytes)
-    if (this.#bytes.length !== wanted) this.#bytes = Buffer.allocUnsafeSlow(wanted)
-    return this.#bytes
-  }
-}
 
 /**
  * The batches of one segment in file order, with their bytes: `nextPiece` reads, `next` steps from
@@ -34,13 +23,12 @@ export class SegmentBatches {
   readonly #segment: Segment
   readonly #format: BatchFormat
   readonly #pace: CleaningPace
-  readonly #buffer: PieceBuffer
+  readonly #reader: PieceReader
   readonly #end: number
   /** The checksums of batches that begin within have been verified before. */
   readonly #verified: { from: number; to: number }
   /** File position of `bytes`. */
   #piecePosition = 0
-  #pieceLength = 0
   #nextAt = 0
   #dueOffset: number
   #latestEpoch = -1
@@ -51,8 +39,8 @@ export class SegmentBatches {
     host: LogHost,
     segment: Segment,
     options: {
+      handle: FileHandle
       pace: CleaningPace
-      buffer: PieceBuffer
       /** The checksums of batches that begin at these offsets need not be verified. */
       verified: { from: number; to: number }
     },
@@ -60,44 +48,49 @@ export class SegmentBatches {
     this.#segment = segment
     this.#format = host.format
     this.#pace = options.pace
-    this.#buffer = options.buffer
     this.#end = segment.sizeBytes
+    this.#reader = new PieceReader({
+      handle: options.handle,
+      from: 0,
+      to: segment.sizeBytes,
+      pieceBytes,
+      firstPieceBytes: pieceBytes,
+      ahead: true,
+    })
     this.#verified = options.verified
     this.#dueOffset = segment.baseOffset
   }
 
   /** Reads on. False at the end of the segment. */
-  async nextPiece(handle: FileHandle): Promise<boolean> {
+  async nextPiece(): Promise<boolean> {
     const position = this.#piecePosition + this.#nextAt
     if (position >= this.#end) return false
-    const left = this.#end - position
     // The batch that did not fit whole begins the next piece.
-    const started = this.#pieceLength - this.#nextAt
+    const started = this.bytes.length - this.#nextAt
+    const { headerBytes } = this.#format
     const batchBytes =
-      started >= this.#format.headerBytes ? this.#format.sizeOf(this.bytes, this.#nextAt) : 0
-    const length = Math.min(left, Math.max(pieceBytes, batchBytes))
-    const buffer = this.#buffer.ofSize(length)
-    let filled = 0
-    while (filled < length) {
-      const count = await handle.read(buffer.subarray(filled, length), position + filled)
-      if (count === 0) throw this.#corrupt('the file is shorter than it was')
-      filled += count
-    }
-    this.bytes = length === buffer.length ? buffer : buffer.subarray(0, length)
+      started >= headerBytes ? this.#format.sizeOf(this.bytes, this.#nextAt) : headerBytes
+    this.bytes = await this.#reader.next(started, batchBytes)
     this.#piecePosition = position
-    this.#pieceLength = length
     this.#nextAt = 0
     this.#matchUntil = 0
-    await this.#pace.transferred(length)
+    const isShort = this.#reader.ended && position + this.bytes.length < this.#end
+    if (isShort) throw this.#corrupt('the file is shorter than it was')
+    await this.#pace.transferred(this.#reader.freshBytes)
     return true
+  }
+
+  /** Resolves when nothing is being read any more. */
+  end(): Promise<void> {
+    return this.#reader.end()
   }
 
   /** Steps to the next whole batch of the piece; false when another piece is needed. */
   next(): boolean {
     const format = this.#format
     const at = this.#nextAt
-    const left = this.#pieceLength - at
-    const atEnd = this.#piecePosition + this.#pieceLength >= this.#end
+    const left = this.bytes.length - at
+    const atEnd = this.#piecePosition + this.bytes.length >= this.#end
     if (left === 0) return false
     if (left < format.headerBytes) {
       if (!atEnd) return false

@@ -58,3 +58,26 @@ test('bits and keys together stay within the memory that is given', () => {
   expect(new KeyMap({ maxBytes: 1600, from: 0, to: 1600 }).capacity).toBe(43)
   expect(new KeyMap({ maxBytes: 1599, from: 0, to: 1600 }).capacity).toBe(49)
 })
+
+test('is what a map without bounds would be, whatever order the questions come in', () => {
+  let state = 5
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+    return (state >>> 8) % below
+  }
+  const map = new KeyMap({ maxBytes: 24 * 270, from: 100, to: 1e9 })
+  const model = new Map<number, number>()
+  expect(map.capacity).toBe(202)
+  for (let offset = 100; offset < 5000; offset++) {
+    const key = random(230)
+    const fits = model.has(key) || model.size < 202
+    if (map.put(record(key, offset)) !== fits) throw new Error(`put at ${offset}`)
+    if (fits) model.set(key, offset)
+    if (random(40) > 0) continue
+    const asked = random(230)
+    const at = random(offset)
+    const known = (model.get(asked) ?? -1) > at
+    if (map.supersedes(record(asked, at)) !== known) throw new Error(`asked at ${offset}`)
+    expect(map.size).toBe(model.size)
+  }
+})
