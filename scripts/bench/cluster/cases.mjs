@@ -10,7 +10,7 @@ const sizeName = (bytes) => (bytes >= 1000 ? `${bytes / 1000} KB` : `${bytes} B`
 const partitionsName = (count) => `${count} partition${count === 1 ? '' : 's'}`
 const plain = { valueBytes: 100, acks: 'all', durability: 'os', partitions: 6 }
 
-function produceCase(changes, rows, quick = false) {
+function produceCase(changes, rows, quick = []) {
   const params = { ...plain, ...changes }
   const { valueBytes, acks, durability, partitions, codec } = params
   const words = [sizeName(valueBytes), `acks=${acks}`, durability, partitionsName(partitions)]
@@ -18,7 +18,7 @@ function produceCase(changes, rows, quick = false) {
   return { name, kind: 'produce', unit: 'records/s', params, rows, quick }
 }
 
-function consumeCase(changes, rows, quick = false) {
+function consumeCase(changes, rows, quick = []) {
   const params = { ...plain, tier: 'cached', ...changes }
   const { valueBytes, tier, partitions, codec } = params
   const words = [sizeName(valueBytes), tier, partitionsName(partitions), ...(codec ? [codec] : [])]
@@ -26,7 +26,7 @@ function consumeCase(changes, rows, quick = false) {
   return { name, kind: 'consume', unit: 'records/s', params, rows, quick }
 }
 
-function bothCase(changes, rows, quick = false) {
+function bothCase(changes, rows, quick = []) {
   const params = { ...plain, consumers: 1, ...changes }
   const { valueBytes, consumers, durability } = params
   const what = consumers === 1 ? 'both at once' : `fan-out to ${consumers}`
@@ -34,7 +34,7 @@ function bothCase(changes, rows, quick = false) {
   return { name, kind: 'both', unit: 'records/s', params, rows, quick }
 }
 
-function latencyCase(changes, rows, quick = false) {
+function latencyCase(changes, rows, quick = []) {
   const params = { ...plain, warmSeconds: 1, seconds: 5, ...changes }
   const { rate, durability, idle } = params
   const load = idle ? 'idle' : rate >= 1e6 ? `${rate / 1e6}M/s` : `${rate / 1e3}k/s`
@@ -42,7 +42,7 @@ function latencyCase(changes, rows, quick = false) {
   return { name, kind: 'latency', unit: 'us', params, rows, quick }
 }
 
-function requestsCase(changes, quick = false) {
+function requestsCase(changes, quick = []) {
   const params = { ...plain, acks: '1', perBatch: 1, inFlight: 1, ...changes }
   const { connections, durability } = params
   const name = `requests ${connections} connections ${durability}`
@@ -52,14 +52,14 @@ function requestsCase(changes, quick = false) {
 const codecs = ['gzip', 'snappy', 'lz4', 'zstd']
 const idle = { idle: true, rate: 200, partitions: 1 }
 
-/** All of them; those marked `quick` are what `--quick` measures. */
+/** All of them; `quick` are the rows that `--quick` measures when no case is named. */
 export function allCases() {
   const latencyRows = ['kfk>kfk', 'java>kafka', 'kfk>kafka']
   return [
-    produceCase({}, all, true),
+    produceCase({}, all, [...fullStack, ...neutral]),
     produceCase({ acks: '1' }, fullStack),
     produceCase({ acks: '0' }, fullStack),
-    produceCase({ durability: 'disk' }, [...fullStack, 'c>kfk', 'c>kafka'], true),
+    produceCase({ durability: 'disk' }, [...fullStack, 'c>kfk', 'c>kafka'], ['kfk>kfk']),
     ...[1, 16, 100, 1000].flatMap((partitions) => [
       produceCase({ partitions }, [...fullStack, 'c>kfk', 'c>kafka']),
       produceCase({ partitions, durability: 'disk' }, [...fullStack, 'c>kfk']),
@@ -69,23 +69,25 @@ export function allCases() {
     ...codecs.map((codec) =>
       produceCase({ valueBytes: 1000, codec }, [...fullStack, 'c>kfk', 'c>kafka']),
     ),
-    consumeCase({}, all, true),
+    consumeCase({}, all, [...fullStack, ...neutral]),
     consumeCase({ tier: 'hot' }, ['kfk>kfk', 'c>kfk', 'c>kafka']),
     consumeCase({ tier: 'cold' }, [...fullStack, 'c>kfk', 'c>kafka']),
     consumeCase({ partitions: 1000 }, fullStack),
     consumeCase({ valueBytes: 1000 }, all),
     consumeCase({ valueBytes: 100_000 }, [...fullStack, 'c>kfk', 'c>kafka']),
     ...codecs.map((codec) => consumeCase({ valueBytes: 1000, codec }, fullStack)),
-    bothCase({}, [...fullStack, 'c>kfk', 'c>kafka'], true),
+    bothCase({}, [...fullStack, 'c>kfk', 'c>kafka'], fullStack),
     bothCase({ valueBytes: 1000 }, [...fullStack, 'c>kfk', 'c>kafka']),
     bothCase({ consumers: 10 }, ['kfk>kfk', 'c>kfk', 'c>kafka']),
-    latencyCase(idle, latencyRows, true),
+    latencyCase(idle, latencyRows, fullStack),
     latencyCase({ ...idle, durability: 'disk' }, latencyRows),
     latencyCase({ rate: 10_000 }, latencyRows),
-    latencyCase({ rate: 100_000 }, latencyRows, true),
+    latencyCase({ rate: 100_000 }, latencyRows, fullStack),
     latencyCase({ rate: 300_000 }, latencyRows),
     latencyCase({ rate: 1_000_000 }, latencyRows),
-    ...[1, 16, 64, 256].map((connections) => requestsCase({ connections }, connections === 64)),
+    ...[1, 16, 64, 256].map((connections) =>
+      requestsCase({ connections }, connections === 64 ? neutral : []),
+    ),
     requestsCase({ connections: 64, durability: 'disk' }),
     requestsCase({ connections: 256, durability: 'disk' }),
   ]
@@ -103,7 +105,10 @@ export function chooseCases(cases, { only, peers, quick }) {
   const named = ({ name }) => only.length === 0 || only.some((part) => name.includes(part))
   const wanted = (row) => row.split('>').every((side) => side === 'kfk' || peers.has(side))
   return cases
-    .filter((each) => named(each) && (!quick || each.quick || only.length > 0))
-    .map((each) => ({ ...each, rows: each.rows.filter(wanted) }))
+    .filter(named)
+    .map((each) => {
+      const rows = quick && only.length === 0 ? each.quick : each.rows
+      return { ...each, rows: rows.filter(wanted) }
+    })
     .filter(({ rows }) => rows.length > 0)
 }

@@ -109,7 +109,7 @@ export const clients = {
   kfk: { start: inNode('kfk'), missing: () => undefined, share: 1 },
   c: { start: startNative, missing: nativeMissing, share: 1 },
   raw: { start: startNative, missing: nativeMissing, share: 1 },
-  java: { start: startJava, missing: kafkaMissing, share: 0.5 },
+  java: { start: startJava, missing: kafkaMissing, share: 1 },
   confluent: { start: startConfluent, missing: confluentMissing, share: 0.25 },
   platformatic: {
     start: inNode('platformatic'),

@@ -140,7 +140,7 @@ export function measure(context, kind, row) {
   return kinds[kind](context, row)
 }
 
-/** Writes what a case is to read. */
+/** Writes what a case is to read: enough for the client that reads most. */
 export async function fill(context, row) {
   const { name, dataDir } = row.broker
   if (name === 'raw') {
@@ -148,6 +148,7 @@ export async function fill(context, row) {
     fs.writeFileSync(path.join(dataDir, 'bytes'), Buffer.alloc(records * (valueBytes + 10), 1))
     return
   }
-  const job = { ...jobOf(context, row), role: 'produce', acks: 'all', warmRecords: 1 }
+  const common = jobOf(context, { ...row, client: 'kfk' })
+  const job = { ...common, role: 'produce', acks: 'all', warmRecords: 1 }
   await runTogether({ ...context, profiler: undefined }, row.broker, [{ client: 'kfk', job }])
 }

@@ -2,22 +2,45 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
+/** Where a function is written, as `package/dist/file.js:line`. */
+function placeOf({ functionName, url, lineNumber }) {
+  const file = url.replace(/^.*\/(?=[^/]+\/[^/]+\/[^/]+$)/, '')
+  return `${functionName || '(anonymous)'}${url ? ` ${file}:${lineNumber + 1}` : ''}`
+}
+
+/** V8's own entries, such as (garbage collector), belong to no function. */
+const isOurs = ({ url }) => url.startsWith('file:')
+const isPseudo = ({ functionName }) =>
+  functionName.startsWith('(') && functionName !== '(anonymous)'
+
+/** A node's name; what belongs to Node itself is told with the function of the project that called it. */
+function nameOf(node, parents) {
+  const { callFrame } = node
+  const name = placeOf(callFrame)
+  if (isOurs(callFrame) || isPseudo(callFrame)) return name
+  let caller = parents.get(node.id)
+  while (caller !== undefined && !isOurs(caller.callFrame)) caller = parents.get(caller.id)
+  return caller === undefined ? name : `${name} < ${placeOf(caller.callFrame)}`
+}
+
 /** Share of the samples in each function by itself, idle time left out, largest first. */
 export function topFunctions({ nodes, samples, timeDeltas }, count = 15) {
-  const byId = new Map(nodes.map((node) => [node.id, node.callFrame]))
-  const self = new Map()
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const parents = new Map(
+    nodes.flatMap((node) => (node.children ?? []).map((child) => [child, node])),
+  )
+  const own = new Map()
+  samples.forEach((id, at) => own.set(id, (own.get(id) ?? 0) + timeDeltas[at]))
+  const times = new Map()
   let total = 0
-  samples.forEach((id, index) => {
-    const { functionName, url, lineNumber } = byId.get(id)
-    if (functionName === '(idle)' || functionName === '(root)') return
-    const place = url
-      ? ` ${url.replace(/^.*\/(?=[^/]+\/[^/]+\/[^/]+$)/, '')}:${lineNumber + 1}`
-      : ''
-    const name = `${functionName || '(anonymous)'}${place}`
-    self.set(name, (self.get(name) ?? 0) + timeDeltas[index])
-    total += timeDeltas[index]
-  })
-  return [...self]
+  for (const [id, time] of own) {
+    const node = byId.get(id)
+    if (['(idle)', '(root)'].includes(node.callFrame.functionName)) continue
+    const name = nameOf(node, parents)
+    times.set(name, (times.get(name) ?? 0) + time)
+    total += time
+  }
+  return [...times]
     .sort(([, a], [, b]) => b - a)
     .slice(0, count)
     .map(([name, time]) => ({ name, share: time / total }))

@@ -38,6 +38,8 @@ test('--quick is a part of all, unless cases are named', () => {
   const quick = choose({ quick: true }).map(({ name }) => name)
   expect(quick.length).toBeGreaterThan(3)
   expect(quick.length).toBeLessThan(allCases().length / 3)
+  for (const { rows, quick: fewer } of allCases())
+    expect(rows).toEqual(expect.arrayContaining(fewer))
   expect(quick).not.toContain('latency 10k/s os')
   expect(choose({ quick: true, only: ['10k/s'] }).map(({ name }) => name)).toEqual([
     'latency 10k/s os',
