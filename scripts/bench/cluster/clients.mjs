@@ -22,7 +22,7 @@ const inNode = (client) => (job) =>
   startClient({
     name: `${client} ${job.role}`,
     file: process.execPath,
-    args: [...(job.nodeArgs ?? []), file('worker.mjs'), JSON.stringify({ ...job, client })],
+    args: [file('worker.mjs'), JSON.stringify({ ...job, client })],
     patience: job.patience,
   })
 
@@ -47,7 +47,7 @@ function startJava(job) {
   const { address, topic, partitions, valueBytes, rate, warmSeconds, seconds, idle } = job
   const numbers = [partitions, valueBytes, rate, warmSeconds, seconds]
   const jvm = ['-Xms512m', '-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error']
-  const args = [job.role, address, topic, ...numbers, Boolean(idle), job.warmTopic]
+  const args = [job.role, address, topic, ...numbers, Boolean(idle)]
   return startClient({
     name: `java ${job.role}`,
     file: 'java',

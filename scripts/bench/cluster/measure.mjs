@@ -47,8 +47,8 @@ async function runTogether(context, broker, jobs) {
   let timer
   try {
     for (const { client, job } of jobs) {
-      const nodeArgs = context.profiler?.argumentsFor(`${client} ${job.role}`)
-      running.push(clients[client].start({ ...job, nodeArgs }))
+      const profile = context.profiler?.fileFor(`${client} ${job.role}`)
+      running.push(clients[client].start({ ...job, profile }))
     }
     await Promise.all(running.map((each) => each.ready()))
     touchMemory()

@@ -46,20 +46,28 @@ export function topFunctions({ nodes, samples, timeDeltas }, count = 15) {
     .map(([name, time]) => ({ name, share: time / total }))
 }
 
-/** `argumentsFor` gives the arguments of Node that profile a process; `print` reads what they have written. */
+/**
+ * `argumentsFor` gives the arguments of Node that profile a process from its start, `fileFor` a file for a client that
+ * profiles its work alone; `print` reads what they have written.
+ */
 export function createProfiler(dir) {
   fs.rmSync(dir, { recursive: true, force: true })
   fs.mkdirSync(dir, { recursive: true })
-  const names = []
+  const files = []
+  const fileFor = (what) => {
+    const number = String(files.length).padStart(2, '0')
+    const file = path.join(dir, `${number}-${what.replaceAll(' ', '-')}.cpuprofile`)
+    files.push(file)
+    return file
+  }
   return {
+    fileFor,
     argumentsFor(what) {
-      const name = `${String(names.length).padStart(2, '0')}-${what.replaceAll(' ', '-')}`
-      names.push(name)
-      return ['--cpu-prof', `--cpu-prof-dir=${dir}`, `--cpu-prof-name=${name}.cpuprofile`]
+      const file = path.basename(fileFor(what))
+      return ['--cpu-prof', `--cpu-prof-dir=${dir}`, `--cpu-prof-name=${file}`]
     },
     print() {
-      for (const name of names) {
-        const file = path.join(dir, `${name}.cpuprofile`)
+      for (const file of files) {
         if (!fs.existsSync(file)) continue
         console.log(`\n${path.relative(process.cwd(), file)}`)
         for (const { name: place, share } of topFunctions(

@@ -1,5 +1,5 @@
 // The Java client at a fixed rate, as child.mjs expects a client: Latency.java ROLE ADDRESS TOPIC PARTITIONS VALUE_BYTES RATE
-// WARM_SECONDS SECONDS IDLE WARM_TOPIC. The plan and what values hold are those of open-loop.mjs and kfk.mjs.
+// WARM_SECONDS SECONDS IDLE. The plan and what values hold are those of open-loop.mjs and kfk.mjs.
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,7 +16,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 public class Latency {
-  static String topic, warmTopic;
+  static String topic;
   static int partitions, valueBytes;
   static double rate, warmSeconds, seconds;
   static boolean idle;
@@ -37,8 +37,7 @@ public class Latency {
     settings.put("acks", "all");
     KafkaProducer<byte[], byte[]> producer =
         new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
-    producer.send(new ProducerRecord<>(warmTopic, new byte[valueBytes])).get();
-    producer.partitionsFor(topic);
+    producer.send(new ProducerRecord<>(topic, new byte[valueBytes])).get();
     ready();
     double tickUs = 1e6 / ticksPerSecond, startUs = nowUs();
     for (long sent = 0; sent < total; ) {
@@ -91,12 +90,11 @@ public class Latency {
     warmSeconds = Double.parseDouble(args[6]);
     seconds = Double.parseDouble(args[7]);
     idle = Boolean.parseBoolean(args[8]);
-    warmTopic = args[9];
     double ticksPerSecond = Math.min(rate, 1000);
     long perTick = Math.round(rate / ticksPerSecond);
     long total = (long) Math.floor((warmSeconds + seconds) * ticksPerSecond) * perTick;
     if (args[0].equals("pacedProduce")) produce(ticksPerSecond, perTick, total);
-    else consume(total);
+    else consume(total + 1); // one more, with which the producer has connected
     System.out.flush();
     while (System.in.read() >= 0) {}
     Runtime.getRuntime().halt(0);

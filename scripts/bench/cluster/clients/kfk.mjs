@@ -32,9 +32,10 @@ async function post(producer, { topic, records, values }) {
 async function produce(job) {
   const values = makeValues(job.valueBytes)
   const producer = producerOf(job)
+  // Where the partitions are is asked once, at the first record of a topic; until then records wait in a line.
+  await producer.send(job.warmTopic, { value: values[0] })
   await post(producer, { topic: job.warmTopic, records: job.warmRecords, values })
-  // Where the partitions are is asked once, at the first record.
-  await post(producer, { topic: job.topic, records: 1, values })
+  await producer.send(job.topic, { value: values[0] })
   return async () => {
     const startUs = nowUs()
     await post(producer, { topic: job.topic, records: job.records - 1, values })
@@ -96,7 +97,7 @@ async function pacedProduce(job) {
   const slots = Array.from({ length: Math.min(ringSize, plan.records) }, (_, at) =>
     ring.subarray(at * job.valueBytes, (at + 1) * job.valueBytes),
   )
-  await producer.send(job.warmTopic, { value: 'connected' })
+  await producer.send(job.topic, { value: Buffer.alloc(job.valueBytes) })
   return async () => {
     const ticks = spawn(process.execPath, [pacer, String(plan.tickUs)], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -106,13 +107,13 @@ async function pacedProduce(job) {
     const warmUs = job.warmSeconds * 1e6
     let sent = 0
     const sendDue = async () => {
-      for (let due = plan.dueBy(nowUs() - startUs); sent < due;) {
+      // What falls due meanwhile is for the next tick: the client needs its turns of the event loop.
+      for (const due = plan.dueBy(nowUs() - startUs); sent < due;) {
         const value = slots[sent % slots.length]
         const dueUs = plan.dueUs(sent++)
         // A system at rest has no queue to hide: there the clock starts when the record is sent.
         value.writeDoubleBE(dueUs < warmUs ? 0 : job.idle ? nowUs() : startUs + dueUs, 0)
         if (!producer.post(job.topic, { value })) await producer.ready
-        if (sent === due) due = plan.dueBy(nowUs() - startUs)
       }
     }
     let sending = Promise.resolve()
@@ -131,7 +132,9 @@ async function pacedProduce(job) {
 }
 
 async function pacedConsume(job) {
-  const { records } = planLoad({ ratePerSecond: job.rate, seconds: job.warmSeconds + job.seconds })
+  const plan = planLoad({ ratePerSecond: job.rate, seconds: job.warmSeconds + job.seconds })
+  // One more, with which the producer has connected.
+  const records = plan.records + 1
   const consumer = createConsumer({ brokers: job.address, topics: [job.topic], from: 'earliest' })
   await consumer.start()
   const { build } = await import('hdr-histogram-js')
