@@ -79,21 +79,28 @@ function describe(bytes: Uint8Array, position: number): BatchSummary {
 }
 
 function check(bytes: Uint8Array, position: number, checksumMatches = false): string | undefined {
+  const problem = checksumMatches ? undefined : checkSum(bytes, position)
+  return problem ?? checkFields(bytes, position)
+}
+
+function checkSum(bytes: Uint8Array, position: number): string | undefined {
   const size = sizeOf(bytes, position)
   if (size <= 0) return 'no frame header'
   if (bytes.length - position < size) return 'frame is cut short'
-  if (!checksumMatches) {
-    const expected = readUint32(bytes, position + crcAt)
-    const found = crc32(bytes, position + coveredAt, position + size)
-    if (found !== expected) return `checksum is ${found}, header says ${expected}`
-  }
+  const expected = readUint32(bytes, position + crcAt)
+  const found = crc32(bytes, position + coveredAt, position + size)
+  return found === expected ? undefined : `checksum is ${found}, header says ${expected}`
+}
+
+function checkFields(bytes: Uint8Array, position: number): string | undefined {
+  const size = readInt32(bytes, position + lengthAt) + epochAt
   const several = bytes[position + magicAt] === batchFrameMagic
   const attributes = bytes[position + attributesAt]!
   const known = several ? horizonBit : horizonBit | noValueBit
   if ((attributes & ~known) !== 0) return 'unsupported frame version'
   const horizon = (attributes & horizonBit) === 0 ? 0 : horizonBytes
   if (size < headerBytes + horizon) return 'no room for the delete horizon'
-  if (readInt64(bytes, position) < 0) return 'negative offset'
+  if (bytes[position]! > 0x7f) return 'negative offset'
   if (several) return checkBatchFrame(bytes, position, size)
   const keyLength = readInt32(bytes, position + keyLengthAt)
   const valueBytes = size - headerBytes - horizon - Math.max(0, keyLength)

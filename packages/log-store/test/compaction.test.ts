@@ -21,6 +21,39 @@ test('keeps the latest record of each key, at its offset', async () => {
   await directory.close()
 })
 
+test('records that are read in several pieces are copied whole', async () => {
+  const { directory, log } = await openKeyed({ defaults: { segmentBytes: 16 * 1024 ** 2 } })
+  const sizes = [700_000, 300_000, 1_048_500, 20, 2_500_000, 9, 65_536, 1_100_000, 33]
+  const values = sizes.map((size, n) => `${n}`.repeat(size))
+  await putAll(
+    log,
+    values.flatMap((value, n) => [
+      [`k${n}`, 'old'],
+      [`k${n}`, value],
+    ]),
+  )
+  const { bytesBefore, recordsAfter } = (await directory.compact('a-0'))[0]!
+  expect(bytesBefore).toBeGreaterThan(5 * 1024 ** 2)
+  expect(recordsAfter).toBe(values.length)
+  expect(await contents(log)).toEqual(values.map((value, n) => `${2 * n + 1} k${n}=${value}`))
+  await directory.close()
+})
+
+test('a segment that has become shorter is not taken for a whole one', async () => {
+  const { directory, log, fileSystem } = await openKeyed({ defaults: { segmentBytes: 2 ** 24 } })
+  await putAll(log, [
+    ['a', 'x'.repeat(1_500_000)],
+    ['a', '2'],
+    ['b', '3'],
+  ])
+  const file = fileSystem.open(`/data/a-0/${'0'.repeat(20)}.log`, 'write')
+  file.truncateSync(file.size() - 1)
+  file.close()
+  await expect(directory.compact('a-0')).rejects.toMatchObject({ code: 'KFK_STORE_CORRUPT' })
+  expect((await filesOf(fileSystem)).filter((name) => name.includes('cleaned'))).toEqual([])
+  await directory.close()
+})
+
 test('the active segment stays as it is, and what is not on the medium supersedes nothing', async () => {
   const { directory, log } = await openKeyed({ defaults: { flushMessages: 1000 } })
   await putAll(log, [['k', 'old']])
