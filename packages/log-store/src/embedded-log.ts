@@ -53,7 +53,14 @@ export async function openLog(
     const log = await directory.open(soleName, settings)
     return new EmbeddedLog(directory, log, { ownsDirectory: true })
   } catch (error) {
-    await directory.close()
+    await directory.close().catch((failure: unknown) => {
+      const message = `cannot close ${path}, whose log could not be opened: ${String(failure)}`
+      options.onReport?.({
+        kind: 'background-failure',
+        message,
+        details: { path, error: failure },
+      })
+    })
     throw error
   }
 }
@@ -210,9 +217,9 @@ export class EmbeddedLog implements AsyncDisposable {
   }
 
   /**
-   * The records from an offset on, then those that come, until the signal, `close` or the deletion
-   * of the log ends it. Compaction shows as missing offsets. Throws as `read` does; KFK_STORE_IO
-   * when the disk fails, after everything that was readable was given.
+   * The records from an offset on, then those that come, until the signal, `return`, `close` or
+   * the deletion of the log ends it, also while it waits. Compaction shows as missing offsets. Throws as
+   * `read` does; KFK_STORE_IO when the disk fails, after everything that was readable was given.
    */
   follow(options: FollowOptions = {}): AsyncGenerator<EmbeddedRecord, void, undefined> {
     const durability = requireDurability(options.durability)
@@ -223,7 +230,7 @@ export class EmbeddedLog implements AsyncDisposable {
       page: (offset) => this.#page(offset, { durability }),
       whenReadable: (offset, wake) => this.#when(offset, durability, wake),
     }
-    return new LogFollower(log, this.#followers, { from, signal, ifLost }).records()
+    return new LogFollower(log, this.#followers, { from, signal, ifLost }).iterate()
   }
 
   /** Offset of the first record with a timestamp >= `timestampMs`; undefined when there is none. */
@@ -238,7 +245,8 @@ export class EmbeddedLog implements AsyncDisposable {
 
   /**
    * Cuts off everything from `offset` on; an array that holds it goes as a whole. Durable when
-   * it resolves, with the new end. Appends are refused meanwhile (KFK_STORE_IO, retriable).
+   * it resolves, with the new end. At the end or beyond it nothing is cut. Appends are refused
+   * meanwhile (KFK_STORE_IO, retriable).
    */
   async truncateTo(offset: number): Promise<number> {
     this.#requireOpen()

@@ -53,7 +53,31 @@ export class LogFollower {
     this.#wake.abort()
   }
 
-  async *records(): AsyncGenerator<EmbeddedRecord, void, undefined> {
+  /**
+   * The iteration. An async generator alone would hold `return` back until the `next` that waits at
+   * the end of the log has its record.
+   */
+  iterate(): AsyncGenerator<EmbeddedRecord, void, undefined> {
+    const records = this.#records()
+    const iteration: AsyncGenerator<EmbeddedRecord, void, undefined> = {
+      next: () => records.next(),
+      return: (value) => {
+        this.end()
+        return records.return(value)
+      },
+      throw: (error) => {
+        this.end()
+        return records.throw(error)
+      },
+      [Symbol.asyncIterator]: () => iteration,
+      async [Symbol.asyncDispose]() {
+        await iteration.return()
+      },
+    }
+    return iteration
+  }
+
+  async *#records(): AsyncGenerator<EmbeddedRecord, void, undefined> {
     this.#begin()
     try {
       while (!this.#ended) {

@@ -205,7 +205,8 @@ export interface Log {
   advanceLogStart(offset: number): Promise<void>
   /**
    * Cuts everything from `offset` on; a batch that holds `offset` goes as a whole. Durable when it
-   * resolves. Below the log start offset: empties the log, which then starts at `offset`.
+   * resolves. Below the log start offset: empties the log, which then starts at `offset`. At the
+   * end or beyond it: does nothing.
    */
   truncateTo(offset: number): Promise<void>
   /** Seals the active segment and starts a new one at the log end; nothing when it is empty. */

@@ -7,7 +7,7 @@ import {
   openLogDirectory,
   openLogIn,
 } from '../src/index'
-import type { BatchFormat, EmbeddedLogOptions, EmbeddedRecord } from '../src/index'
+import type { BatchFormat, EmbeddedLogOptions, EmbeddedRecord, StoreReport } from '../src/index'
 import { ManualClock } from './support/manual-clock'
 import { collect, settle, textOf } from './support/records'
 
@@ -364,4 +364,19 @@ test('a signal rejects an iteration over what is there', async () => {
   const records: AsyncGenerator<EmbeddedRecord> = log.records({ signal: abort.signal })
   abort.abort(new Error('enough'))
   await expect(records.next()).rejects.toThrow('enough')
+})
+
+test('when opening fails and closing after that fails, too, the first error is thrown', async () => {
+  const fileSystem = faultyFileSystem()
+  fileSystem.inject({ at: 1, error: 'EIO', operation: 'makeDirectory', path: 'log-0' })
+  fileSystem.inject({ at: 1, error: 'ENOSPC', operation: 'write', path: 'checkpoint', times: 99 })
+  const reports: StoreReport[] = []
+  const opening = openLog('/events', { fileSystem, onReport: (report) => reports.push(report) })
+  await expect(opening).rejects.toMatchObject({
+    code: 'KFK_STORE_IO',
+    details: { path: '/events/log-0', errno: 'EIO' },
+  })
+  const last = reports.at(-1)!
+  expect(last).toMatchObject({ kind: 'background-failure', details: { path: '/events' } })
+  expect(last.details['error']).toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
 })

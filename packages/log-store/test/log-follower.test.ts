@@ -200,3 +200,47 @@ test('who stops leaves nothing behind', async () => {
   expect(added).toHaveBeenCalledTimes(1)
   expect(removed).toHaveBeenCalledWith('abort', added.mock.calls[0]![1])
 })
+
+describe('it waits at the end', () => {
+  test('return ends it at once', async () => {
+    await using log = await open()
+    await log.append('one')
+    const records = log.follow()
+    expect(await textOfNext(records.next())).toBe('one')
+    const waiting = [records.next(), records.next()]
+    await settle()
+    expect(await records.return()).toEqual({ done: true, value: undefined })
+    for (const next of waiting) expect(await next).toEqual({ done: true, value: undefined })
+    await log.append('two')
+    expect(await records.next()).toEqual({ done: true, value: undefined })
+  })
+
+  test('throw ends it at once, too, with that error', async () => {
+    await using log = await open()
+    const records = log.follow()
+    const waiting = records.next()
+    await settle()
+    const reason = new Error('enough')
+    // A generator that has ended throws what it is given.
+    await expect(records.throw(reason)).rejects.toBe(reason)
+    expect(await waiting).toEqual({ done: true, value: undefined })
+  })
+
+  test('a loop ends when another hand disposes of it', async () => {
+    await using log = await open()
+    const records = log.follow()
+    const found = collect(records)
+    await log.append('one')
+    await settle()
+    await records[Symbol.asyncDispose]()
+    expect(await found).toEqual(['one'])
+  })
+
+  test('return before the first record is asked for', async () => {
+    await using log = await open()
+    await log.append('one')
+    const records = log.follow()
+    await records.return()
+    expect(await collect(records)).toEqual([])
+  })
+})
