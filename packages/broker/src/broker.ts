@@ -152,7 +152,7 @@ async function openDirectory(
         ioBytesPerSecond: config.number('log.cleaner.io.max.bytes.per.second'),
       },
       onReport: ({ kind, message, details }) => {
-        const grave = kind === 'poisoned' || kind === 'quarantined'
+        const grave = kind === 'poisoned' || kind === 'quarantined' || kind === 'damage-known'
         logger[grave ? 'error' : 'warn'](message, { kind, ...details })
       },
     })

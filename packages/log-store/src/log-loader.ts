@@ -58,7 +58,7 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
   if (bases.length === 0) return createLog(host, request)
   const tracking = makeTracking(host, request, tracked.indexed)
   const segments = await defineSegments(host, request.path, bases)
-  await loadQuarantine(host, request.path, segments)
+  await loadQuarantine(host, request, segments)
   const gaps = await loadGaps(host, request)
   const saved = await readEpochs(host, request.path)
   const epochs = new EpochIndex(saved)

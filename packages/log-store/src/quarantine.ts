@@ -6,7 +6,7 @@ import { fileNames } from './file-names.js'
 import { readRange, type FileSystem } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import type { LogDamage } from './log.js'
-import type { SegmentList } from './segment-list.js'
+import { SegmentList } from './segment-list.js'
 import type { Segment } from './segment.js'
 import type { SegmentDamage } from './segment-damage.js'
 import { verifySegment } from './segment-verify.js'
@@ -180,16 +180,20 @@ export function describeDamage(
   }
 }
 
+/** `isKnown`: it was found before this opening. */
 export function reportDamage(
   host: LogHost,
   log: { readonly name: string; readonly segments: SegmentList },
   segment: Segment,
+  isKnown = false,
 ): void {
   const damage = describeDamage(log, segment, segment.damage!)
+  const { message } = damageError(damage)
+  const { foundMs } = segment.damage!
   host.report({
-    kind: 'quarantined',
-    message: damageError(damage).message,
-    details: { ...damage, baseOffset: segment.baseOffset },
+    kind: isKnown ? 'damage-known' : 'quarantined',
+    message: isKnown ? `${message} (found ${new Date(foundMs).toISOString()})` : message,
+    details: { ...damage, baseOffset: segment.baseOffset, ...(isKnown && { foundMs }) },
   })
 }
 
@@ -231,12 +235,13 @@ function isPlace(value: unknown): value is SegmentDamage {
 }
 
 /**
- * Marks the segments of a log that is being opened. A place that reads well again (the file was put
- * back from a copy) is struck off; the scrubber will look at the rest of that file.
+ * Marks the segments of a log that is being opened, and says so each time. A place that reads well
+ * again (the file was put back from a copy) is struck off; the scrubber will look at the rest of
+ * that file.
  */
 export async function loadQuarantine(
   host: LogHost,
-  logPath: string,
+  { name, path: logPath }: { readonly name: string; readonly path: string },
   segments: readonly Segment[],
 ): Promise<void> {
   let places: SegmentDamage[]
@@ -257,6 +262,10 @@ export async function loadQuarantine(
     if (!(await readsWell(host, segment, place))) segment.damage = place
   }
   const damaged = segments.filter(({ damage }) => damage !== undefined)
+  if (damaged.length > 0) {
+    const log = { name, segments: SegmentList.of(segments) }
+    for (const segment of damaged) reportDamage(host, log, segment, true)
+  }
   if (damaged.length < places.length) {
     await writeQuarantine(host.fileSystem, logPath, placesOf(damaged))
   }

@@ -5,6 +5,7 @@ export interface StoreReport {
     | 'recovered'
     | 'tail-cut'
     | 'quarantined'
+    | 'damage-known'
     | 'index-rebuilt'
     | 'checkpoint-unreadable'
     | 'leftover-removed'

@@ -276,10 +276,11 @@ describe('damage in a sealed segment', () => {
       expect(await log.offsetForTimestamp(1000 + 60)).toMatchObject({ offset: 60 })
       await fill(log, 1)
       await directory.close()
-      // The next opening knows, without a read.
+      // The next opening knows, without a read, and says so.
       const again = await open(disk, { segmentBytes })
       const reopened = await again.directory.open('a-0')
-      expect(again.reports).toEqual([])
+      expect(again.reports).toMatchObject([{ kind: 'damage-known', details: where }])
+      expect(again.reports[0]!.details['foundMs']).toBeGreaterThan(0)
       expect((await failure(() => reopened.read({ from: at, maxBytes: 1 }))).details).toMatchObject(
         where,
       )
