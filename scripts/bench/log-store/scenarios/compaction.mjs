@@ -1,5 +1,17 @@
-// Compaction of a log in which every key was written several times, against a copy of the file.
-import { frameOf, leaderEpoch, mib, openOne, rateFigures, stopwatch, store } from '../fixture.mjs'
+// Compaction of a log in which every key was written several times, against a copy of the file, and of small frames against
+// the least that Node itself needs.
+import fs from 'node:fs'
+import { bareCompact } from '../bare-scan.mjs'
+import {
+  bareRateFigures,
+  frameOf,
+  leaderEpoch,
+  mib,
+  openOne,
+  rateFigures,
+  stopwatch,
+  store,
+} from '../fixture.mjs'
 
 const logFile = (dir) => `${dir}/source.log`
 /** Times that each key was written. */
@@ -72,7 +84,7 @@ function compactionCase({ quick }, kind, aim) {
   const bytes = ((quick ? 64 : 256) * mib) / (kind.recordBytes < 1024 ? 4 : 1)
   return {
     name: `compaction${kind.name}`,
-    figures: rateFigures(aim),
+    figures: [...rateFigures(aim), ...(kind.bare ? bareRateFigures : [])],
     async prepare({ dir }) {
       const handle = store.nodeFileSystem.open(logFile(dir), 'write')
       const piece = Buffer.alloc(mib, 'x')
@@ -80,6 +92,12 @@ function compactionCase({ quick }, kind, aim) {
       handle.close()
     },
     baseline: ({ dir }) => ['copy', logFile(dir), dir, mib],
+    bare:
+      kind.bare &&
+      (({ dir }) => {
+        bareCompactOnce(dir, kind, bytes / 2)
+        return bareCompactOnce(dir, kind, bytes)
+      }),
     async measure({ dir }) {
       // Whoever keeps a log open compacts with compiled code.
       await compactOnce(`${dir}/warm-up`, kind, bytes / 2)
@@ -106,13 +124,33 @@ async function compactOnce(dir, kind, bytes) {
   }
 }
 
+/** The same records in one file. */
+function bareCompactOnce(dir, kind, bytes) {
+  const [from, to] = [`${dir}/bare-from`, `${dir}/bare-to`]
+  const records = Math.floor(bytes / kind.recordBytes)
+  const source = Buffer.allocUnsafeSlow(records * kind.recordBytes)
+  for (let n = 0; n < records; n++) {
+    const frame = kind.batchOf([keyOf(kind.keyAt(n, Math.floor(records / versions)))])
+    store.frameFormat.stamp(frame, 0, { baseOffset: n, leaderEpoch })
+    source.set(frame, n * kind.recordBytes)
+  }
+  fs.writeFileSync(from, source)
+  const watch = stopwatch()
+  bareCompact(from, to)
+  const figures = watch(source.length)
+  if (fs.statSync(to).size > source.length / 2) throw new Error('too much is left')
+  fs.rmSync(from)
+  fs.rmSync(to)
+  return figures
+}
+
 const aim = { atLeast: 100e6, shown: 100 }
 
 export default {
   name: 'compaction',
   cases: (context) => [
     compactionCase(context, frames(1024), aim),
-    compactionCase(context, frames(128), aim),
+    compactionCase(context, { ...frames(128), bare: true }, aim),
     compactionCase(context, recordBatches(256, 'none'), aim),
     compactionCase(context, recordBatches(256, 'lz4'), aim),
   ],
