@@ -115,3 +115,13 @@ export async function readLog(log: Log, maxBytes: number): Promise<ModelLog> {
   }
   return new ModelLog({ batches, start, end })
 }
+
+/** Segments begin anywhere but within a batch. */
+export function laterStarts(before: ModelLog): ModelLog[] {
+  const states: ModelLog[] = []
+  for (let offset = before.start; offset <= before.end; offset++) {
+    const divides = before.batches.some(({ base, last }) => base < offset && last >= offset)
+    if (!divides || offset === before.start) states.push(before.startAt(offset))
+  }
+  return states
+}

@@ -1,5 +1,6 @@
 // Comparisons that say what differs, without a test runner.
 import { isDeepStrictEqual } from 'node:util'
+import { StoreError } from '../../src/index'
 import type { ModelLog } from './model-log'
 
 function shown({ start, end, visible }: ModelLog): object {
@@ -33,4 +34,14 @@ export function noneOf(
 ): Error {
   const text = (log: ModelLog | undefined) => (log ? JSON.stringify(shown(log)) : 'no log')
   return new Error(`${what}: ${text(found)} is none of\n${states.map(text).join('\n')}`)
+}
+
+/** The code of an error of this package. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof StoreError ? error.code : undefined
+}
+
+/** An error that a failing disk is the reason of. */
+export function isDiskFailure(error: unknown): boolean {
+  return codeOf(error) === 'KFK_STORE_IO' || codeOf(error) === 'KFK_STORE_NO_SPACE'
 }

@@ -2,21 +2,21 @@
 import { EmbeddedLog } from '../../src/embedded-log'
 import {
   type CrashOutcome,
+  type Fault,
   faultyFileSystem,
   type Log,
   type LogDirectory,
   openLogDirectory,
   repairLog,
-  StoreError,
 } from '../../src/index'
 import { ManualClock } from '../support/manual-clock'
 import { settle } from '../support/records'
 import { append, appendEmbedded, type Appending, encode, makeRecords, replicate } from './appends'
 import { ExpectedLog } from './expected-log'
 import { Follower } from './follower'
-import { ModelLog, readLog } from './model-log'
+import { laterStarts, ModelLog, readLog } from './model-log'
 import type { Operation } from './operations'
-import { requireSame } from './requirements'
+import { codeOf, isDiskFailure, requireSame } from './requirements'
 import { verifyLog } from './verify-log'
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>
@@ -44,7 +44,8 @@ export class World {
   readonly #epochs = new Map<string, number>()
   #followers: Follower[] = []
   #outcome: CrashOutcome = 'lose-unsynced'
-  #faulty = false
+  /** What is to fail, from the next operation on. */
+  #fault: Fault | undefined
   #poisonNoted = false
   /** Something failed since the directory was opened. */
   #failed = false
@@ -89,8 +90,7 @@ export class World {
     if (failure !== undefined && !(failing && isDiskFailure(failure))) throw failure
     // It strikes the next operation, not the look at this one.
     if (operation.kind === 'fail') return
-    this.#disk.clearFaults()
-    this.#faulty = false
+    this.#clearFaults()
     this.#notePoison()
     await this.#verify()
   }
@@ -293,10 +293,10 @@ export class World {
 
   #fail(operation: Of<'fail'>): void {
     const { partialWrite, ...fault } = operation
-    this.#faulty = true
     this.#everFaulty = true
     const partial = fault.operation === 'write' && partialWrite !== null && { partialWrite }
-    this.#disk.inject({ ...fault, ...partial, path: '/data' })
+    this.#fault = { ...fault, ...partial, path: '/data' }
+    this.#disk.inject(this.#fault)
   }
 
   async #reopen({ repair }: { repair: boolean }): Promise<void> {
@@ -312,10 +312,8 @@ export class World {
       if (expectClean || !isDiskFailure(error)) throw error
     }
     await this.#endFollowers()
-    this.#disk.clearFaults()
-    this.#faulty = false
     const sound = !(repair && expectClean) || (await this.#repair(directory.names()))
-    await this.#open()
+    await this.#openAnyhow()
     if (!expectClean) for (const expected of this.#expected.values()) expected.reopenUnclean()
     if (expectClean && sound) requireSame('a clean start', this.#directory.cleanStart, true)
   }
@@ -345,10 +343,19 @@ export class World {
     this.#followers = []
     await this.#halt()
     this.#disk.crash(outcome)
-    this.#faulty = false
+    const failing = this.#fault
+    if (failing !== undefined) {
+      // It strikes recovery, and perhaps what ends after it.
+      this.#disk.inject(failing)
+      await this.#openAnyhow()
+      await this.#directory.close().catch((error: unknown) => {
+        if (!isDiskFailure(error)) throw error
+      })
+    }
     await this.#open()
     // The machine may have stopped when the marker was there already.
-    if (!closing) requireSame('a clean start', this.#directory.cleanStart, false)
+    if (!closing && failing === undefined)
+      requireSame('a clean start', this.#directory.cleanStart, false)
     for (const [name, expected] of this.#expected) {
       const isThere = this.#directory.names().includes(name)
       const found = isThere ? await readLog(await this.#directory.open(name), 5000) : undefined
@@ -364,6 +371,22 @@ export class World {
     this.#clock = new ManualClock()
     this.#clock.wallMs = wallMs
     await settle(8)
+  }
+
+  /** Should the disk fail meanwhile, then once more when it does not. */
+  async #openAnyhow(): Promise<void> {
+    const failing = this.#faulty
+    const failure = await this.#open().catch((error: unknown) => error)
+    const expected = failing && !this.#disk.stopped && isDiskFailure(failure)
+    if (failure !== undefined && !expected) throw failure
+    this.#clearFaults()
+    if (failure !== undefined) await this.#open()
+    this.#failed = failing
+  }
+
+  #clearFaults(): void {
+    this.#disk.clearFaults()
+    this.#fault = undefined
   }
 
   async #open(): Promise<void> {
@@ -406,6 +429,10 @@ export class World {
     const epoch = (this.#epochs.get(name) ?? 0) + (next && name !== embeddedName ? 1 : 0)
     this.#epochs.set(name, epoch)
     return epoch
+  }
+
+  get #faulty(): boolean {
+    return this.#fault !== undefined
   }
 
   get #poisoned(): boolean {
@@ -469,22 +496,4 @@ function nameOf(operation: { readonly log: number }): string {
 
 function offsetAt(share: number, from: number, to: number): number {
   return from + Math.round((to - from) * share)
-}
-
-/** Segments begin anywhere but within a batch. */
-function laterStarts(before: ModelLog): ModelLog[] {
-  const states: ModelLog[] = []
-  for (let offset = before.start; offset <= before.end; offset++) {
-    const divides = before.batches.some(({ base, last }) => base < offset && last >= offset)
-    if (!divides || offset === before.start) states.push(before.startAt(offset))
-  }
-  return states
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof StoreError ? error.code : undefined
-}
-
-function isDiskFailure(error: unknown): boolean {
-  return codeOf(error) === 'KFK_STORE_IO' || codeOf(error) === 'KFK_STORE_NO_SPACE'
 }

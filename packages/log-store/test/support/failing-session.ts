@@ -182,7 +182,8 @@ export class Session {
   async look(name: string, log: Log): Promise<void> {
     const contents = this.expected.get(name)!
     try {
-      await this.try(() => contents.judge(log, name), true)
+      const certain = this.directory?.poisoned === undefined
+      await this.try(() => contents.judge(log, name, certain), true)
     } catch (error) {
       if (!contents.damaged || codeOf(error) !== 'KFK_STORE_CORRUPT') throw error
     }
@@ -190,7 +191,7 @@ export class Session {
 
   async append(log: Log, count: number): Promise<void> {
     const contents = this.expected.get(log.name)!
-    contents.endAt(log.logEndOffset)
+    if (this.directory?.poisoned === undefined) contents.endAt(log.logEndOffset)
     for (let n = 0; n < count; n++) {
       const id = this.#count++
       const key = log.name === 'k-0' ? `k${id % 4}` : undefined

@@ -60,8 +60,11 @@ export class Contents {
     for (const at of [...this.#records.keys()]) if (at >= offset) this.#records.delete(at)
   }
 
-  /** Everything that was acknowledged is there, or superseded by what is; nothing else is. */
-  async judge(log: Log, where: string): Promise<void> {
+  /**
+   * Everything that was acknowledged is there, or superseded by what is; nothing else is. `certain`:
+   * what is not there now does not come back.
+   */
+  async judge(log: Log, where: string, certain: boolean): Promise<void> {
     const { logStartOffset: start, logEndOffset: end } = log
     if (end < this.acknowledged) {
       throw new Error(`${where} ends at ${end}, acknowledged was ${this.acknowledged}`)
@@ -78,8 +81,8 @@ export class Contents {
     }
     for (const [offset, { key, text }] of [...this.#records]) {
       if (offset < start || found.has(offset)) continue
-      // What was not acknowledged may have gone with a crash, and then stays away.
-      if (offset >= this.acknowledged) this.#records.delete(offset)
+      // What was not acknowledged may have gone with a crash.
+      if (offset >= this.acknowledged && certain) this.#records.delete(offset)
       if (offset >= this.acknowledged) continue
       const superseded = key !== undefined && (latest.get(key) ?? -1) > offset
       if (!superseded) throw new Error(`${where}: ${offset} is gone, which was ${key} ${text}`)
