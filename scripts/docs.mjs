@@ -6,6 +6,8 @@ ensureBuilt()
 const packages = workspaces().filter(
   ({ folder, manifest }) => folder.startsWith('packages/') && !manifest.private,
 )
+/** Programs have no interface, and suites are for those who write adapters. */
+const isDocumented = (file) => !/\/(bin|compliance)\.ts$/.test(file)
 runOrExit(tool('typedoc'), [
   '--tsconfig',
   'scripts/tsconfig.check.json',
@@ -17,6 +19,8 @@ runOrExit(tool('typedoc'), [
   'out/docs',
   '--logLevel',
   'Error',
-  ...packages.map(({ folder }) => `${folder}/src/index.ts`),
+  ...packages.flatMap(({ folder, manifest }) =>
+    manifest.tsup.entry.filter(isDocumented).map((file) => `${folder}/${file}`),
+  ),
 ])
 console.log('out/docs/index.html')

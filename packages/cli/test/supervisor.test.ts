@@ -124,7 +124,7 @@ test.each([
 })
 
 test('a stop asks all, ends who does not hear, says so, and starts nobody', async () => {
-  const { supervisor, started, launched } = supervise(2)
+  const { supervisor, started, launched, log } = supervise(2)
   const serving = supervisor.start()
   ;(await started(0)).serve()
   ;(await started(1)).serve()
@@ -136,6 +136,7 @@ test('a stop asks all, ends who does not hear, says so, and starts nobody', asyn
   expect(launched.map(({ kills }) => kills)).toEqual([0, 1])
   await new Promise((resolve) => setImmediate(resolve))
   expect(launched).toHaveLength(2)
+  expect(log()).not.toContain('ended')
 })
 
 test('a stop while one waits for its restart ends that wait', async () => {

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { Packr, unpack } from 'msgpackr'
 import { ClientError, silentLogger } from '../src/index.js'
 import { msgpack, type MsgpackSerde } from '../src/msgpack.js'
 import { StructuresRegistry } from '../src/msgpack/shared-structures.js'
-import { structureSet, type StructureSet } from '../src/msgpack/structure-set.js'
+import { readStructureSet, structureSet, type StructureSet } from '../src/msgpack/structure-set.js'
 import type { StructuresLog } from '../src/msgpack/structures-topic.js'
 import { checkMsgpack } from '../src/msgpack/value-check.js'
 
@@ -12,6 +13,8 @@ class MemoryLog {
   readonly sets: StructureSet[] = []
   reads = 0
   down = false
+  /** While it is set, nothing is acknowledged. */
+  held: Promise<void> | undefined
 
   connect(): StructuresLog {
     let position = 0
@@ -26,6 +29,7 @@ class MemoryLog {
       },
       add: async (set) => {
         await this.#answer()
+        await this.held
         this.sets.push(set)
       },
     }
@@ -127,8 +131,14 @@ describe('with shared structures', () => {
   test('no record uses structures before they are in the log', async () => {
     const world = new World()
     const writer = world.serde()
-    for (let n = 0; n < 16; n++) expect(isShort(writer.serialize(event(n)))).toBe(false)
+    let acknowledge!: () => void
+    world.log.held = new Promise((resolve) => (acknowledge = resolve))
+    for (let n = 0; n < 40; n++) {
+      expect(isShort(writer.serialize(event(n)))).toBe(false)
+      if (n === 20) await settled()
+    }
     expect(world.log.sets).toEqual([])
+    acknowledge()
     await settled()
     expect(world.log.sets.map(({ text }) => text)).toEqual([
       '[["time","user","action","page","durations"],["url","referrer"]]',
@@ -179,6 +189,7 @@ describe('with shared structures', () => {
     void writer.serialize(event(23))
     await settled()
     expect(isShort(writer.serialize(event(24)))).toBe(true)
+    expect(world.log.sets.map(({ structures }) => structures.length)).toEqual([2])
     world.log.down = true
     await expect(writer.share({ new: 1 })).rejects.toMatchObject({ retriable: true })
   })
@@ -217,12 +228,23 @@ describe('with shared structures', () => {
     const world = new World()
     const [writer, reader] = [world.serde(), world.serde()]
     await writer.share({ a: 1 })
-    const first = reader.deserialize(writer.serialize({ a: 2 }) as Uint8Array)
-    world.log.sets.push(structureSet([['b']])!)
-    const other = world.serde()
+    const elsewhere = new World()
+    const other = elsewhere.serde()
     await other.share({ b: 1 })
+    const first = reader.deserialize(writer.serialize({ a: 2 }) as Uint8Array)
+    world.log.sets.push(...elsewhere.log.sets)
     const second = reader.deserialize(other.serialize({ b: 2 }) as Uint8Array)
     expect(await Promise.all([first, second])).toEqual([{ a: 2 }, { b: 2 }])
+  })
+
+  test('bytes that have to wait for their structures are copied', async () => {
+    const world = new World()
+    const writer = world.serde()
+    await writer.share({ a: 1 })
+    const bytes = Buffer.from(writer.serialize({ a: 'text' }) as Uint8Array)
+    const read = world.serde().deserialize(bytes)
+    bytes.fill(0xff)
+    expect(await read).toEqual({ a: 'text' })
   })
 
   test('two sets with one id are never taken for each other', async () => {
@@ -284,6 +306,44 @@ describe('with shared structures', () => {
       }),
       { seed: 5, numRuns: 500 },
     )
+  })
+})
+
+describe('a record of the topic of structures', () => {
+  const set = structureSet([['a', 'b'], ['c']])!
+  const read = (key: string | null, value: string | null) =>
+    readStructureSet(
+      key === null ? null : Buffer.from(key),
+      value === null ? null : Buffer.from(value),
+    )
+
+  test('is the text of a set under its hash', () => {
+    expect(set.text).toBe('[["a","b"],["c"]]')
+    expect(read(set.hash, set.text)).toEqual(set)
+    expect(set.id.toString(16)).toBe(set.hash.slice(0, 8))
+  })
+
+  test.each([
+    ['a tombstone', set.hash, null],
+    ['no key', null, set.text],
+    ['another hash', structureSet([['c']])!.hash, set.text],
+    ['no JSON', undefined, '[["a"'],
+    ['no list', undefined, '{"a":1}'],
+    ['no lists', undefined, '["a"]'],
+    ['keys that are no text', undefined, '[[1]]'],
+    ['a key twice', undefined, '[["a","a"]]'],
+    ['no keys', undefined, '[[]]'],
+    ['a prototype', undefined, '[["__proto__"]]'],
+    [
+      'too many structures',
+      undefined,
+      JSON.stringify(Array.from({ length: 33 }, (_, n) => [`${n}`])),
+    ],
+    ['too many keys', undefined, JSON.stringify([Array.from({ length: 257 }, (_, n) => `${n}`)])],
+    ['too long', undefined, JSON.stringify([['x'.repeat(65 * 1024)]])],
+  ])('with %s is nothing', (_name, key, value) => {
+    const hash = value === null ? '' : createHash('sha256').update(value).digest('hex')
+    expect(read(key === undefined ? hash : key, value)).toBeUndefined()
   })
 })
 

@@ -146,6 +146,53 @@ test('when the coordinating process has ended, calls are refused and sessions ru
   await Promise.all([other.close(), center.close()])
 })
 
+test('a session that is replaced before its owner has heard of it is lost at once', async () => {
+  const { clock, center, line, other } = pair()
+  const lost: string[] = []
+  line.stall()
+  const opening = other.openSession({
+    ...{ key: 's', value: 'other', ttlMs: 1000 },
+    onLost: ({ code }) => lost.push(code),
+  })
+  // Its answer comes after what happens in the same turn.
+  line.flow()
+  await center.openSession({ key: 's', value: 'center', ttlMs: 1000, replace: true })
+  const session = await opening
+  await clock.pass(0)
+  expect({ live: session.live, lost }).toEqual({ live: false, lost: ['KFK_COORDINATION_FENCED'] })
+  await Promise.all([other.close(), center.close()])
+  expect(clock.pending).toBe(0)
+})
+
+test('the time to live counts from when the opening was sent', async () => {
+  const { clock, center, line, other } = pair()
+  line.stall()
+  const opening = other.openSession({ key: 's', value: '', ttlMs: 1000 })
+  await clock.pass(400)
+  line.flow()
+  const session = await opening
+  line.stall()
+  await clock.pass(599)
+  expect(session.live).toBe(true)
+  await clock.pass(1)
+  expect(session.live).toBe(false)
+  line.flow()
+  await Promise.all([other.close(), center.close()])
+})
+
+test('a session whose opening was given up is not left behind', async () => {
+  const { clock, center, line, other } = pair()
+  line.stall()
+  const opening = other.openSession({ key: 's', value: '', ttlMs: 60_000 })
+  const refused = expect(opening).rejects.toMatchObject({ retriable: true })
+  await clock.pass(3000)
+  await refused
+  line.flow()
+  await clock.pass(0)
+  expect(await center.list('')).toEqual([])
+  await Promise.all([other.close(), center.close()])
+})
+
 test('messages of others on the same channel are left alone', async () => {
   const { center, line, other } = pair()
   line.far.send({ kfk: 'ready' })

@@ -45,8 +45,7 @@ class Walk {
 
   values(count: number, depth: number): void {
     if (depth > MAX_DEPTH) throw new TypeError('the value nests too deeply')
-    // Each takes a byte at least.
-    if (count > this.#bytes.length - this.#position) throw cutOff()
+    // Each takes a byte at least, so a count that lies ends with the bytes.
     for (let index = 0; index < count; index += 1) this.#value(depth)
   }
 
