@@ -49,6 +49,11 @@ import { ShardTable } from './shard-table.js'
  * COORDINATOR_LOAD_IN_PROGRESS, ms. Most loads take less, and then no client has to back off.
  */
 const LOAD_GRACE_MS = 250
+/**
+ * The same for a list of groups, for which all partitions have to be there: nothing else waits for
+ * it, and administrators' clients do not ask again by themselves (kafkajs).
+ */
+const LIST_GRACE_MS = 5000
 /** Kafka's `offsets.commit.timeout.ms`. */
 const COMMIT_TIMEOUT_MS = 5000
 /** How long a stopping broker tries to hand members and assignments to coordination, ms. */
@@ -208,7 +213,7 @@ export class GroupCoordinator implements GroupCoordinators {
     const own = (cluster.topic(OFFSETS_TOPIC)?.partitions ?? []).filter(
       ({ index }) => cluster.leaderOf(OFFSETS_TOPIC, index)?.leaderId === nodeId,
     )
-    const shards = await Promise.all(own.map(({ index }) => this.#withGrace(index)))
+    const shards = await Promise.all(own.map(({ index }) => this.#withGrace(index, LIST_GRACE_MS)))
     const groups: GroupListing[] = []
     for (const shard of shards) {
       if (typeof shard === 'number') {
@@ -308,11 +313,11 @@ export class GroupCoordinator implements GroupCoordinators {
   /**
    * An offset must never be told from a half-loaded partition: whoever cannot wait gets an error.
    */
-  async #withGrace(index: number): Promise<GroupShard | number> {
+  async #withGrace(index: number, graceMs = LOAD_GRACE_MS): Promise<GroupShard | number> {
     let timer: TimerHandle | undefined
     const late = new Promise<number>((resolve) => {
       const expire = () => resolve(errorCodes.COORDINATOR_LOAD_IN_PROGRESS)
-      timer = this.#options.clock.setTimer(LOAD_GRACE_MS, expire)
+      timer = this.#options.clock.setTimer(graceMs, expire)
     })
     try {
       return await Promise.race([this.#shards.open(index), late])

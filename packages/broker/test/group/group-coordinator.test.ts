@@ -374,11 +374,27 @@ describe('loading', () => {
     cluster.clock.advance(1000)
     const errorCode = COORDINATOR_LOAD_IN_PROGRESS
     expect(await early).toEqual({ errorCode })
-    expect(await listing).toMatchObject({ errorCode, groups: [] })
     expect(await joining).toMatchObject({ errorCode })
+    cluster.clock.advance(4000)
+    expect(await listing).toMatchObject({ errorCode, groups: [] })
     open()
     await settle()
     expect(await committed(cluster.coordinator)).toBe(42)
+  })
+
+  test('a list of groups waits for a load that takes a while', async () => {
+    await cluster.start()
+    await cluster.coordinator.commitOffsets(commitInput(42))
+    const survivor = cluster.partition.survivor()
+    let open = (): void => undefined
+    survivor.readGate = new Promise((resolve) => (open = resolve))
+    cluster.partitions = new Map([[0, survivor]])
+    await cluster.start()
+    const listing = cluster.coordinator.listGroups()
+    await settle()
+    cluster.clock.advance(4000)
+    open()
+    expect(await listing).toMatchObject({ errorCode: NONE, groups: [{ groupId: 'g' }] })
   })
 
   test('a load that fails is not served, and tried again', async () => {
