@@ -218,8 +218,9 @@ export class EmbeddedLog implements AsyncDisposable {
 
   /**
    * The records from an offset on, then those that come, until the signal, `return`, `close` or
-   * the deletion of the log ends it, also while it waits. Compaction shows as missing offsets. Throws as
-   * `read` does; KFK_STORE_IO when the disk fails, after everything that was readable was given.
+   * the deletion of the log ends it, also while it waits. Compaction shows as missing offsets.
+   * Throws as `read` does; KFK_STORE_IO when the disk fails, after everything that was readable was
+   * given.
    */
   follow(options: FollowOptions = {}): AsyncGenerator<EmbeddedRecord, void, undefined> {
     const durability = requireDurability(options.durability)
