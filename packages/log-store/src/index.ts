@@ -73,6 +73,7 @@ export type {
   LogDirectoryOptions,
   RetentionReport,
 } from './log-directory.js'
+export { collectStoreMetrics, type CollectedMetrics } from './collected-metrics.js'
 export { histogramQuantile, type HistogramSnapshot } from './histogram.js'
 export type { StoreMetricsSnapshot } from './store-metrics.js'
 export { type CleanupPolicy, defaultLogOptions, type LogOptions } from './options.js'

@@ -5,7 +5,10 @@ import { openMany } from '../many-logs.mjs'
 const delayMs = 10
 const threads = 3
 
-/** The machine's file system, with syncs that hold their thread 10 ms longer. */
+/**
+ * The machine's file system, with syncs that are told 10 ms late. They hold a slot of the store's for so long, as on such a
+ * disk, but no thread of the pool: nobody else wants one here.
+ */
 function slowFileSystem() {
   const { nodeFileSystem } = store
   return {
