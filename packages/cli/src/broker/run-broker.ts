@@ -4,7 +4,7 @@ import type { CommandContext } from '../context.js'
 import { exitCodes } from '../errors.js'
 import { StderrLogger, type LogLevel } from '../stderr-logger.js'
 import { openCoordination } from './open-coordination.js'
-import { readServerConfig, type BrokerFlags } from './server-config.js'
+import { defaultDataDir, readServerConfig, type BrokerFlags } from './server-config.js'
 import { supervision, type Supervision } from './supervision.js'
 
 export interface BrokerCommandOptions extends BrokerFlags {
@@ -21,9 +21,8 @@ export interface BrokerCommandOptions extends BrokerFlags {
   readonly supervised?: boolean
 }
 
-/** The broker's own defaults. */
+/** The broker's own default. */
 const defaultHost = '127.0.0.1'
-export const defaultDataDir = './kfk-data'
 
 /** Runs a broker until the process is told to stop. */
 export async function runBroker(

@@ -5,8 +5,8 @@ import type { CommandContext } from '../context.js'
 import { exitCodes, failure, usageError } from '../errors.js'
 import { StderrLogger } from '../stderr-logger.js'
 import { BrokerProcess } from './broker-process.js'
-import { defaultDataDir, type BrokerCommandOptions } from './run-broker.js'
-import { readServerConfig } from './server-config.js'
+import type { BrokerCommandOptions } from './run-broker.js'
+import { defaultDataDir, readServerConfig } from './server-config.js'
 import { Supervisor, type BrokerPlan } from './supervisor.js'
 
 /** What the brokers have in common, and where each begins to differ. */

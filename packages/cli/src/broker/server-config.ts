@@ -2,6 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { getProperties } from 'properties-file'
 import { failure, usageError } from '../errors.js'
 
+/** The broker's own default. */
+export const defaultDataDir = './kfk-data'
+
 /** What the command line says about the broker besides configs by name. */
 export interface BrokerFlags {
   readonly port?: number

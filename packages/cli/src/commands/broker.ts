@@ -1,6 +1,5 @@
 import { Option, type Command } from 'commander'
-import { runBroker, type BrokerCommandOptions } from '../broker/run-broker.js'
-import { runProcesses } from '../broker/run-processes.js'
+import type { BrokerCommandOptions } from '../broker/run-broker.js'
 import { action, type CommandContext } from '../context.js'
 import { assignment, wholeNumber } from '../option-parsers.js'
 import { logLevels } from '../stderr-logger.js'
@@ -77,10 +76,14 @@ export function addBrokerCommand(program: Command, context: CommandContext): voi
     )
     .addHelpText('after', examples)
     .action(
-      action(context, (options: BrokerCommandOptions) =>
-        options.processes === undefined
-          ? runBroker(options, context)
-          : runProcesses(options, context),
-      ),
+      action(context, async (options: BrokerCommandOptions) => {
+        // Who only looks after brokers need not load one.
+        if (options.processes !== undefined) {
+          const { runProcesses } = await import('../broker/run-processes.js')
+          return runProcesses(options, context)
+        }
+        const { runBroker } = await import('../broker/run-broker.js')
+        return runBroker(options, context)
+      }),
     )
 }
