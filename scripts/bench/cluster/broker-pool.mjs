@@ -10,6 +10,25 @@ const never = '9223372036854775807'
 /** So many records of 100 B make Kafka's hot paths compiled. */
 const kafkaWarmRecords = 2_000_000
 
+/** A thousand partitions take Kafka so long to lead on a busy machine, in milliseconds. */
+const leadersPatienceMs = 60_000
+
+/**
+ * Waits until the topic's leaders serve. Only a leader says where a partition ends; the load program does not look for
+ * leaders and does not ask twice.
+ */
+async function allLed(admin, topic) {
+  const deadline = Date.now() + leadersPatienceMs
+  for (;;) {
+    try {
+      return await admin.topicOffsets(topic, 'latest')
+    } catch (error) {
+      if (error.retriable !== true || Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+  }
+}
+
 export class BrokerPool {
   #dir
   #profiler
@@ -60,7 +79,9 @@ export class BrokerPool {
       'file.delete.delay.ms': '1000',
       'max.message.bytes': '4194304',
     }
-    await this.#admins.get(broker)?.createTopics([{ name, partitions, configs }])
+    const admin = this.#admins.get(broker)
+    await admin?.createTopics([{ name, partitions, configs }])
+    if (admin !== undefined) await allLed(admin, name)
     return name
   }
 
