@@ -378,7 +378,7 @@ export class World {
     const failing = this.#faulty
     const failure = await this.#open().catch((error: unknown) => error)
     const expected = failing && !this.#disk.stopped && isDiskFailure(failure)
-    if (failure !== undefined && !expected) throw failure
+    if (failure !== undefined && !expected) throw failure as Error
     this.#clearFaults()
     if (failure !== undefined) await this.#open()
     this.#failed = failing
