@@ -19,7 +19,7 @@ import { peers, runProcess, startHdfs, withPeer, type Finished, type Hdfs } from
 const worker = path.resolve(__dirname, '../fixtures/loader/load-and-die.mjs')
 /** Which points the loads are killed at. */
 const seed = Number(process.env.KFK_SEED ?? 20)
-const kills = 20
+const kills = process.env['KFK_PROOFS'] === 'full' ? 20 : 5
 const partitions = 4
 
 withPeer(peers.hdfs(), 'loads into a real HDFS', () => {
