@@ -133,10 +133,14 @@ test('a second owner is refused; the lock of a dead process is taken over', asyn
 
 const linuxTest = process.platform === 'linux' ? test : test.skip
 linuxTest('the lock of a dead process that nobody has buried is taken over', async () => {
-  // The shell's first child ends at once; what the shell turns into never asks for it.
-  const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'])
+  // What the shell turns into never asks for the end of the shell's child; the child ends after that,
+  // for the shell itself would have asked.
+  const parent = spawn('sh', ['-c', 'exec 3<&0; cat <&3 & echo $!; exec sleep 60'])
   const [said] = (await once(parent.stdout, 'data')) as [Buffer]
   const pid = Number(said.toString())
+  const name = () => readFileSync(`/proc/${parent.pid}/comm`, 'utf8').trim()
+  while (name() !== 'sleep') await new Promise(setImmediate)
+  parent.stdin.end()
   const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
   while (stat()[0] !== 'Z') await new Promise(setImmediate)
   const startTicks = stat()[19]
