@@ -6,6 +6,10 @@ import { usageOf, usedBetween } from './proc.mjs'
 /** A client may take so long to connect, to warm up and for its work, in milliseconds. */
 const patienceMs = 120_000
 
+/** Those that run: none outlives the harness, however it ends. */
+const alive = new Set()
+process.on('exit', () => alive.forEach((child) => child.kill('SIGKILL')))
+
 export function startChild({ file, args, env, name, patience = patienceMs }) {
   const child = spawn(file, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
@@ -15,6 +19,8 @@ export function startChild({ file, args, env, name, patience = patienceMs }) {
   let complaints = ''
   let wake = () => {}
   const ended = new Promise((resolve) => child.once('close', resolve))
+  alive.add(child)
+  void ended.then(() => alive.delete(child))
   child.stdout.on('data', (chunk) => {
     text += chunk
     wake()

@@ -115,6 +115,8 @@ export async function benchCluster(options) {
   )
   if (chosen.length === 0) throw new Error('no case has such a name: see --list')
   const dir = fs.mkdtempSync(path.join(options.dir ?? os.tmpdir(), 'kfk-bench-'))
+  process.on('exit', () => fs.rmSync(dir, { recursive: true, force: true }))
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130))
   const profiler = options.profile ? createProfiler(path.join(root, 'out/profiles')) : undefined
   const pool = new BrokerPool(dir, profiler)
   const context = { dir, pool, profiler, rounds: options.rounds }
