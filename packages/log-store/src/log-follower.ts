@@ -95,7 +95,7 @@ export class LogFollower {
       }
     } catch (error) {
       const closed = error instanceof StoreError && error.code === 'KFK_STORE_CLOSED'
-      if (!this.#ended && !closed) throw error
+      if (!closed) throw error
     } finally {
       this.end()
     }

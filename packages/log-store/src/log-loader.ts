@@ -58,8 +58,9 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
   if (bases.length === 0) return createLog(host, request)
   const tracking = makeTracking(host, request, tracked.indexed)
   const segments = await defineSegments(host, request.path, bases)
-  await loadQuarantine(host, request, segments)
   const gaps = await loadGaps(host, request)
+  const gapsBelow = request.options.cleanupPolicy === 'delete' ? gaps.bound : gapsEverywhere
+  await loadQuarantine(host, request, segments, gapsBelow)
   const saved = await readEpochs(host, request.path)
   const epochs = new EpochIndex(saved)
   const loaded = await loadSegments(host, {
@@ -67,7 +68,7 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     segments,
     epochs,
     epochsKnown: saved !== undefined,
-    gapsBelow: request.options.cleanupPolicy === 'delete' ? gaps.bound : gapsEverywhere,
+    gapsBelow,
     tracking,
     tracked,
   })

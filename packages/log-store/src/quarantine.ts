@@ -243,6 +243,7 @@ export async function loadQuarantine(
   host: LogHost,
   { name, path: logPath }: { readonly name: string; readonly path: string },
   segments: readonly Segment[],
+  gapsBelow: number,
 ): Promise<void> {
   let places: SegmentDamage[]
   try {
@@ -259,7 +260,9 @@ export async function loadQuarantine(
     const segment = segments[at]
     // The last one is for recovery to judge.
     if (segment === undefined || at === segments.length - 1) continue
-    if (!(await readsWell(host, segment, place))) segment.damage = place
+    const nextBase = segments[at + 1]!.baseOffset
+    const ends = place.offset < gapsBelow ? nextBase : place.offset + 1
+    if (!(await readsWell(host, segment, place, ends))) segment.damage = place
   }
   const damaged = segments.filter(({ damage }) => damage !== undefined)
   if (damaged.length > 0) {
@@ -271,7 +274,13 @@ export async function loadQuarantine(
   }
 }
 
-async function readsWell(host: LogHost, segment: Segment, place: SegmentDamage): Promise<boolean> {
+/** `endOffset`: the batch there begins below it; it was compacted away up to there, perhaps. */
+async function readsWell(
+  host: LogHost,
+  segment: Segment,
+  place: SegmentDamage,
+  endOffset: number,
+): Promise<boolean> {
   const { format, files } = host
   if (place.position >= segment.sizeBytes) return false
   const handle = files.pin(segment.data)
@@ -281,7 +290,8 @@ async function readsWell(host: LogHost, segment: Segment, place: SegmentDamage):
     if (size <= 0 || place.position + size > segment.sizeBytes) return false
     const bytes = await readRange(handle, place.position, size)
     if (bytes.length < size || format.check(bytes, 0) !== undefined) return false
-    return tryDescribe(format, bytes, 0)?.baseOffset === place.offset
+    const baseOffset = tryDescribe(format, bytes, 0)?.baseOffset ?? -1
+    return baseOffset >= place.offset && baseOffset < endOffset
   } finally {
     files.unpin(segment.data)
   }

@@ -251,10 +251,11 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   async advanceLogStart(offset: number): Promise<void> {
     this.#requireOpen()
-    if (!(offset <= this.writtenOffset)) {
-      throw outOfRange(offset, this.logStartOffset, this.writtenOffset)
+    if (!(offset <= this.logEndOffset)) {
+      throw outOfRange(offset, this.logStartOffset, this.logEndOffset)
     }
     requireInteger(offset)
+    if (offset > this.writtenOffset) await this.whenWritten(offset)
     // Whoever asks for what another call is about to make durable waits for it.
     if (offset <= this.logStartOffset) return this.#startMove
     // Otherwise a crash could leave a log that ends before it begins.

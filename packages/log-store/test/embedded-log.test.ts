@@ -183,6 +183,14 @@ test('deleteBefore moves the start, also into an array', async () => {
   await expect(log.deleteBefore(4)).rejects.toMatchObject({ code: 'KFK_STORE_OFFSET_OUT_OF_RANGE' })
 })
 
+test('deleteBefore up to the end waits for what is being appended', async () => {
+  await using log = await open()
+  await log.append('zero')
+  const appended = log.append('one')
+  expect(await log.deleteBefore(log.endOffset)).toBe(2)
+  expect(await appended).toBe(1)
+})
+
 test('nothing is deleted unasked; asked for, retention runs in the background', async () => {
   const clock = new ManualClock()
   const options = { clock, segmentBytes: 100, fileSystem: memoryFileSystem() }

@@ -226,6 +226,16 @@ describe('it waits at the end', () => {
     expect(await waiting).toEqual({ done: true, value: undefined })
   })
 
+  test('throw between two records, too', async () => {
+    await using log = await open()
+    await log.append(['one', 'two'])
+    const records = log.follow()
+    expect(await textOfNext(records.next())).toBe('one')
+    const reason = new Error('enough')
+    await expect(records.throw(reason)).rejects.toBe(reason)
+    expect(await records.next()).toEqual({ done: true, value: undefined })
+  })
+
   test('a loop ends when another hand disposes of it', async () => {
     await using log = await open()
     const records = log.follow()
