@@ -3,7 +3,7 @@ import type { BatchSummary } from './batch-format.js'
 import { admitBatches, AppendQueue } from './append-queue.js'
 import { diagnostics } from './diagnostics.js'
 import type { EpochIndex } from './epoch-index.js'
-import { ioError, isOutOfSpace, type StoreError } from './errors.js'
+import { ioError, type StoreError } from './errors.js'
 import type { Writable } from './flush-scheduler.js'
 import type { HotTail } from './hot-tail.js'
 import { Listeners } from './listeners.js'
@@ -288,7 +288,7 @@ export class AppendPath {
     }
     try {
       // Without a position the file could not even be opened, and nothing was written.
-      if (at.position >= 0 && isOutOfSpace(error)) at.segment.cutBack(at.position)
+      if (at.position >= 0) at.segment.cutBack(at.position)
     } catch (cutError) {
       this.#host.poison(ioError(cutError, { action: 'cut', path: at.segment.path }))
       return

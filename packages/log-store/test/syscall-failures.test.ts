@@ -7,12 +7,12 @@ import { FailingLife } from './support/failing-life'
 import { rounds } from './support/proofs'
 
 const errors: [FileOperation, string[]][] = [
-  ['write', ['EIO', 'ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS']],
+  ['write', ['EIO', 'ENOSPC', 'EMFILE', 'EFBIG', 'EDQUOT', 'EROFS']],
   ['sync', ['EIO', 'ENOSPC', 'EDQUOT']],
   ['syncDirectory', ['EIO', 'ENOSPC', 'EMFILE']],
-  ['create', ['EIO', 'ENOSPC', 'EMFILE', 'EDQUOT', 'EROFS']],
-  ['open', ['EIO', 'EMFILE', 'ENFILE', 'EROFS']],
-  ['rename', ['EIO', 'ENOSPC', 'EROFS']],
+  ['create', ['EIO', 'ENOSPC', 'EMFILE', 'EFBIG', 'EDQUOT', 'EROFS']],
+  ['open', ['EIO', 'ENOSPC', 'EMFILE', 'EFBIG', 'ENFILE', 'EROFS']],
+  ['rename', ['EIO', 'ENOSPC', 'EMFILE', 'EFBIG', 'EROFS']],
   ['truncate', ['EIO', 'EFBIG', 'EROFS']],
   ['remove', ['EIO', 'EROFS']],
   ['makeDirectory', ['EIO', 'ENOSPC', 'EROFS']],

@@ -13,12 +13,12 @@ import { type Image, makeImages } from './support/session-images'
 type Failing = FileOperation | readonly FileOperation[]
 
 const failures: [operation: Failing, errors: readonly string[]][] = [
-  ['write', ['EIO', 'ENOSPC', 'EFBIG', 'EDQUOT', 'EROFS']],
+  ['write', ['EIO', 'ENOSPC', 'EFBIG', 'EMFILE', 'EDQUOT', 'EROFS']],
   ['sync', ['EIO', 'ENOSPC', 'EDQUOT']],
   ['syncDirectory', ['EIO', 'EMFILE', 'ENOSPC']],
-  ['create', ['ENOSPC', 'EMFILE', 'EIO', 'EDQUOT', 'EROFS']],
-  ['open', ['EMFILE', 'EIO', 'ENFILE']],
-  ['rename', ['EIO', 'ENOSPC', 'EROFS']],
+  ['create', ['ENOSPC', 'EMFILE', 'EIO', 'EFBIG', 'EDQUOT', 'EROFS']],
+  ['open', ['EMFILE', 'EIO', 'ENOSPC', 'EFBIG', 'ENFILE']],
+  ['rename', ['EIO', 'ENOSPC', 'EMFILE', 'EFBIG', 'EROFS']],
   ['truncate', ['EIO', 'EFBIG', 'EROFS']],
   ['remove', ['EIO', 'EROFS']],
   ['removeDirectory', ['EIO', 'EROFS']],
