@@ -212,6 +212,8 @@ export class EmbeddedLog implements AsyncDisposable {
         if (record.offset >= end) return
         yield record
       }
+      // Not a step further: it was cut meanwhile, to there.
+      if (page.nextOffset === next) return
       next = page.nextOffset
     } while (next < end)
   }

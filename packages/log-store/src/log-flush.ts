@@ -69,8 +69,8 @@ export class LogFlush {
   #retries = 0
   #syncing = false
   #idle: (() => void)[] | undefined
-  /** Grows with every truncation: a sync that began before one says nothing of what came after. */
-  #generation = 0
+  /** Where the log is being cut. */
+  #heldAt: number | undefined
 
   constructor(host: LogHost, log: FlushedLog, recoveryPoint: number) {
     this.#host = host
@@ -78,8 +78,13 @@ export class LogFlush {
     this.recoveryPoint = recoveryPoint
   }
 
+  /** What a checkpoint may say is on the medium for good. */
+  get checkpointPoint(): number {
+    return Math.min(this.recoveryPoint, this.#heldAt ?? this.recoveryPoint)
+  }
+
   get needsSync(): boolean {
-    if (this.#failure !== undefined) return false
+    if (this.#failure !== undefined || this.#heldAt !== undefined) return false
     if (this.#wanted) return true
     const lowest = this.#durable?.lowest ?? Number.MAX_SAFE_INTEGER
     // Whoever waits for less is about to be told.
@@ -112,12 +117,25 @@ export class LogFlush {
     this.request()
   }
 
-  /** Truncation: everything from `offset` on will have to be synced again. */
-  moveBack(offset: number, gone: readonly Segment[]): void {
-    this.#generation++
-    this.recoveryPoint = Math.min(this.recoveryPoint, offset)
+  /**
+   * The log is about to be cut at `offset`: checkpoints say no more than that, and until `release`
+   * no sync begins. It would take the old end for synced, or half of the cut for all of it.
+   */
+  hold(offset: number): void {
+    this.#heldAt = offset
+  }
+
+  /** Everything from where the log is held on will have to be synced again. */
+  cut(gone: readonly Segment[]): void {
+    this.recoveryPoint = this.checkpointPoint
     this.#sealed = this.#sealed.filter((segment) => !gone.includes(segment))
     this.#directoryDirty = true
+  }
+
+  /** The cut is done, or given up. */
+  release(): void {
+    this.#heldAt = undefined
+    this.wake()
   }
 
   request(): void {
@@ -178,7 +196,6 @@ export class LogFlush {
     this.#unsyncedRecords = 0
     this.#unsyncedBytes = 0
     this.syncs++
-    const generation = this.#generation
     const startedMs = this.#host.clock.monotonicMs()
     const finish = (error?: unknown) => {
       this.#syncing = false
@@ -186,7 +203,7 @@ export class LogFlush {
         this.#retries = 0
         const durationMs = this.#host.clock.monotonicMs() - startedMs
         this.#host.metrics.noteSync(durationMs)
-        const settled = this.#synced(generation === this.#generation ? target : 0)
+        const settled = this.#synced(target)
         // The disk goes on while all others who waited are told.
         done()
         const waiters = settled + this.#tell()

@@ -19,6 +19,9 @@ export interface FollowerOptions {
   readonly ifLost: 'throw' | 'skip'
 }
 
+/** So often in a row it looks for records, in vain, within one turn of the event loop. */
+const quickLooks = 8
+
 /** Gives the records from an offset on, then those that come, until it is told to end. */
 export class LogFollower {
   readonly #log: FollowedLog
@@ -79,11 +82,15 @@ export class LogFollower {
 
   async *#records(): AsyncGenerator<EmbeddedRecord, void, undefined> {
     this.#begin()
+    let vain = 0
     try {
       while (!this.#ended) {
         this.#findPlace()
         const { signal } = this.#wake
         const page = await this.#page(signal)
+        vain = page === undefined || page.records.length === 0 ? vain + 1 : 0
+        // Whatever the log says: others must have their turn.
+        if (vain > quickLooks) await nextTurn()
         if (page === undefined) continue
         for (const record of page.records) {
           if (signal.aborted) break
@@ -133,6 +140,10 @@ export class LogFollower {
       return undefined
     }
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve))
 }
 
 /** The log's start has moved, or an append that was waited for has been taken back. */

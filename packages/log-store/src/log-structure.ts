@@ -153,34 +153,50 @@ export class LogStructure {
    * must be on the medium; the cut itself is not.
    */
   async truncate(offset: number): Promise<void> {
-    const log = this.#log
-    const { segments } = log
-    const { flush, reads } = this.#parts
+    const { segments } = this.#log
     const keep = segments.floor(offset) + 1
-    const target = keep > 0 ? segments.at(keep - 1) : undefined
     const gone = segments.slice(keep)
-    const cut =
-      target === undefined
-        ? { offset, position: 0, keptEnd: offset }
-        : await locateOffset(this.#host, target, { offset, reads })
-    if (target !== undefined) {
-      await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
+    if (keep === 0) {
+      const cut = { offset, position: 0, keptEnd: offset }
+      await this.#truncate({ ...cut, target: undefined, gone, keep })
+      return
     }
-    const { logStartOffset } = log
-    const durableOffset = flush.recoveryPoint
-    // Before the cut, so that a crash cannot leave a recovery point beyond the end.
-    flush.moveBack(Math.min(cut.offset, cut.keptEnd), gone)
+    const target = segments.at(keep - 1)
+    const { files } = this.#host
+    // Readers of other segments may have its file closed, and its indexes go with that.
+    files.pin(target.data)
     try {
+      const { reads } = this.#parts
+      const cut = await locateOffset(this.#host, target, { offset, reads })
+      await this.#truncate({ ...cut, target, gone, keep })
+    } finally {
+      files.unpin(target.data)
+    }
+  }
+
+  async #truncate(cut: Cut): Promise<void> {
+    const log = this.#log
+    const { flush } = this.#parts
+    let startOffset: number
+    flush.hold(Math.min(cut.offset, cut.keptEnd))
+    try {
+      // Before the cut, so that a crash cannot leave a recovery point beyond the end.
       await this.#host.checkpoint()
       await this.#host.lowerCleanedOffset(log.name, cut.offset)
-    } catch (error) {
-      flush.recoveryPoint = durableOffset
-      throw error
+      await flush.whenIdle()
+      const { target } = cut
+      while (target !== undefined && target.indexes === undefined) {
+        await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
+      }
+      // The log start may have moved meanwhile.
+      startOffset = log.logStartOffset
+      // Up to here a failure has changed nothing; from here on it leaves half a cut.
+      await this.#orPoison('cut', () => this.#cut(cut))
+    } finally {
+      flush.release()
     }
-    // Up to here a failure has changed nothing; from here on it leaves half a cut.
+    if (log.logStartOffset === startOffset) return
     await this.#orPoison('cut', async () => {
-      await this.#cut({ ...cut, target, gone, keep })
-      if (log.logStartOffset === logStartOffset) return
       // Before anything is appended: below the start that was noted nobody would find it again.
       await flush.through(log.writtenOffset)
       await this.#host.checkpoint()
@@ -193,6 +209,7 @@ export class LogStructure {
     const { acknowledgements, flush, tail } = this.#parts
     const { target, gone, keep } = cut
     log.truncations++
+    flush.cut(gone)
     log.writtenOffset = cut.offset
     log.logEndOffset = cut.offset
     log.logStartOffset = Math.min(log.logStartOffset, cut.offset)

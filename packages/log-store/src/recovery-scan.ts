@@ -185,6 +185,7 @@ async function largestUpTo(
 ): Promise<LargestTimestamp | undefined> {
   segment.indexes!.times.truncateToOffset(end.offset + 1)
   const named = segment.lastIndexedTimestamp()
+  if (named === undefined) return undefined
   const known = named.timestamp >= 0
   const from = segment.floorPosition(known ? named.offset : segment.baseOffset).position
   const state = { largest: named, sound: !known }

@@ -74,7 +74,11 @@ export async function findLargestTimestamp(
 ): Promise<LargestTimestamp> {
   if (segment.largest !== undefined) return segment.largest
   await ensureIndexes(host, segment, indexIntervalBytes)
+  // Now that they are sound they are in the files: a reader may have had them closed again.
   const found = segment.lastIndexedTimestamp()
+  if (found === undefined) {
+    return rebuildIndexes(host, segment, { indexIntervalBytes, reason: 'missing or impossible' })
+  }
   const state = { largest: found, sound: found.timestamp === -1 }
   try {
     const { position, lastOffset } = segment.floorPosition(found.offset)

@@ -307,9 +307,10 @@ export class Segment implements FileOwner, IndexNames {
     return this.#largest
   }
 
-  /** What the last time index entry says; the indexes must be loaded. */
-  lastIndexedTimestamp(): LargestTimestamp {
-    const times = this.#indexes.times!
+  /** What the last time index entry says; undefined as `loadIndexes` is false. */
+  lastIndexedTimestamp(): LargestTimestamp | undefined {
+    const times = this.#indexes.loadTimes()
+    if (times === undefined) return undefined
     if (times.count === 0) return { timestamp: -1, offset: this.baseOffset }
     return { timestamp: times.lastTimestamp, offset: this.baseOffset + times.lastRelativeOffset }
   }

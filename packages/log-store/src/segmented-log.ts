@@ -109,7 +109,8 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   get checkpointPoint(): number {
     const unsaved = this.tracking?.unsavedFrom(this.segments.active.baseOffset)
-    return Math.min(this.recoveryPoint, unsaved ?? this.recoveryPoint)
+    const { checkpointPoint } = this.#flush
+    return Math.min(checkpointPoint, unsaved ?? checkpointPoint)
   }
 
   get settledPoint(): number | undefined {
@@ -341,11 +342,14 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
       throw new StoreError('KFK_STORE_INVALID_ARGUMENT', `cannot truncate to ${offset}`)
     }
     if (offset >= this.logEndOffset) return
-    this.flushNow()
     this.refusal = new StoreError('KFK_STORE_IO', `log ${this.name} is being truncated`, {
       retriable: true,
     })
     try {
+      // Not before appends are refused: whoever is told of this write may append.
+      this.flushNow()
+      // What was queued may have been taken back.
+      if (offset >= this.logEndOffset) return
       await this.#structure.endCompaction('the log is being truncated')
       await this.#structure.exclusively(async () => {
         await this.#flush.through(this.writtenOffset)
