@@ -337,9 +337,7 @@ export class Compaction {
       if (!changed) return
       const segment = await output.finish()
       this.#plan.signal.throwIfAborted()
-      const { offsetGaps } = this.#log
-      offsetGaps.raise(this.#plan.limitOffset)
-      await offsetGaps.save()
+      await this.#log.offsetGaps.raiseDurably(this.#plan.limitOffset)
       await this.#plan.swap(output, segment, members)
       done = true
     } finally {

@@ -54,11 +54,25 @@ export class OffsetGaps {
     if (bound > this.#bound) this.#bound = bound
   }
 
-  /** Durable when it resolves. One write at a time: they share a temporary file. */
-  async save(): Promise<void> {
+  /**
+   * Raises and saves; for gaps that come only if that worked. When it rejects, the bound is what it
+   * was: no sync may come to depend on a file for which there was no room.
+   */
+  async raiseDurably(bound: number): Promise<void> {
+    await this.#write(() => Math.max(bound, this.#bound))
+    this.raise(bound)
+  }
+
+  /** Durable when it resolves. */
+  save(): Promise<void> {
+    return this.#write(() => this.#bound)
+  }
+
+  /** One write at a time: they share a temporary file. */
+  async #write(wanted: () => number): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined)
-    if (!this.unsaved) return
-    const bound = this.#bound
+    const bound = wanted()
+    if (bound <= this.#saved) return
     const path = join(this.#logPath, fileNames.offsetGaps)
     this.#running = writeCheckedFile(this.#fileSystem, path, Buffer.from(`${bound}\n`))
     try {

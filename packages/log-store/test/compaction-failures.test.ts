@@ -1,6 +1,7 @@
 // Property: a compaction that the disk disturbs leaves a log that can be read, and a clear error.
 import { faultyFileSystem, type FaultyFileSystem, StoreError } from '../src/index'
 import { contents, filesOf, openKeyed, put, putAll } from './support/keyed-logs'
+import { settle } from './support/records'
 
 let fileSystem: FaultyFileSystem
 
@@ -37,6 +38,27 @@ test.each(['offset-gaps', 'cleaner-offset-checkpoint'])(
     await directory.close()
   },
 )
+
+test('no room to note gaps that then do not come: appends need none', async () => {
+  const { directory, log } = await openKeyed({ fileSystem })
+  await putAll(log, [
+    ['a', '1'],
+    ['a', '2'],
+  ])
+  fileSystem.inject({
+    ...{ at: 1, times: Number.MAX_SAFE_INTEGER, error: 'ENOSPC', path: 'offset-gaps' },
+    operation: ['create', 'write'],
+  })
+  await expect(directory.compact('a-0')).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+  put(log, 'b', '3')
+  log.roll()
+  await settle(20)
+  expect(log.recoveryPoint).toBe(3)
+  fileSystem.clearFaults()
+  await directory.compact('a-0')
+  expect(await contents(log)).toEqual(['1 a=2', '2 b=3'])
+  await directory.close()
+})
 
 test('a failing disk poisons', async () => {
   const { directory, log } = await openKeyed({ fileSystem })
