@@ -12,6 +12,8 @@ const byStoreCode: Readonly<Record<string, number>> = {
   KFK_STORE_LOCKED: errorCodes.KAFKA_STORAGE_ERROR,
   KFK_STORE_IO: errorCodes.KAFKA_STORAGE_ERROR,
   KFK_STORE_NO_SPACE: errorCodes.KAFKA_STORAGE_ERROR,
+  // Done, as far as it was asked for, and not yet known to last: as when replicas take too long.
+  KFK_STORE_DELAYED: errorCodes.REQUEST_TIMED_OUT,
 }
 
 const byProtocolCode: Readonly<Record<string, number>> = {

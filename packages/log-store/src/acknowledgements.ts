@@ -18,6 +18,11 @@ export class Acknowledgements {
     return this.#offset
   }
 
+  /** Smallest offset that somebody waits for; Number.MAX_SAFE_INTEGER when nobody does. */
+  get lowestAwaited(): number {
+    return this.#waiters?.lowest ?? Number.MAX_SAFE_INTEGER
+  }
+
   /**
    * Moves on and tells; answers how many had waited for it. Going back is for truncation and tells
    * nobody.
@@ -52,6 +57,11 @@ export class Acknowledgements {
   /** Rejects those who wait for more than `endOffset`: these records are gone. */
   rollBack(endOffset: number, error: StoreError): void {
     this.#waiters?.rollBack(endOffset, error)
+  }
+
+  /** Rejects those who wait for what is written, up to `writtenOffset`: it may take long. */
+  tellDelay(writtenOffset: number, error: StoreError): void {
+    this.#waiters?.rollBack(this.#offset, error, writtenOffset)
   }
 
   /** No further acknowledgement, ever. */

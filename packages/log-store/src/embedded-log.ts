@@ -21,7 +21,7 @@ import {
   requireKey,
   toRecord,
 } from './embedded-options.js'
-import { StoreError } from './errors.js'
+import { appendError, StoreError } from './errors.js'
 import type { RecordCodec } from './frame-format.js'
 import type { LogDirectory, RetentionReport } from './log-directory.js'
 import { type FollowedLog, LogFollower } from './log-follower.js'
@@ -128,10 +128,12 @@ export class EmbeddedLog implements AsyncDisposable {
    * crash all of its records are there or none is. Calls that run at the same time share one write
    * and one sync; their records are in the order of the calls.
    *
-   * Rejects with KFK_STORE_NO_SPACE (taken back, retriable), KFK_STORE_IO (the disk failed: whether
-   * the records are there is known when the log is opened again), KFK_STORE_TOO_LARGE
-   * (`maxBatchBytes`, `segmentBytes`), KFK_STORE_CLOSED, KFK_STORE_INVALID_ARGUMENT (also: no key
-   * in a log that is compacted).
+   * Rejects with KFK_STORE_NO_SPACE (taken back, retriable; so a retriable KFK_STORE_IO),
+   * KFK_STORE_DELAYED (not retriable: the records stay, from `details.firstOffset` to
+   * `details.lastOffset`, but could not be synced for a second; `flush` waits again), KFK_STORE_IO
+   * (the disk failed: whether the records are there is known when the log is opened again),
+   * KFK_STORE_TOO_LARGE (`maxBatchBytes`, `segmentBytes`), KFK_STORE_CLOSED,
+   * KFK_STORE_INVALID_ARGUMENT (also: no key in a log that is compacted).
    */
   append(record: Payload | null | NewRecord, options?: AppendOptions): Promise<number>
   append(
@@ -161,7 +163,7 @@ export class EmbeddedLog implements AsyncDisposable {
       }),
       stamp,
     )
-    await this.#when(lastOffset + 1, durability)
+    await this.#stored({ firstOffset: baseOffset, lastOffset }, durability)
     return baseOffset
   }
 
@@ -290,7 +292,10 @@ export class EmbeddedLog implements AsyncDisposable {
     return report!
   }
 
-  /** Resolves when everything appended so far is on the medium, whatever `durability` says. */
+  /**
+   * Resolves when everything appended so far is on the medium, whatever `durability` says. Rejects
+   * with KFK_STORE_DELAYED (retriable) when no sync could begin for a second, KFK_STORE_IO.
+   */
   async flush(): Promise<void> {
     this.#requireOpen()
     return this.#log.flush()
@@ -328,8 +333,19 @@ export class EmbeddedLog implements AsyncDisposable {
 
   async #appended(info: AppendInfo, durability: Durability | undefined): Promise<AppendedRange> {
     const { baseOffset: firstOffset, lastOffset } = info
-    await this.#when(lastOffset + 1, durability)
+    await this.#stored({ firstOffset, lastOffset }, durability)
     return { firstOffset, lastOffset, count: lastOffset - firstOffset + 1 }
+  }
+
+  async #stored(
+    range: { firstOffset: number; lastOffset: number },
+    durability: Durability | undefined,
+  ): Promise<void> {
+    try {
+      await this.#when(range.lastOffset + 1, durability)
+    } catch (error) {
+      throw appendError(error, range)
+    }
   }
 
   /** Resolves when all below `offset` is that safe. */

@@ -7,6 +7,7 @@ export type StoreErrorCode =
   | 'KFK_STORE_LOCKED'
   | 'KFK_STORE_IO'
   | 'KFK_STORE_NO_SPACE'
+  | 'KFK_STORE_DELAYED'
   | 'KFK_STORE_TOO_LARGE'
   | 'KFK_STORE_INVALID_ARGUMENT'
 
@@ -77,6 +78,30 @@ export function ioError(error: unknown, attempt: { action: string; path: string 
       cause: error,
     },
   )
+}
+
+/** A sync could not even begin, for a while: what was written stays, and it is tried on. */
+export function delayedSync(error: Error, path: string): StoreError {
+  const errno = errnoOf(error) ?? errnoOf(error.cause)
+  return new StoreError('KFK_STORE_DELAYED', `${path} is not synced yet: ${error.message}`, {
+    retriable: true,
+    details: { errno, path, action: 'sync' },
+    cause: error,
+  })
+}
+
+/** What to tell whoever appended. A delay is not retriable: the records stay, and would be two. */
+export function appendError(
+  error: unknown,
+  appended: { readonly firstOffset: number; readonly lastOffset: number },
+): unknown {
+  if (!(error instanceof StoreError) || error.code !== 'KFK_STORE_DELAYED') return error
+  const { firstOffset, lastOffset } = appended
+  const message = `appended from ${firstOffset} to ${lastOffset}, to stay: ${error.message}`
+  return new StoreError('KFK_STORE_DELAYED', message, {
+    details: { ...error.details, firstOffset, lastOffset },
+    cause: error,
+  })
 }
 
 /** Runs `work`; a failed system call in it comes out as a StoreError, anything else unchanged. */

@@ -1,5 +1,5 @@
 import { diagnostics } from './diagnostics.js'
-import { ioError, isOutOfHandles, isOutOfSpace, type StoreError } from './errors.js'
+import { delayedSync, ioError, isOutOfHandles, isOutOfSpace, type StoreError } from './errors.js'
 import type { Syncable } from './flush-scheduler.js'
 import { syncFile } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
@@ -21,7 +21,9 @@ interface FlushedLog extends Syncable, NotedLog {
   readonly writtenOffset: number
   /** Moves on what may be acknowledged; answers how many had waited for it. */
   acknowledge(): number
-  /** Rejects those who wait for an acknowledgement: it may take long. */
+  /** Smallest offset whose acknowledgement somebody waits for. */
+  readonly lowestAwaited: number
+  /** Rejects those who wait for the acknowledgement of what is written: it may take long. */
   tellDelay(error: StoreError): void
   readonly offsetGaps: OffsetGaps
 }
@@ -67,6 +69,8 @@ export class LogFlush {
   #failure: StoreError | undefined
   /** Syncs in a row that could not even begin. */
   #retries = 0
+  /** Until the next try. Whoever comes meanwhile waits for it. */
+  #retry: { readonly timer: { cancel(): void }; readonly keepsAlive: boolean } | undefined
   #syncing = false
   #idle: (() => void)[] | undefined
   /** Where the log is being cut. */
@@ -85,6 +89,7 @@ export class LogFlush {
 
   get needsSync(): boolean {
     if (this.#failure !== undefined || this.#heldAt !== undefined) return false
+    if (this.#retry !== undefined) return false
     if (this.#wanted) return true
     const lowest = this.#durable?.lowest ?? Number.MAX_SAFE_INTEGER
     // Whoever waits for less is about to be told.
@@ -101,8 +106,14 @@ export class LogFlush {
 
   /** Settings changed, or there is something to sync. */
   wake(): void {
-    if (this.needsSync) this.#host.syncs.request(this.#log)
+    if (this.#retry !== undefined) this.noteWaiting()
+    else if (this.needsSync) this.#host.syncs.request(this.#log)
     else if (this.#unsyncedRecords > 0) this.#startTimer()
+  }
+
+  /** Somebody waits: the process must not end before the next try of a sync. */
+  noteWaiting(): void {
+    if (this.#retry?.keepsAlive === false && this.#isAwaited()) this.#tryLater()
   }
 
   /** Offsets are about to be missing: the next sync makes that known first. */
@@ -146,12 +157,12 @@ export class LogFlush {
   /** Resolves when all below `offset`, and all names, are on the medium. */
   through(offset: number): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
-    const settled =
-      offset <= this.recoveryPoint && !this.#directoryDirty && this.#sealed.length === 0
-    if (settled) return Promise.resolve()
+    const named = !this.#directoryDirty && this.#sealed.length === 0
+    if (named && !this.#syncing && offset <= this.recoveryPoint) return Promise.resolve()
     return new Promise((resolve, reject) => {
       ;(this.#waiters ??= []).push({ offset, resolve, reject })
-      this.request()
+      // The sync under way may do; if not, there is another for who waits still when it ends.
+      if (!this.#syncing) this.request()
     })
   }
 
@@ -173,6 +184,8 @@ export class LogFlush {
   fail(error: StoreError): void {
     this.#failure ??= error
     this.#timer?.cancel()
+    this.#retry?.timer.cancel()
+    this.#retry = undefined
     this.#durable?.fail(error)
     for (const waiter of this.#waiters ?? none) waiter.reject(error)
     this.#waiters = undefined
@@ -279,8 +292,8 @@ export class LogFlush {
       await offsetGaps.save()
     } catch (error) {
       if (!isOutOfSpace(error)) throw error
-      const cause = ioError(error, { action: 'note the missing offsets of', path })
-      throw new NothingSynced(cause.message, { cause })
+      const { message } = ioError(error, { action: 'note the missing offsets of', path })
+      throw new NothingSynced(message, { cause: error })
     }
   }
 
@@ -334,14 +347,8 @@ export class LogFlush {
     if (isOutOfHandles(error) || error instanceof NothingSynced) {
       // The file could not be opened, so nothing was synced and nothing is lost: later.
       this.#wanted = true
-      this.#timer ??= this.#host.clock.setTimer(retryMs, () => {
-        this.#timer = undefined
-        this.request()
-      })
-      if (++this.#retries >= quietRetries) {
-        const cause = error instanceof NothingSynced ? error.cause : error
-        this.#tellDelay(ioError(cause, { action: 'sync', path: active.path }))
-      }
+      if (++this.#retries >= quietRetries) this.#tellDelay(delayedSync(error as Error, active.path))
+      if (this.#failure === undefined) this.#tryLater()
       return
     }
     // The kernel may have dropped the dirty pages with the error: a second try would report success
@@ -349,11 +356,29 @@ export class LogFlush {
     this.#host.poison(ioError(error, { action: 'sync', path: active.path }))
   }
 
+  #tryLater(): void {
+    this.#retry?.timer.cancel()
+    const keepsAlive = this.#isAwaited()
+    const tryAgain = () => {
+      this.#retry = undefined
+      this.wake()
+    }
+    const timer = this.#host.clock.setTimer(retryMs, tryAgain, { keepsAlive })
+    this.#retry = { timer, keepsAlive }
+  }
+
+  /** Somebody waits for what the next sync will cover. */
+  #isAwaited(): boolean {
+    if (this.#waiters !== undefined) return true
+    const durable = this.#durable?.lowest ?? Number.MAX_SAFE_INTEGER
+    return Math.min(durable, this.#log.lowestAwaited) <= this.#log.writtenOffset
+  }
+
   /** Nobody waits for ever: the records stay, and whoever waits once more may be luckier. */
   #tellDelay(error: StoreError): void {
     for (const waiter of this.#waiters ?? none) waiter.reject(error)
     this.#waiters = undefined
-    this.#durable?.rollBack(this.recoveryPoint, error)
+    this.#durable?.rollBack(this.recoveryPoint, error, this.#log.writtenOffset)
     this.#log.tellDelay(error)
   }
 

@@ -146,8 +146,9 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
 
-/** The log's start has moved, or an append that was waited for has been taken back. */
+/** The log's start has moved, or what was waited for has been taken back, or takes long. */
+const passing = ['KFK_STORE_OFFSET_OUT_OF_RANGE', 'KFK_STORE_NO_SPACE', 'KFK_STORE_DELAYED']
+
 function isPassing(error: unknown): boolean {
-  if (!(error instanceof StoreError)) return false
-  return error.code === 'KFK_STORE_OFFSET_OUT_OF_RANGE' || error.code === 'KFK_STORE_NO_SPACE'
+  return error instanceof StoreError && passing.includes(error.code)
 }

@@ -130,7 +130,9 @@ export interface Log {
   /**
    * Resolves when all below `offset` may be acknowledged. Rejects with KFK_STORE_IO when the
    * directory
-   * is poisoned, with _NO_SPACE when the append was rolled back, _CLOSED, or the signal's reason.
+   * is poisoned, with _NO_SPACE (EMFILE, ENFILE: a retriable _IO) when the append was rolled back,
+   * _DELAYED (retriable: wait again) when it stays and no sync could begin for a second, _CLOSED,
+   * or the signal's reason.
    */
   whenAcknowledged(offset: number, signal?: AbortSignal): Promise<void>
   /**

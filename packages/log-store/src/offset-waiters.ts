@@ -96,10 +96,11 @@ export class OffsetWaiters {
     return released
   }
 
-  /** Rejects those who wait for more than `endOffset`: these records are gone. */
-  rollBack(endOffset: number, error: StoreError): void {
+  /** Rejects those who wait for more than `endOffset`, and at most `upTo`. */
+  rollBack(endOffset: number, error: StoreError, upTo = Number.MAX_SAFE_INTEGER): void {
     this.#group = undefined
-    const gone = this.#queue.splice(this.#firstAbove(endOffset))
+    const first = this.#firstAbove(endOffset)
+    const gone = this.#queue.splice(first, this.#firstAbove(upTo) - first)
     for (const waiter of gone) waiter!.reject(error)
   }
 

@@ -166,7 +166,9 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   whenAcknowledged(offset: number, signal?: AbortSignal): Promise<void> {
-    return this.#acknowledgements.wait(offset, signal, this.#groupOf(offset))
+    const acknowledged = this.#acknowledgements.wait(offset, signal, this.#groupOf(offset))
+    this.#flush.noteWaiting()
+    return acknowledged
   }
 
   whenWritten(offset: number, signal?: AbortSignal): Promise<void> {
@@ -468,8 +470,12 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return this.#acknowledgements.advance(this.#acknowledgeable())
   }
 
+  get lowestAwaited(): number {
+    return this.#acknowledgements.lowestAwaited
+  }
+
   tellDelay(error: StoreError): void {
-    this.#acknowledgements.rollBack(this.acknowledgedOffset, error)
+    this.#acknowledgements.tellDelay(this.writtenOffset, error)
   }
 
   get #search(): TimestampSearch {

@@ -15,6 +15,16 @@ test('a timer may be longer than those of the system', () => {
   expect(jest.getTimerCount()).toBe(0)
 })
 
+test.each([undefined, false, true])('keeps the process alive if asked to: %p', (keepsAlive) => {
+  jest.useRealTimers()
+  const made = jest.spyOn(global, 'setTimeout')
+  const timer = systemClock.setTimer(day, () => undefined, { keepsAlive })
+  const timeout = made.mock.results[0]!.value as NodeJS.Timeout
+  made.mockRestore()
+  timer.cancel()
+  expect(timeout.hasRef()).toBe(keepsAlive === true)
+})
+
 test.each([Infinity, Number.MAX_SAFE_INTEGER])('%d ms do not pass', (delayMs) => {
   let calls = 0
   const timer = systemClock.setTimer(delayMs, () => calls++)

@@ -95,9 +95,9 @@ test('syncs of very many logs that all end at once', () => {
 function heldSyncs() {
   const fileSystem = memoryFileSystem()
   const held: (() => void)[] = []
-  let holding = false
-  const hold = (end: () => void) => {
-    if (holding) held.push(end)
+  let holding: 'all' | 'names' | undefined
+  const hold = (end: () => void, names = false) => {
+    if (holding === 'all' || (holding === 'names' && names)) held.push(end)
     else end()
   }
   const withHeldSyncs: FileSystem = {
@@ -110,17 +110,20 @@ function heldSyncs() {
     },
     async syncDirectory(path) {
       await fileSystem.syncDirectory(path)
-      await new Promise<void>((resolve) => hold(resolve))
+      await new Promise<void>((resolve) => hold(resolve, true))
     },
   }
   return {
     fileSystem: withHeldSyncs,
     held,
     hold: () => {
-      holding = true
+      holding = 'all'
+    },
+    holdNames: () => {
+      holding = 'names'
     },
     release: () => {
-      holding = false
+      holding = undefined
       for (const end of held.splice(0)) end()
     },
   }
@@ -185,6 +188,56 @@ test('whoever waits for names, too, is not told by a sync that began before the 
   expect(flushed).toBe(false)
   syncs.release()
   await flushing
+  await directory.close()
+})
+
+test('whoever waits for names while they are synced is told afterwards', async () => {
+  const { syncs, directory } = await openHeld()
+  const log = await directory.open('a-0')
+  log.append(record('one'), append)
+  await log.whenAcknowledged(1)
+  syncs.holdNames()
+  log.roll()
+  await settle()
+  const started = log.stats().syncs
+  let flushed = false
+  const flushing = log.flush().then(() => {
+    flushed = true
+  })
+  await settle()
+  expect([syncs.held.length, flushed]).toEqual([1, false])
+  syncs.release()
+  await flushing
+  expect(log.stats().syncs).toBe(started)
+  await directory.close()
+})
+
+test('a flush after an append joins the sync of that append', async () => {
+  const { syncs, directory } = await openHeld()
+  const log = await directory.open('a-0')
+  await log.flush()
+  const before = log.stats().syncs
+  syncs.hold()
+  log.append(record('one'), append)
+  log.flushNow()
+  const flushing = log.flush()
+  await settle()
+  syncs.held.shift()!()
+  await flushing
+  expect([log.recoveryPoint, log.stats().syncs, syncs.held.length]).toEqual([1, before + 1, 0])
+  // One that began before the append does not do.
+  log.configure({ flushMessages: Number.MAX_SAFE_INTEGER })
+  log.append(record('two'), append)
+  const both = [log.flush()]
+  log.append(record('three'), append)
+  both.push(log.flush())
+  await settle()
+  syncs.held.shift()!()
+  await settle()
+  expect([log.recoveryPoint, syncs.held.length]).toEqual([2, 1])
+  syncs.release()
+  await Promise.all(both)
+  expect([log.recoveryPoint, log.stats().syncs]).toEqual([3, before + 3])
   await directory.close()
 })
 

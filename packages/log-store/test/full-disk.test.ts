@@ -160,7 +160,11 @@ describe('on a faulty file system', () => {
     }
     for (const one of [told, flushed]) {
       const answer = await Promise.race([one, settle().then(() => 'nobody was told')])
-      expect(answer).toMatchObject({ ...noSpace, retriable: true })
+      expect(answer).toMatchObject({
+        code: 'KFK_STORE_DELAYED',
+        retriable: true,
+        details: { errno: 'ENOSPC' },
+      })
     }
     expect([again.poisoned, log.acknowledgedOffset]).toEqual([undefined, 0])
     fileSystem.clearFaults()

@@ -43,5 +43,6 @@ export function codeOf(error: unknown): string | undefined {
 
 /** An error that a failing disk is the reason of. */
 export function isDiskFailure(error: unknown): boolean {
-  return codeOf(error) === 'KFK_STORE_IO' || codeOf(error) === 'KFK_STORE_NO_SPACE'
+  const code = codeOf(error)
+  return code === 'KFK_STORE_IO' || code === 'KFK_STORE_NO_SPACE' || code === 'KFK_STORE_DELAYED'
 }

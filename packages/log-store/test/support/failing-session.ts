@@ -18,7 +18,7 @@ import { type WatchedFileSystem, watchedFileSystem } from './watched-file-system
 
 export const path = '/data'
 /** Codes that a failing call may end with. */
-const codes = ['KFK_STORE_IO', 'KFK_STORE_NO_SPACE', 'KFK_STORE_CLOSED']
+const codes = ['KFK_STORE_IO', 'KFK_STORE_NO_SPACE', 'KFK_STORE_DELAYED', 'KFK_STORE_CLOSED']
 const keyAt = 34
 
 /** Only keys that describe a producer do. */
