@@ -287,8 +287,9 @@ export class AppendPath {
       return
     }
     try {
-      // Without a position the file could not even be opened, and nothing was written.
-      if (at.position >= 0) at.segment.cutBack(at.position)
+      // A file that could not even be opened was not written to.
+      const opened = at.position >= 0 && at.segment.data.handle !== undefined
+      if (opened) at.segment.cutBack(at.position)
     } catch (cutError) {
       this.#host.poison(ioError(cutError, { action: 'cut', path: at.segment.path }))
       return

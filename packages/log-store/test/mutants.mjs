@@ -217,6 +217,13 @@ export const mutants = [
     tests: ['flush-scheduler'],
   },
   {
+    name: 'cut-of-a-file-that-could-not-be-opened-poisons',
+    file: 'append-path.ts',
+    find: 'at.position >= 0 && at.segment.data.handle !== undefined',
+    replace: 'at.position >= 0',
+    tests: ['disk-failures'],
+  },
+  {
     name: 'unclean-start-needs-room',
     file: 'open-log-directory.ts',
     find: "await this.#inBackground('write checkpoints', () => this.checkpoint())",
