@@ -63,25 +63,11 @@ export const mutants = [
     tests: ['truncation'],
   },
   {
-    name: 'cut-under-a-sync',
-    file: 'log-structure.ts',
-    find: '      await flush.whenIdle()\n',
-    replace: '',
-    tests: ['truncation'],
-  },
-  {
     name: 'checkpoint-beyond-a-cut',
     file: 'log-flush.ts',
     find: 'return Math.min(this.recoveryPoint, this.#heldAt ?? this.recoveryPoint)',
     replace: 'return this.recoveryPoint',
     tests: [...explorers, 'truncation'],
-  },
-  {
-    name: 'indexes-of-a-cut-not-loaded',
-    file: 'log-structure.ts',
-    find: 'while (target !== undefined && target.indexes === undefined) {',
-    replace: 'while (target !== undefined && target.sizeBytes < 0) {',
-    tests: ['truncation'],
   },
   {
     name: 'appended-before-a-cut',

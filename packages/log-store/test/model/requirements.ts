@@ -1,6 +1,7 @@
 // Comparisons that say what differs, without a test runner.
 import { isDeepStrictEqual } from 'node:util'
-import { StoreError } from '../../src/index'
+import { type Log, StoreError } from '../../src/index'
+import { settle } from '../support/records'
 import type { ModelLog } from './model-log'
 
 function shown({ start, end, visible }: ModelLog): object {
@@ -45,4 +46,22 @@ export function codeOf(error: unknown): string | undefined {
 export function isDiskFailure(error: unknown): boolean {
   const code = codeOf(error)
   return code === 'KFK_STORE_IO' || code === 'KFK_STORE_NO_SPACE' || code === 'KFK_STORE_DELAYED'
+}
+
+/** What `work` answers; in each of so many turns somebody has all synced that is there. */
+export async function whileFlushing<Result>(
+  log: Log,
+  turns: number,
+  work: Promise<Result>,
+): Promise<Result> {
+  const flush = async () => {
+    for (let turn = 0; turn < turns; turn++) {
+      await log.flush().catch((error: unknown) => {
+        if (!isDiskFailure(error)) throw error
+      })
+      await settle(1)
+    }
+  }
+  const [result] = await Promise.all([work, flush()])
+  return result
 }

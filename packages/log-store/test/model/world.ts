@@ -16,7 +16,7 @@ import { ExpectedLog } from './expected-log'
 import { Follower } from './follower'
 import { laterStarts, ModelLog, readLog } from './model-log'
 import type { Operation } from './operations'
-import { codeOf, isDiskFailure, requireSame } from './requirements'
+import { codeOf, isDiskFailure, requireSame, whileFlushing } from './requirements'
 import { verifyLog } from './verify-log'
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>
@@ -221,7 +221,8 @@ export class World {
       const empty = new ModelLog({ batches: [], start: offset, end: offset })
       const after = offset >= end ? [before] : [cut, ...(offset < start ? [empty] : [open])]
       const work = async () => {
-        requireSame('cut to', await embedded.truncateTo(offset), log.logEndOffset)
+        const cutting = whileFlushing(log, this.#step % 4, embedded.truncateTo(offset))
+        requireSame('cut to', await cutting, log.logEndOffset)
       }
       // Where compaction has removed the end, the log is for a moment as long as its last record.
       const shortest = before.truncateTo((cut.batches.at(-1)?.last ?? -1) + 1)

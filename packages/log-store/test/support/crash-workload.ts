@@ -212,6 +212,19 @@ export function truncate(name: string, count: number): WorkloadStep {
   }
 }
 
+/** The same while somebody has what is there synced, again and again. */
+export function truncateWhileFlushing(name: string, count: number): WorkloadStep {
+  return async (session) => {
+    const log = await session.log(name)
+    const state = { done: false }
+    const cut = truncate(name, count)(session).finally(() => (state.done = true))
+    while (!state.done) {
+      await Promise.all([log.flush(), settle(1)])
+    }
+    await cut
+  }
+}
+
 /** Forgets the first `count` records. */
 export function advanceStart(name: string, count: number): WorkloadStep {
   return async (session) => {
