@@ -56,13 +56,6 @@ export const mutants = [
     tests: explorers,
   },
   {
-    name: 'sync-during-a-cut',
-    file: 'log-flush.ts',
-    find: 'if (this.#failure !== undefined || this.#heldAt !== undefined) return false',
-    replace: 'if (this.#failure !== undefined) return false',
-    tests: ['truncation'],
-  },
-  {
     name: 'checkpoint-beyond-a-cut',
     file: 'log-flush.ts',
     find: 'return Math.min(this.recoveryPoint, this.#heldAt ?? this.recoveryPoint)',
