@@ -11,6 +11,22 @@ const roundsOf = ({ rounds, quick }) => {
   return number
 }
 
+const ofSuites = `npm run bench -- log-store [--quick] [--rounds N] [--only SCENARIO] [--dir PATH]
+npm run bench -- start [--rounds N]
+npm run bench -- sizes`
+
+/** What is no option of a suite is answered with what is. */
+function valuesOf(args, options) {
+  try {
+    const { values } = parseArgs({ args, options: { ...options, help: { type: 'boolean' } } })
+    if (!values.help) return values
+  } catch (error) {
+    fail(`${error.message}\n\n${ofSuites}`)
+  }
+  console.log(ofSuites)
+  process.exit(0)
+}
+
 const suites = {
   async 'log-store'(args) {
     const options = {
@@ -19,17 +35,17 @@ const suites = {
       only: { type: 'string' },
       dir: { type: 'string' },
     }
-    const { values } = parseArgs({ args, options })
+    const values = valuesOf(args, options)
     const { benchLogStore } = await import('./bench/log-store/suite.mjs')
     await benchLogStore({ ...values, rounds: roundsOf(values) })
   },
   async start(args) {
-    const { values } = parseArgs({ args, options: { rounds: { type: 'string' } } })
+    const values = valuesOf(args, { rounds: { type: 'string' } })
     const { benchStart } = await import('./bench/start/suite.mjs')
     await benchStart({ rounds: roundsOf(values) })
   },
   async sizes(args) {
-    parseArgs({ args, options: {} })
+    valuesOf(args, {})
     const { packageSizes } = await import('./bench/package-sizes.mjs')
     for (const { name, kb, dependencies } of packageSizes()) {
       const size = `${kb} kB`.padStart(10)
