@@ -137,13 +137,15 @@ describe('what is fetched', () => {
           })
           const asked = fetches.reduce((sum, { maxBytes }) => sum + maxBytes, 0)
           const room = Math.max(0, prefetchBytes / 2 - takenBytes)
-          expect(asked).toBeLessThanOrEqual(Math.max(room, prefetchBytes / 4) + partitions.length)
+          // One leader may have the room that is left, another the quarter kept for those with nothing.
+          expect(asked).toBeLessThanOrEqual(room + prefetchBytes / 4 + partitions.length)
           // Nobody with nothing is left out for want of memory.
           for (const each of partitions.filter(({ hasRecords }) => !hasRecords)) {
             expect(fetches.some((fetch) => fetch.partitions.includes(each))).toBe(true)
           }
         },
       ),
+      { seed: 1, numRuns: 1000 },
     )
   })
 })
