@@ -5,8 +5,8 @@ import { type Captured, type GrowingLog, LogSnapshots } from './log-snapshots.js
 import type { AbortedTransaction, LogTracker } from './log-tracker.js'
 import type { SegmentList } from './segment-list.js'
 import { TrackerFiles, type TrackerFileNames } from './tracker-files.js'
-import { TrackerFeed } from './tracker-feed.js'
-import { isBase, type ReplayedLog, type Restored, restoreTracker } from './tracker-replay.js'
+import { type Fed, TrackerFeed } from './tracker-feed.js'
+import { isBase, type ReplayedLog, reportProblems, type Restored } from './tracker-replay.js'
 import { type TrackedLog, TransactionIndexes } from './transaction-indexes.js'
 
 /**
@@ -253,51 +253,30 @@ export class LogTracking {
     },
   ): Promise<void> {
     const snapshots = await this.#removeStrays(log, found, how.trusted)
-    const { segments, writtenOffset: to } = log
-    const { tracker } = this
-    const missing: Captured[] = []
-    const fed = how.feed?.result()
-    const isFed = fed !== undefined && isAmong(snapshots, fed.restored.snapshot)
-    if (isFed) await this.#adopt(log, { ...fed, snapshots, missing })
-    const restored = isFed
-      ? fed.restored
-      : await restoreTracker(this.#host, log, {
-          ...{ tracker, files: this.#files, snapshots, to },
-          onStart: async (from) => {
-            if (how.rebuildIndexes === true) await this.#indexes.dropFrom(log, from)
-          },
-          onSegment: (offset) => {
-            // As Kafka: older ones are not likely to be asked for.
-            const isLate = segments.floor(offset) >= Math.max(1, segments.count - 2)
-            if (isLate && !snapshots.includes(offset))
-              missing.push({ offset, make: tracker.capture() })
-          },
-          onAborted: (aborted, base) => {
-            if (how.rebuildIndexes === true) this.#indexes.append(base, aborted)
-          },
-        })
+    const handed = how.feed?.result()
+    const isUsable = handed !== undefined && isAmong(snapshots, handed.restored.snapshot)
+    const fed = isUsable ? handed : await this.#replay(log, snapshots)
+    const { restored } = fed
+    if (how.rebuildIndexes === true) {
+      await this.#indexes.dropFrom(log, fed.from)
+      for (const { entry, base } of fed.aborted) this.#indexes.append(base, entry)
+    }
     this.#snapshots.noteNewest(log, restored.snapshot)
     for (const offset of restored.damaged) await this.#files.removeSnapshot(offset)
-    for (const captured of missing) await this.#trySnapshot(captured)
-    tracker.expire(this.#host.clock.now())
-    this.#report(restored, to)
-  }
-
-  /** The tracker knows all already; what came of that is noted. */
-  async #adopt(
-    log: TrackedLog,
-    fed: NonNullable<ReturnType<TrackerFeed['result']>> & {
-      readonly snapshots: readonly number[]
-      readonly missing: Captured[]
-    },
-  ): Promise<void> {
-    await this.#indexes.dropFrom(log, fed.from)
-    for (const { entry, base } of fed.aborted) this.#indexes.append(base, entry)
     for (const captured of fed.captured) {
       // The segment may have gone with the torn end of the log.
-      const isThere = isBase(log, captured.offset)
-      if (isThere && !fed.snapshots.includes(captured.offset)) fed.missing.push(captured)
+      if (isBase(log, captured.offset)) await this.#trySnapshot(captured)
     }
+    this.tracker.expire(this.#host.clock.now())
+    this.#report(restored, log.writtenOffset)
+  }
+
+  async #replay(log: TrackedLog, snapshots: readonly number[]): Promise<Fed> {
+    const { tracker } = this
+    const { writtenOffset: to } = log
+    const feed = new TrackerFeed(this.#host, log, { tracker, files: this.#files, snapshots, to })
+    reportProblems(this.#host, await feed.begin(to))
+    return feed.result()!
   }
 
   #removeStrays(log: TrackedLog, found: readonly number[], trusted: number): Promise<number[]> {

@@ -74,7 +74,10 @@ async function run(
   },
 ): Promise<ScanResult> {
   const { feed } = scan
-  await feed?.begin(part.expectedOffset)
+  if (feed !== undefined) {
+    const problems = await feed.begin(part.expectedOffset)
+    if (problems.length > 0) feed.discard()
+  }
   const handle = host.files.pin(segment.data)
   try {
     return await scanBatches({

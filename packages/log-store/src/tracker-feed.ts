@@ -1,31 +1,43 @@
 import type { BatchSummary } from './batch-format.js'
 import type { LogHost } from './log-host.js'
 import type { Captured } from './log-snapshots.js'
-import type { AbortedTransaction, LogTracker } from './log-tracker.js'
-import type { TrackerFiles } from './tracker-files.js'
-import { replay, type ReplayedLog, type Restored, restoreSnapshot } from './tracker-replay.js'
+import type { AbortedTransaction } from './log-tracker.js'
+import {
+  replay,
+  type ReplayedLog,
+  type ReplayProblem,
+  type Restored,
+  restoreSnapshot,
+  type Tracked,
+} from './tracker-replay.js'
 
-/** Snapshots are taken anew at the bases of so many segments, the last ones. */
+/**
+ * Snapshots are taken anew at the bases of so many segments, the last ones. As Kafka: older ones
+ * are not likely to be asked for.
+ */
 const lateSegments = 2
 
-/** Whose state it is, and what there is of it on the disk. */
-interface Tracked {
-  readonly tracker: LogTracker
-  readonly files: TrackerFiles
-  /** Ascending; those up to `to` can be used. */
-  readonly snapshots: readonly number[]
-  readonly to: number
+/** What a tracker knows after it has seen a log, and what came of that. */
+export interface Fed {
+  readonly restored: Restored
+  /** What lies below was in the snapshot. */
+  readonly from: number
+  /** Transactions whose marker lies in the segment with base `base`. */
+  readonly aborted: readonly { readonly entry: AbortedTransaction; readonly base: number }[]
+  /** At the bases of the last segments, where there is no snapshot. */
+  readonly captured: readonly Captured[]
 }
 
 /**
- * Gives a tracker the batches that recovery finds sound, so that they need not be read twice. When
- * recovery comes upon something odd, what the tracker knows is void, and the log is replayed.
+ * Gives a tracker the state of a log: that of the newest snapshot that can be used, then the
+ * batches behind it. Those that recovery finds sound it hands over itself, so that they need not be
+ * read twice; when it comes upon something odd, what the tracker knows is void.
  */
 export class TrackerFeed {
   readonly #host: LogHost
   readonly #log: ReplayedLog
   readonly #how: Tracked
-  readonly #aborted: { readonly entry: AbortedTransaction; readonly base: number }[] = []
+  readonly #aborted: { entry: AbortedTransaction; base: number }[] = []
   readonly #captured: Captured[] = []
   #restored: Omit<Restored, 'replayedBytes'> | undefined
   #replayedBytes = 0
@@ -34,16 +46,19 @@ export class TrackerFeed {
   #base = -1
   #void = false
 
-  /** `log`: before recovery; `how.to`: the recovery point, below which nothing is cut. */
+  /** `how.to`: below it nothing is going to be cut. */
   constructor(host: LogHost, log: ReplayedLog, how: Tracked) {
     this.#host = host
     this.#log = log
     this.#how = how
   }
 
-  /** The batches from `offset` on come next; those from the snapshot up to there are replayed. */
-  async begin(offset: number): Promise<void> {
-    if (this.#restored !== undefined || this.#void) return
+  /**
+   * The batches from `offset` on come next; those from the snapshot up to there are replayed.
+   * Answers what had to be left out.
+   */
+  async begin(offset: number): Promise<readonly ReplayProblem[]> {
+    if (this.#restored !== undefined || this.#void) return []
     const { firstOffset } = this.#log.segments
     this.#restored = await restoreSnapshot(this.#log, this.#how)
     this.#from = this.#restored.snapshot ?? firstOffset
@@ -51,8 +66,8 @@ export class TrackerFeed {
     const before = await replay(this.#host, this.#log, range, (batch, bytes, at, base) =>
       this.apply(batch, bytes, at, base),
     )
-    if (before.problems.length > 0) this.discard()
     this.#replayedBytes = before.bytes
+    return before.problems
   }
 
   /** A sound batch, with its bytes, which begin at `at`, and the base offset of its segment. */
@@ -75,7 +90,7 @@ export class TrackerFeed {
   }
 
   /** What the tracker knows now; undefined: nothing that can be used. */
-  result() {
+  result(): Fed | undefined {
     if (this.#void || this.#restored === undefined) return undefined
     return {
       restored: { ...this.#restored, replayedBytes: this.#replayedBytes },
@@ -87,7 +102,8 @@ export class TrackerFeed {
 
   #capture(offset: number): void {
     const { segments } = this.#log
-    if (segments.floor(offset) < Math.max(1, segments.count - lateSegments)) return
+    const isLate = segments.floor(offset) >= Math.max(1, segments.count - lateSegments)
+    if (!isLate || this.#how.snapshots.includes(offset)) return
     this.#captured.push({ offset, make: this.#how.tracker.capture() })
   }
 }

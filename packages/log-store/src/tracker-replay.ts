@@ -1,6 +1,6 @@
 import type { BatchSummary } from './batch-format.js'
 import type { LogHost } from './log-host.js'
-import type { AbortedTransaction, LogTracker } from './log-tracker.js'
+import type { LogTracker } from './log-tracker.js'
 import { gapsEverywhere } from './offset-gaps.js'
 import type { StoreReport } from './report.js'
 import { ensureIndexes } from './segment-repair.js'
@@ -24,7 +24,16 @@ export type ReplayObserver = (
 ) => void
 
 /** What a replay had to leave out. */
-type ReplayProblem = Pick<StoreReport, 'message' | 'details'>
+export type ReplayProblem = Pick<StoreReport, 'message' | 'details'>
+
+/** Whose state it is, and what there is of it on the disk. */
+export interface Tracked {
+  readonly tracker: LogTracker
+  readonly files: TrackerFiles
+  /** Ascending; those up to `to` of which the log has what follows can be used. */
+  readonly snapshots: readonly number[]
+  readonly to: number
+}
 
 /** Where a tracker's state came from. */
 export interface Restored {
@@ -36,59 +45,10 @@ export interface Restored {
   readonly replayedBytes: number
 }
 
-/**
- * Gives `tracker` the state of the log below `to`: from the newest of the `snapshots` that can be
- * used, and from the batches behind it.
- */
-export async function restoreTracker(
-  host: LogHost,
-  log: ReplayedLog,
-  how: {
-    readonly tracker: LogTracker
-    readonly files: TrackerFiles
-    /** Ascending; those are left out of which the log does not have what follows. */
-    readonly snapshots: readonly number[]
-    readonly to: number
-    /** Before the replay begins, at that offset. */
-    readonly onStart?: (from: number) => Promise<void>
-    /** The replay comes to the start of a segment; the tracker knows all before it. */
-    readonly onSegment?: (baseOffset: number) => void
-    /** A transaction whose marker lies in the segment with that base. */
-    readonly onAborted?: (aborted: AbortedTransaction, baseOffset: number) => void
-  },
-): Promise<Restored> {
-  const { tracker, to } = how
-  const { snapshot, damaged } = await restoreSnapshot(log, how)
-  const range = { from: snapshot ?? log.segments.firstOffset, to }
-  await how.onStart?.(range.from)
-  let current = -1
-  const { bytes: replayedBytes, problems } = await replay(
-    host,
-    log,
-    range,
-    (batch, bytes, at, baseOffset) => {
-      if (baseOffset !== current && baseOffset >= range.from) how.onSegment?.(baseOffset)
-      current = baseOffset
-      const aborted = tracker.apply(bytes, at, batch)
-      tracker.settle()
-      if (aborted !== undefined) how.onAborted?.(aborted, baseOffset)
-    },
-  )
-  for (const { message, details } of problems) {
-    host.report({ kind: 'tracker-restored', message, details })
-  }
-  return { snapshot, damaged, replayedBytes }
-}
-
 /** Takes the newest of the `snapshots` up to `to` that can be used; else all is forgotten. */
 export async function restoreSnapshot(
   log: ReplayedLog,
-  how: {
-    readonly tracker: LogTracker
-    readonly files: TrackerFiles
-    readonly snapshots: readonly number[]
-    readonly to: number
-  },
+  how: Tracked,
 ): Promise<Pick<Restored, 'snapshot' | 'damaged'>> {
   const { tracker, files, snapshots, to } = how
   const damaged: number[] = []
@@ -149,6 +109,13 @@ export async function replay(
     }
   }
   return replayed
+}
+
+/** Tells the directory's owner of them. */
+export function reportProblems(host: LogHost, problems: readonly ReplayProblem[]): void {
+  for (const { message, details } of problems) {
+    host.report({ kind: 'tracker-restored', message, details })
+  }
 }
 
 /** A batch boundary at or before `offset`. */

@@ -3,7 +3,8 @@ import type { LogHost } from './log-host.js'
 import type { AbortedTransaction, LogTracker } from './log-tracker.js'
 import type { SegmentList } from './segment-list.js'
 import { TrackerFiles } from './tracker-files.js'
-import { isBase, replay, restoreTracker, type ReplayedLog } from './tracker-replay.js'
+import { TrackerFeed } from './tracker-feed.js'
+import { isBase, type ReplayedLog, reportProblems } from './tracker-replay.js'
 import { collectAborted } from './transaction-index.js'
 
 /** What queries and changes need of the log. */
@@ -155,25 +156,19 @@ export class TransactionIndexes {
     return entries
   }
 
-  /** The aborted transactions of a segment whose marker is below `endOffset`, from the data. */
+  /**
+   * The aborted transactions of a segment whose marker is below `endOffset`, an offset in it or its
+   * end, from the data.
+   */
   async #find(log: TrackedLog, base: number, endOffset: number): Promise<AbortedTransaction[]> {
     // One of its own for looking at the past of the log.
     const tracker: LogTracker = this.#host.tracker(this.#name)!
     const { snapshots } = await this.#files.list()
     const usable = snapshots.filter((offset) => offset <= base)
-    await restoreTracker(this.#host, log, {
+    const feed = new TrackerFeed(this.#host, log, {
       ...{ tracker, files: this.#files, snapshots: usable, to: base },
     })
-    const entries: AbortedTransaction[] = []
-    const range = { from: base, to: Math.min(endOffset, log.writtenOffset) }
-    const { problems } = await replay(this.#host, log, range, (batch, bytes, at) => {
-      const aborted = tracker.apply(bytes, at, batch)
-      tracker.settle()
-      if (aborted !== undefined) entries.push(aborted)
-    })
-    for (const { message, details } of problems) {
-      this.#host.report({ kind: 'tracker-restored', message, details })
-    }
-    return entries
+    reportProblems(this.#host, await feed.begin(Math.min(endOffset, log.writtenOffset)))
+    return feed.result()!.aborted.flatMap((found) => (found.base === base ? [found.entry] : []))
   }
 }
