@@ -1,39 +1,17 @@
-// kafkajs. It does not batch by itself: five sends of 100 KB at a time, as our own producer has on the wire.
+// kafkajs.
 import { Kafka, logLevel } from 'kafkajs'
 import { nowUs } from '../open-loop.mjs'
-import { countBytes, makeValues } from './values.mjs'
+import { timedSends } from './lanes.mjs'
+import { countBytes } from './values.mjs'
 
 const kafkaOf = ({ address }) => new Kafka({ brokers: [address], logLevel: logLevel.NOTHING })
-const acksNumber = { all: -1, 1: 1, 0: 0 }
-
-async function send(producer, { topic, records, acks, valueBytes, values }) {
-  const perSend = Math.max(1, Math.floor(100_000 / valueBytes))
-  let next = 0
-  const lane = async () => {
-    while (next < records) {
-      const first = next
-      const count = Math.min(perSend, records - first)
-      next += count
-      const messages = Array.from({ length: count }, (_, index) => ({
-        value: values[(first + index) & 1023],
-      }))
-      await producer.send({ topic, acks: acksNumber[acks], messages })
-    }
-  }
-  await Promise.all([lane(), lane(), lane(), lane(), lane()])
-}
 
 async function produce(job) {
-  const values = makeValues(job.valueBytes)
   const producer = kafkaOf(job).producer()
   await producer.connect()
-  await send(producer, { ...job, topic: job.warmTopic, records: job.warmRecords, values })
-  await send(producer, { ...job, records: 1, values })
-  return async () => {
-    const startUs = nowUs()
-    await send(producer, { ...job, records: job.records - 1, values })
-    return { records: job.records - 1, seconds: (nowUs() - startUs) / 1e6 }
-  }
+  return timedSends(job, (topic, acks, values) =>
+    producer.send({ topic, acks, messages: values.map((value) => ({ value })) }),
+  )
 }
 
 /** Joining a group takes its time; reading is what is measured, from then on. */
