@@ -30,11 +30,11 @@ export async function atomicWriteFile(
     handle.close()
   }
   await fileSystem.rename(temporary, path)
-  await syncNames(fileSystem, dirname(path))
+  await syncRenamed(fileSystem, dirname(path))
 }
 
 /** A sync that fails is not for want of room, whatever the system says: it is not to be retried. */
-async function syncNames(fileSystem: FileSystem, path: string): Promise<void> {
+async function syncRenamed(fileSystem: FileSystem, path: string): Promise<void> {
   try {
     await fileSystem.syncDirectory(path)
   } catch (error) {

@@ -16,7 +16,7 @@ export const mutants = [
   {
     name: 'checkpoint-name-not-synced',
     file: 'checkpoint-file.ts',
-    find: '  await fileSystem.rename(temporary, path)\n  await syncNames(fileSystem, dirname(path))',
+    find: '  await fileSystem.rename(temporary, path)\n  await syncRenamed(fileSystem, dirname(path))',
     replace: '  await fileSystem.rename(temporary, path)',
     tests: explorers,
   },
