@@ -36,7 +36,7 @@ class Scripted {
 
 const died = { code: null, signal: 'SIGKILL' }
 
-function supervise(nodes: number, port = 9092) {
+function supervise(nodes: number, { port = 9092, backoffMs = 1 } = {}) {
   const launched: Scripted[] = []
   const heard: (() => void)[] = []
   let log = ''
@@ -58,7 +58,7 @@ function supervise(nodes: number, port = 9092) {
       heard.splice(0).forEach((wake) => wake())
       return scripted as unknown as BrokerProcess
     },
-    times: { firstBackoffMs: 1, lastBackoffMs: 4, stopMs: 20, soundMs: 50_000 },
+    times: { firstBackoffMs: backoffMs, lastBackoffMs: 4 * backoffMs, stopMs: 20, soundMs: 50_000 },
   })
   /** The nth that was started. */
   const started = async (index: number): Promise<Scripted> => {
@@ -78,7 +78,7 @@ test('the first serves before the others start', async () => {
 })
 
 test('who dies is started again, at the port that clients know', async () => {
-  const { supervisor, started, log } = supervise(1, 0)
+  const { supervisor, started, log } = supervise(1, { port: 0 })
   const serving = supervisor.start()
   ;(await started(0)).serve()
   await serving
@@ -140,13 +140,17 @@ test('a stop asks all, ends who does not hear, says so, and starts nobody', asyn
 })
 
 test('a stop while one waits for its restart ends that wait', async () => {
-  const { supervisor, started, launched } = supervise(1)
+  const { supervisor, started, launched, log } = supervise(1, { backoffMs: 60_000 })
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
   const serving = supervisor.start()
   ;(await started(0)).serve()
   await serving
   launched[0]!.end(died)
-  await launched[0]!.ended
+  while (timers() === before) await new Promise((resolve) => setImmediate(resolve))
+  expect(log()).toContain('it starts again in 60 s')
   await supervisor.stop()
-  await new Promise((resolve) => setTimeout(resolve, 5))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(timers()).toBe(before)
   expect(launched).toHaveLength(1)
 })

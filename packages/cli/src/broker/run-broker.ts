@@ -4,12 +4,17 @@ import type { CommandContext } from '../context.js'
 import { exitCodes } from '../errors.js'
 import { StderrLogger, type LogLevel } from '../stderr-logger.js'
 import { openCoordination } from './open-coordination.js'
-import { defaultDataDir, readServerConfig, type BrokerFlags } from './server-config.js'
+import {
+  configSources,
+  defaultDataDir,
+  defaultHost,
+  readServerConfig,
+  type BrokerFlags,
+  type ConfigOptions,
+} from './server-config.js'
 import { supervision, type Supervision } from './supervision.js'
 
-export interface BrokerCommandOptions extends BrokerFlags {
-  readonly config?: string
-  readonly set?: Readonly<Record<string, string>>
+export interface BrokerCommandOptions extends BrokerFlags, ConfigOptions {
   readonly allowInsecure?: boolean
   readonly durability?: 'disk' | 'os'
   readonly coordination: string
@@ -20,9 +25,6 @@ export interface BrokerCommandOptions extends BrokerFlags {
   /** This is one of them. */
   readonly supervised?: boolean
 }
-
-/** The broker's own default. */
-const defaultHost = '127.0.0.1'
 
 /** Runs a broker until the process is told to stop. */
 export async function runBroker(
@@ -45,11 +47,7 @@ async function runWith(
 ): Promise<number> {
   const source = supervised && `node ${options.nodeId}`
   const logger = new StderrLogger(context.io.stderr, options.logLevel, source)
-  const { redisDurability, ...settings } = await readServerConfig({
-    flags: options,
-    ...(options.config !== undefined && { file: options.config }),
-    ...(options.set !== undefined && { set: options.set }),
-  })
+  const { redisDurability, ...settings } = await readServerConfig(configSources(options))
   const { coordination: url, cluster } = options
   const channel = supervised?.channel
   const coordination = await openCoordination({ url, cluster, redisDurability, logger, channel })

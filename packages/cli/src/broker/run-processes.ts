@@ -6,7 +6,7 @@ import { exitCodes, failure, usageError } from '../errors.js'
 import { StderrLogger } from '../stderr-logger.js'
 import { BrokerProcess } from './broker-process.js'
 import type { BrokerCommandOptions } from './run-broker.js'
-import { defaultDataDir, readServerConfig } from './server-config.js'
+import { configSources, defaultDataDir, defaultPort, readServerConfig } from './server-config.js'
 import { Supervisor, type BrokerPlan } from './supervisor.js'
 
 /** What the brokers have in common, and where each begins to differ. */
@@ -18,7 +18,6 @@ interface Cluster {
 
 const maxPort = 65_535
 const maxNodeId = 1023
-const defaultPort = 9092
 
 /**
  * Runs `--processes` brokers as processes of their own, as one cluster, until this one is told to
@@ -86,11 +85,7 @@ async function supervise(
 /** Ports and node ids count up from those of the first. */
 async function layOut(options: BrokerCommandOptions): Promise<Cluster> {
   const count = options.processes!
-  const settings = await readServerConfig({
-    flags: options,
-    ...(options.config !== undefined && { file: options.config }),
-    ...(options.set !== undefined && { set: options.set }),
-  })
+  const settings = await readServerConfig(configSources(options))
   if (options.coordination === 'memory') {
     throw usageError('--processes takes --coordination file (the default) or redis://...')
   }

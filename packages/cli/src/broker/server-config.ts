@@ -2,8 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { getProperties } from 'properties-file'
 import { failure, usageError } from '../errors.js'
 
-/** The broker's own default. */
+// The broker's own defaults.
 export const defaultDataDir = './kfk-data'
+export const defaultHost = '127.0.0.1'
+export const defaultPort = 9092
 
 /** What the command line says about the broker besides configs by name. */
 export interface BrokerFlags {
@@ -21,6 +23,18 @@ export interface ServerConfigSources {
   readonly file?: string
   readonly set?: Readonly<Record<string, string>>
   readonly flags: BrokerFlags
+}
+
+/** What the command line says of the configs by name. */
+export interface ConfigOptions {
+  readonly config?: string
+  readonly set?: Readonly<Record<string, string>>
+}
+
+/** The sources that a command line names. */
+export function configSources(options: BrokerFlags & ConfigOptions): ServerConfigSources {
+  const { config: file, set } = options
+  return { flags: options, ...(file !== undefined && { file }), ...(set !== undefined && { set }) }
 }
 
 export interface ServerConfig {
