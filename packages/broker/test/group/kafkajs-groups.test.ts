@@ -3,8 +3,6 @@ import { eventually } from '@kfk/testing'
 import type { Broker } from '../../src/index.js'
 import { Harness } from '../harness.js'
 
-jest.setTimeout(180_000)
-
 /** kafkajs consumer groups against a broker with sockets and files. */
 class Groups {
   readonly harness = new Harness()
