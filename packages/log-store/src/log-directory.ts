@@ -99,7 +99,10 @@ export interface LogDirectory {
    * _IO.
    */
   open(name: string, options?: Partial<LogOptions>): Promise<Log>
-  /** Closes and renames to `<name>.<id>-delete`, durably; the files go once readers have let go. */
+  /**
+   * Closes and renames to `<name>.<id>-delete`, durably; the files go once readers have let go.
+   * Who opens that name meanwhile gets a new log. Throws KFK_STORE_NOT_FOUND, _IO.
+   */
   delete(name: string): Promise<void>
   /** Counters and histograms over all logs; `Log.stats()` has those of one. */
   stats(): DirectoryStats

@@ -1,20 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { BackgroundTask } from './background-task.js'
 import { Cleaner } from './cleaner.js'
 import { CleanShutdown } from './clean-shutdown.js'
 import { systemClock } from './clock.js'
 import { diagnostics } from './diagnostics.js'
+import { DirectoryLogs } from './directory-logs.js'
 import { requireNumbers } from './directory-options.js'
 import type { CompactionReport } from './compaction.js'
 import { explained, ioError, StoreError } from './errors.js'
 import { FileCache } from './file-cache.js'
-import {
-  deletedDirectoryName,
-  isDeletedDirectoryName,
-  parseLogName,
-  requireLogName,
-} from './file-names.js'
+import { isDeletedDirectoryName, parseLogName, requireLogName } from './file-names.js'
 import { SyncScheduler, WriteScheduler } from './flush-scheduler.js'
 import { frameFormat } from './frame-format.js'
 import type { FileSystem } from './fs/file-system.js'
@@ -28,7 +23,6 @@ import type {
   RetentionReport,
 } from './log-directory.js'
 import type { LogHost } from './log-host.js'
-import { loadLog } from './log-loader.js'
 import type { Log } from './log.js'
 import type { LogTracker } from './log-tracker.js'
 import { defaultLogOptions, resolveLogOptions, type LogOptions } from './options.js'
@@ -38,7 +32,7 @@ import { RecoveryNotes, type NotedLog } from './recovery-notes.js'
 import type { StoreReport } from './report.js'
 import { ClockJumpGuard } from './retention.js'
 import { Scrubber, type ScrubReport } from './scrubber.js'
-import { SegmentedLog } from './segmented-log.js'
+import type { SegmentedLog } from './segmented-log.js'
 import { settleTakeover } from './takeover.js'
 import { StoreMetrics } from './store-metrics.js'
 
@@ -117,21 +111,14 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly syncs: SyncScheduler
   readonly metrics = new StoreMetrics()
   readonly #options: LogDirectoryOptions
-  readonly #defaults: LogOptions
   readonly #lock: { release(): Promise<void> }
   readonly #notes: RecoveryNotes
   readonly #checkpoints: LogCheckpoints
   readonly #cleaner: Cleaner
   readonly #scrubber: Scrubber
   readonly #shutdown: CleanShutdown
-  readonly #names = new Set<string>()
-  readonly #logs = new Map<string, SegmentedLog>()
-  /** Logs that are being opened. */
-  readonly #opening = new Map<string, Promise<SegmentedLog>>()
-  readonly #removals = new Set<Promise<void>>()
+  readonly #logs: DirectoryLogs
   readonly #clockGuard = new ClockJumpGuard(clockJumpMs)
-  /** Logs that recovery gave up on: the directory cannot be called clean. */
-  readonly #unrecovered = new Set<string>()
   readonly #tasks: readonly BackgroundTask[]
   #closing: Promise<void> | undefined
 
@@ -143,7 +130,6 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.path = path
     this.#options = options
     this.#lock = lock
-    this.#defaults = resolveLogOptions(defaultLogOptions, options.defaults)
     this.fileSystem = options.fileSystem
     this.format = options.format ?? frameFormat
     this.clock = options.clock ?? systemClock
@@ -168,10 +154,18 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.#cleaner = new Cleaner(this, () => this.#logs.values(), options.cleaner)
     this.#scrubber = new Scrubber(this, () => this.#logs.values(), options.scrub)
     this.#shutdown = new CleanShutdown(this.fileSystem, path)
+    this.#logs = new DirectoryLogs(this, {
+      defaults: resolveLogOptions(defaultLogOptions, options.defaults),
+      optionsFor: options.optionsFor,
+      notes: this.#notes,
+      checkpoints: this.#checkpoints,
+      cleaned: this.#cleaner.checkpoint,
+      shutdown: this.#shutdown,
+    })
   }
 
   names(): string[] {
-    return [...this.#names].sort()
+    return [...this.#logs.names].sort()
   }
 
   get(name: string): Log | undefined {
@@ -179,51 +173,17 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   }
 
   async open(name: string, options?: Partial<LogOptions>): Promise<Log> {
-    requireLogName(name)
-    this.#requireOpen()
-    const log = await this.#openOnce(name, options)
-    if (options !== undefined) log.configure(options)
-    return log
+    return this.#open(name, options)
   }
 
   async delete(name: string): Promise<void> {
-    this.#requireOpen()
+    this.requireOpen()
     requireLogName(name)
-    if (!this.#names.has(name)) {
-      throw new StoreError('KFK_STORE_NOT_FOUND', `there is no log ${name} in ${this.path}`)
-    }
-    await this.#opening.get(name)?.catch(() => undefined)
-    const log = this.#logs.get(name)
-    const from = join(this.path, name)
-    const to = join(this.path, deletedDirectoryName(name, randomUUID()))
-    await log?.abandon()
-    if (log !== undefined) this.#notes.forget(log)
-    this.#logs.delete(name)
-    const attempt = { action: 'delete', path: from }
-    try {
-      // Before the log goes: a new one of the same name is not clean.
-      await this.#cleaner.checkpoint.forget(name)
-      await this.fileSystem.rename(from, to)
-    } catch (error) {
-      // It is still there, as after a crash: whoever opens it has it recovered.
-      this.#unrecovered.add(name)
-      throw this.poisoned ?? ioError(error, attempt)
-    }
-    this.#names.delete(name)
-    this.#unrecovered.delete(name)
-    this.#checkpoints.forget(name)
-    this.#shutdown.forget(name)
-    try {
-      await this.fileSystem.syncDirectory(this.path)
-    } catch (error) {
-      throw this.poison(ioError(error, attempt))
-    }
-    await this.checkpoint()
-    this.#removeDirectory(to, log)
+    return this.#logs.delete(name)
   }
 
   async applyRetention(nowMs = this.clock.now()): Promise<RetentionReport> {
-    this.#requireOpen()
+    this.requireOpen()
     const clockJumped = this.#clockGuard.check(nowMs, this.clock.monotonicMs())
     const logs: { name: string; deletedSegments: number; logStartOffset: number }[] = []
     let deletedSegments = 0
@@ -244,10 +204,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   }
 
   async compact(name?: string): Promise<readonly CompactionReport[]> {
-    this.#requireOpen()
+    this.requireOpen()
     if (name !== undefined) {
-      await this.open(name)
-      return [await this.#cleaner.compact(this.#logs.get(name)!)]
+      return [await this.#cleaner.compact(await this.#open(name))]
     }
     const reports: CompactionReport[] = []
     for (const log of [...this.#logs.values()]) {
@@ -258,16 +217,15 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   }
 
   async scrub(name?: string, options: { signal?: AbortSignal } = {}): Promise<ScrubReport> {
-    this.#requireOpen()
-    if (name !== undefined) await this.open(name)
-    const logs = name === undefined ? [...this.#logs.values()] : [this.#logs.get(name)!]
+    this.requireOpen()
+    const logs = name === undefined ? [...this.#logs.values()] : [await this.#open(name)]
     return this.#scrubber.scrub(logs, options.signal)
   }
 
   stats(): DirectoryStats {
     return {
-      logs: this.#names.size,
-      openedLogs: this.#logs.size,
+      logs: this.#logs.names.size,
+      openedLogs: this.#logs.openCount,
       openFiles: this.files.openCount,
       hotTailBytes: this.tails.usedBytes,
       ...this.metrics.snapshot(),
@@ -335,6 +293,11 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     return failure
   }
 
+  requireOpen(): void {
+    if (this.#closing === undefined) return
+    throw new StoreError('KFK_STORE_CLOSED', `log directory ${this.path} is closed`)
+  }
+
   /** Once, before anything else. When it rejects, `release`. */
   async start(): Promise<void> {
     const entries = await this.fileSystem.list(this.path)
@@ -342,16 +305,16 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     for (const entry of entries) {
       if (!entry.isDirectory) continue
       if (isDeletedDirectoryName(entry.name)) deleted.push(entry.name)
-      else if (parseLogName(entry.name) !== undefined) this.#names.add(entry.name)
+      else if (parseLogName(entry.name) !== undefined) this.#logs.names.add(entry.name)
     }
     await settleTakeover(this.fileSystem, this.path, (report) => this.report(report))
     await this.#checkpoints.load((report) => this.report(report))
-    this.#checkpoints.keepOnly(this.#names)
+    this.#checkpoints.keepOnly(this.#logs.names)
     this.cleanStart = await this.#shutdown.load((report) => this.report(report))
     // From here on a crash is an unclean stop.
     await this.#shutdown.forgetAll()
     if (!this.cleanStart) await this.#recoverAll()
-    for (const name of deleted) this.#removeDirectory(join(this.path, name))
+    for (const name of deleted) this.#logs.removeDirectory(join(this.path, name))
     for (const task of this.#tasks) task.start()
     this.#cleaner.start()
     this.#scrubber.start()
@@ -365,57 +328,18 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       message: `${this.path} was not closed cleanly: recovering ${names.length} logs`,
       details: { path: this.path, logs: names.length },
     })
-    await inParallel(names, concurrentRecoveries, (name) => this.#openOnce(name))
+    await inParallel(names, concurrentRecoveries, (name) => this.#logs.open(name))
     // What was recovered is on the medium, whatever the checkpoints say: without new ones the next
     // recovery takes as long as this one. A full disk is no reason not to read what is there.
     await this.#inBackground('write checkpoints', () => this.checkpoint())
   }
 
-  #openOnce(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
-    const open = this.#logs.get(name)
-    if (open !== undefined) return Promise.resolve(open)
-    const known = this.#opening.get(name)
-    if (known !== undefined) return known
-    // A failed opening is not remembered: the cause may pass.
-    const opening = this.#load(name, options).finally(() => this.#opening.delete(name))
-    this.#opening.set(name, opening)
-    return opening
-  }
-
-  async #load(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
-    const path = join(this.path, name)
-    // What it holds may be in memory alone, and a second sync would not tell.
-    if (this.poisoned !== undefined && this.#unrecovered.has(name)) throw this.poisoned
-    try {
-      // A stop within its deletion left lines that must not be taken for those of a new log.
-      const stale = !this.#names.has(name) && this.#checkpoints.forget(name)
-      if (stale) await this.checkpoint()
-      const perLog = { ...this.#options.optionsFor?.(name), ...options }
-      const state = await loadLog(this, {
-        name,
-        path,
-        options: resolveLogOptions(this.#defaults, perLog),
-        clean: this.cleanStart && !this.#unrecovered.has(name),
-        recoveryPoint: this.#checkpoints.recoveryPoint(name),
-        logStartOffset: this.#checkpoints.logStartOffset(name),
-        listed: this.#shutdown.take(name),
-      })
-      const log = new SegmentedLog(this, state)
-      if (this.poisoned !== undefined) log.poison(this.poisoned)
-      this.#unrecovered.delete(name)
-      this.#names.add(name)
-      this.#logs.set(name, log)
-      return log
-    } catch (error) {
-      const failure = ioError(error, { action: 'open', path })
-      this.#unrecovered.add(name)
-      this.report({
-        kind: 'background-failure',
-        message: failure.message,
-        details: { name, error },
-      })
-      throw failure
-    }
+  async #open(name: string, options?: Partial<LogOptions>): Promise<SegmentedLog> {
+    requireLogName(name)
+    this.requireOpen()
+    const log = await this.#logs.open(name, options)
+    if (options !== undefined) log.configure(options)
+    return log
   }
 
   async #close(): Promise<void> {
@@ -423,7 +347,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     try {
       await this.#scrubber.stop()
       await Promise.all(this.#tasks.map((task) => task.stop()))
-      await Promise.allSettled(this.#opening.values())
+      await this.#logs.whenIdle()
       const failures = await inParallel([...this.#logs.values()], concurrentCloses, (log) =>
         log.close(),
       )
@@ -431,10 +355,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       if (failures.length > 0) throw failures[0]
       if (this.poisoned !== undefined) return
       await this.checkpoint()
-      if (this.#unrecovered.size === 0) {
+      if (this.#logs.allRecovered) {
         await this.#shutdown.write(this.#logs.values(), (report) => this.report(report))
       }
-      await Promise.allSettled(this.#removals)
     } catch (error) {
       const { code, message, details } = ioError(error, { action: 'close', path: this.path })
       // Not to be tried again: it is closed, but the next opening has to recover it.
@@ -446,24 +369,12 @@ class OpenLogDirectory implements LogDirectory, LogHost {
 
   /** Lets go of files and lock. */
   async release(): Promise<void> {
+    await this.#logs.whenRemoved()
     this.#notes.close()
     this.files.closeAll()
     // Whoever has the lock next must not meet a checkpoint that is still being written.
     await this.#checkpoints.whenIdle()
     await this.#lock.release()
-  }
-
-  #removeDirectory(path: string, log?: SegmentedLog): void {
-    const removal = (async () => {
-      await log?.whenReadersAreGone()
-      await this.fileSystem.removeDirectory(path)
-    })()
-      .catch((error: unknown) => {
-        const message = `cannot remove ${path}; the next start tries again`
-        this.report({ kind: 'background-failure', message, details: { path, error } })
-      })
-      .finally(() => this.#removals.delete(removal))
-    this.#removals.add(removal)
   }
 
   async #inBackground(name: string, run: () => Promise<unknown>): Promise<void> {
@@ -474,10 +385,5 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       const message = `cannot ${name} of ${this.path}; will be tried again`
       this.report({ kind: 'background-failure', message, details: { error } })
     }
-  }
-
-  #requireOpen(): void {
-    if (this.#closing === undefined) return
-    throw new StoreError('KFK_STORE_CLOSED', `log directory ${this.path} is closed`)
   }
 }

@@ -218,8 +218,8 @@ export const mutants = [
   },
   {
     name: 'log-on-a-bad-disk-recovered-again',
-    file: 'open-log-directory.ts',
-    find: '    if (this.poisoned !== undefined && this.#unrecovered.has(name)) throw this.poisoned\n',
+    file: 'directory-logs.ts',
+    find: '    if (host.poisoned !== undefined && this.#unrecovered.has(name)) throw host.poisoned\n',
     replace: '',
     tests: openings,
   },
@@ -269,7 +269,7 @@ export const mutants = [
   {
     name: 'checkpoint-lines-of-deleted-logs',
     file: 'open-log-directory.ts',
-    find: 'this.#checkpoints.keepOnly(this.#names)',
+    find: 'this.#checkpoints.keepOnly(this.#logs.names)',
     replace: '',
     tests: ['crash-order'],
   },
@@ -679,5 +679,19 @@ export const mutants = [
     find: '    scan.feed?.discard()\n',
     replace: '',
     tests: ['tracker-feed'],
+  },
+  {
+    name: 'opened-beside-a-deletion',
+    file: 'directory-logs.ts',
+    find: 'return this.#inTurn(name, () => this.#delete(name))',
+    replace: 'return this.#delete(name)',
+    tests: ['directory-races'],
+  },
+  {
+    name: 'opening-from-before-a-deletion-shared',
+    file: 'directory-logs.ts',
+    find: '    this.#opening.delete(name)\n    return this.#inTurn',
+    replace: '    return this.#inTurn',
+    tests: ['directory-races'],
   },
 ]
