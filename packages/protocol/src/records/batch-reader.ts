@@ -11,8 +11,11 @@ import { readInt32 } from './big-endian.js'
 import { crc32c } from './crc32c.js'
 import { CRC_AT, CRC_START, RECORDS_AT } from './layout.js'
 import { plainView } from './plain-view.js'
+import { skipPlainRecords } from './plain-records.js'
 import { RecordCursor } from './record-cursor.js'
 import { LazyRecord, RecordSource, type DecodedRecord } from './decoded-record.js'
+
+const plainTimestampsBelow = 2 ** 52
 
 /** The payload of a batch, decompressed: records in `bytes[start, end)`. */
 interface Payload {
@@ -91,7 +94,11 @@ export function validateBatch(bytes: Uint8Array, options: ValidateBatchOptions =
 function verifyDenseRecords(payload: Payload, header: BatchHeader): void {
   const cursor = new RecordCursor(payload.bytes, payload.start, payload.end)
   const { recordCount, baseTimestamp } = header
+  // Else a small timestamp delta could lead beyond what numbers hold exactly.
+  const skips = Math.abs(baseTimestamp) < plainTimestampsBelow
   for (let index = 0; index < recordCount; index++) {
+    if (skips) index = skipPlainRecords(payload, cursor, index, recordCount)
+    if (index === recordCount) break
     cursor.next()
     if (cursor.offsetDelta !== index) {
       const message = `record ${index} has offset delta ${cursor.offsetDelta}`
