@@ -15,6 +15,7 @@ import { frameFormat } from './frame-format.js'
 import type { FileSystem } from './fs/file-system.js'
 import { nodeFileSystem } from './fs/node-file-system.js'
 import { TailBudget } from './hot-tail.js'
+import { tellOne } from './listeners.js'
 import { LogCheckpoints } from './log-checkpoints.js'
 import type {
   DirectoryStats,
@@ -274,7 +275,8 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   }
 
   report(report: StoreReport): void {
-    this.#options.onReport?.(report)
+    const { onReport } = this.#options
+    if (onReport !== undefined) tellOne(onReport, report)
   }
 
   poison(error: StoreError): StoreError {

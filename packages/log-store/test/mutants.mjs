@@ -694,4 +694,11 @@ export const mutants = [
     replace: '    return this.#inTurn',
     tests: ['directory-races'],
   },
+  {
+    name: 'listener-in-the-middle-of-the-work',
+    file: 'listeners.ts',
+    find: 'for (const callback of this.#callbacks) tellOne(callback, event)',
+    replace: 'for (const callback of this.#callbacks) callback(event)',
+    tests: ['throwing-listeners'],
+  },
 ]
