@@ -10,11 +10,12 @@ import {
   MIN_BODY_BYTES,
   recordBytes,
   recordBytesAtMost,
-  writeRecordBody,
+  writeField,
+  writeHeaders,
   type RecordDeltas,
   type RecordFields,
 } from './record-writer.js'
-import { varintSize, writeVarint } from './varint.js'
+import { varintSize, writeVarint, writeVarlong } from './varint.js'
 
 /** A record to be written. Strings are written as UTF-8. An absent key is null. */
 export interface RecordInput {
@@ -25,18 +26,22 @@ export interface RecordInput {
   readonly timestamp: number
 }
 
+/** Who produces a batch, and the number of its first record (KIP-98). */
+export interface ProducerState {
+  /** Default -1n: not idempotent. */
+  readonly producerId?: bigint
+  readonly producerEpoch?: number
+  readonly baseSequence?: number
+}
+
 /** What is the same for all records of a batch. */
-export interface RecordBatchOptions {
+export interface RecordBatchOptions extends ProducerState {
   /** Default `'none'`. */
   readonly compression?: CompressionType
   /** The codec's own level; its default when absent. */
   readonly compressionLevel?: number
   /** Default `'CreateTime'`. */
   readonly timestampType?: TimestampType
-  /** Default -1n: not idempotent. */
-  readonly producerId?: bigint
-  readonly producerEpoch?: number
-  readonly baseSequence?: number
   readonly transactional?: boolean
   readonly control?: boolean
   /** Default 0: a broker stamps it when it appends. */
@@ -97,42 +102,46 @@ export class RecordBatchBuilder {
    *   integer), TOO_LARGE (a batch above 2 GiB)
    */
   tryAppend(record: RecordInput): boolean {
-    const { timestamp } = record
+    return this.tryAppendParts(record.timestamp, record.key ?? null, record.value, record.headers)
+  }
+
+  /** `tryAppend` of a record that is no object: a producer at full speed makes none. */
+  tryAppendParts(
+    timestamp: number,
+    key: Uint8Array | string | null,
+    value: Uint8Array | string | null,
+    headers?: readonly RecordHeader[],
+  ): boolean {
     if (this.built) throw invalid('the batch is built')
     if (!Number.isSafeInteger(timestamp)) throw invalid(`impossible timestamp ${timestamp}`)
-    const key = record.key ?? null
-    const { value } = record
-    const headers =
-      record.headers === undefined || record.headers.length === 0 ? null : record.headers
-    const fields = { key, value, headers }
-    const base = this.count === 0 ? timestamp : this.baseTimestamp
+    const { count } = this
+    const delta = count === 0 ? 0 : timestamp - this.baseTimestamp
+    if (headers !== undefined && headers.length === 0) headers = undefined
     const least = lengthAtLeast(key) + lengthAtLeast(value)
-    if (this.count > 0 && this.position + least > this.options.maxBytes) return false
-    if (!Number.isSafeInteger(timestamp - base)) throw invalid('timestamps too far apart')
-    const deltas = { timestampDelta: timestamp - base, offsetDelta: this.count }
-    const roomy = this.position + recordBytesAtMost(fields) <= this.buffer.length
-    if (!roomy && !this.makeRoom(fields, deltas)) return false
-    const start = this.position
-    // The length goes before a body whose size is not known until strings are encoded. It is
-    // guessed as if they were ASCII (never too large); when it needs more bytes the body is moved.
-    const body = start + varintSize(least + MIN_BODY_BYTES)
-    const end = writeRecordBody(this.buffer, body, fields, deltas)
-    const next = this.writeLength(start, body, end)
-    if (this.count > 0 && next > this.options.maxBytes) return false
+    if (count > 0 && this.position + least > this.options.maxBytes) return false
+    if (!Number.isSafeInteger(delta)) throw invalid('timestamps too far apart')
+    const most = recordBytesAtMost(key, value, headers)
+    if (this.position + most > this.buffer.length) {
+      const deltas = { timestampDelta: delta, offsetDelta: count }
+      if (!this.makeRoom({ key, value, headers }, deltas)) return false
+    }
+    const next = this.write(delta, key, value, headers)
+    if (count > 0 && next > this.options.maxBytes) return false
     this.position = next
-    this.count++
-    this.baseTimestamp = base
-    if (timestamp > this.maxTimestamp || this.count === 1) this.maxTimestamp = timestamp
+    this.count = count + 1
+    if (count === 0) this.baseTimestamp = timestamp
+    if (count === 0 || timestamp > this.maxTimestamp) this.maxTimestamp = timestamp
     return true
   }
 
   /**
    * The finished batch, header, checksum and compression included. The builder takes no more
-   * records. Uncompressed, the batch is a view on the builder's buffer.
+   * records. Uncompressed, the batch is a view on the builder's buffer. `producer` replaces what the
+   * options say of it: the sequence of a batch is known when it is sent.
    *
    * @throws ProtocolError INVALID_ARGUMENT when no record was appended or when built twice
    */
-  build(): Uint8Array {
+  build(producer: ProducerState = this.options): Uint8Array {
     if (this.built) throw invalid('the batch is built')
     if (this.count === 0) throw invalid('a batch without records')
     this.built = true
@@ -145,9 +154,9 @@ export class RecordBatchBuilder {
       lastOffsetDelta: this.count - 1,
       baseTimestamp: this.baseTimestamp,
       maxTimestamp: this.maxTimestamp,
-      producerId: options.producerId ?? -1n,
-      producerEpoch: options.producerEpoch ?? -1,
-      baseSequence: options.baseSequence ?? -1,
+      producerId: producer.producerId ?? -1n,
+      producerEpoch: producer.producerEpoch ?? -1,
+      baseSequence: producer.baseSequence ?? -1,
       recordCount: this.count,
     })
     return batch
@@ -168,9 +177,24 @@ export class RecordBatchBuilder {
     return batch
   }
 
-  /** Writes the record's length before its body, moving the body when it needs another size. */
-  private writeLength(start: number, body: number, end: number): number {
-    const { buffer } = this
+  /** Writes the next record, for which there is room; returns the position after it. */
+  private write(
+    timestampDelta: number,
+    key: Uint8Array | string | null,
+    value: Uint8Array | string | null,
+    headers: readonly RecordHeader[] | undefined,
+  ): number {
+    const { buffer, position: start, count } = this
+    // The length goes before a body whose size is not known until strings are encoded. It is
+    // guessed as if they were ASCII (never too large); when it needs more bytes the body is moved.
+    const guess = lengthAtLeast(key) + lengthAtLeast(value) + MIN_BODY_BYTES
+    const body = start + varintSize(guess)
+    buffer[body] = 0
+    let end = writeVarlong(buffer, body + 1, timestampDelta)
+    end = writeVarint(buffer, end, count)
+    end = writeField(buffer, end, key)
+    end = writeField(buffer, end, value)
+    end = writeHeaders(buffer, end, headers)
     const length = end - body
     const at = start + varintSize(length)
     if (at !== body) buffer.copyWithin(at, body, end)

@@ -1,11 +1,11 @@
 import type { RecordHeader } from './decoded-record.js'
-import { varintSize, varlongSize, writeVarint, writeVarlong } from './varint.js'
+import { varintSize, varlongSize, writeVarint } from './varint.js'
 
 /** The parts of a record to be written. */
 export interface RecordFields {
   readonly key: Uint8Array | string | null
   readonly value: Uint8Array | string | null
-  readonly headers: readonly RecordHeader[] | null
+  readonly headers: readonly RecordHeader[] | undefined
 }
 
 /** Where a record stands relative to its batch. */
@@ -39,8 +39,7 @@ function lengthAtMost(field: Uint8Array | string | null): number {
   return typeof field === 'string' ? field.length * 3 : field.length
 }
 
-function headersAtMost(headers: readonly RecordHeader[] | null): number {
-  if (headers === null) return 0
+function headersAtMost(headers: readonly RecordHeader[]): number {
   let bytes = 0
   for (const header of headers) {
     bytes += HEADER_OVERHEAD_MAX + lengthAtMost(header.key) + lengthAtMost(header.value)
@@ -58,15 +57,15 @@ function fieldBytes(field: Uint8Array | string | null): number {
 export function recordBytes(fields: RecordFields, deltas: RecordDeltas): number {
   const { key, value, headers } = fields
   let body = 1 + varlongSize(deltas.timestampDelta) + varintSize(deltas.offsetDelta)
-  body += fieldBytes(key) + fieldBytes(value) + varintSize(headers === null ? 0 : headers.length)
-  if (headers !== null) {
+  body += fieldBytes(key) + fieldBytes(value) + varintSize(headers?.length ?? 0)
+  if (headers !== undefined) {
     for (const header of headers) body += fieldBytes(header.key) + fieldBytes(header.value)
   }
   return varintSize(body) + body
 }
 
-/** Writes a length and its bytes; -1 for null. */
-function writeField(buffer: Buffer, at: number, field: Uint8Array | string | null): number {
+/** Writes a length and its bytes; -1 for null. Returns the position after it. */
+export function writeField(buffer: Buffer, at: number, field: Uint8Array | string | null): number {
   if (field === null) {
     buffer[at] = 1
     return at + 1
@@ -107,26 +106,24 @@ function writeShortAscii(buffer: Buffer, at: number, text: string): number {
 }
 
 /** Quick and pessimistic: strings may take three bytes a character, varints their longest form. */
-export function recordBytesAtMost({ key, value, headers }: RecordFields): number {
-  return RECORD_OVERHEAD_MAX + lengthAtMost(key) + lengthAtMost(value) + headersAtMost(headers)
+export function recordBytesAtMost(
+  key: Uint8Array | string | null,
+  value: Uint8Array | string | null,
+  headers: readonly RecordHeader[] | undefined,
+): number {
+  const bytes = RECORD_OVERHEAD_MAX + lengthAtMost(key) + lengthAtMost(value)
+  return headers === undefined ? bytes : bytes + headersAtMost(headers)
 }
 
-/** Writes what follows a record's length; returns the position after it. */
-export function writeRecordBody(
+/** Writes the headers with their count; returns the position after them. */
+export function writeHeaders(
   buffer: Buffer,
   at: number,
-  fields: RecordFields,
-  deltas: RecordDeltas,
+  headers: readonly RecordHeader[] | undefined,
 ): number {
-  const { headers } = fields
-  buffer[at++] = 0
-  at = writeVarlong(buffer, at, deltas.timestampDelta)
-  at = writeVarint(buffer, at, deltas.offsetDelta)
-  at = writeField(buffer, at, fields.key)
-  at = writeField(buffer, at, fields.value)
-  if (headers === null) {
-    buffer[at++] = 0
-    return at
+  if (headers === undefined) {
+    buffer[at] = 0
+    return at + 1
   }
   at = writeVarint(buffer, at, headers.length)
   for (const header of headers) {
