@@ -1,10 +1,11 @@
 import { ClientError, EarliestTimer, kafkaError } from '@kfk/client'
-import type { Clock } from '@kfk/client'
+import type { Clock, TopicMetadata } from '@kfk/client'
 import { bufferFull, noPartition } from './admission-errors.js'
 import type { Delivery } from './delivery.js'
 import { Fifo } from './fifo.js'
 import type { ProducerBatch } from './producer-batch.js'
-import type { RecordAccumulator } from './record-accumulator.js'
+import type { PartitionQueue } from './partition-queue.js'
+import type { RecordAccumulator, Watch } from './record-accumulator.js'
 import { estimateBytes } from './record.js'
 import type { SerializedRecord } from './record.js'
 import type { TopicCatalog } from './topic-catalog.js'
@@ -39,7 +40,19 @@ interface Waiting {
   onPlaced: (() => void) | undefined
 }
 
+/** What is known of a topic, asked for once for several records of one turn of the event loop. */
+interface KnownTopic {
+  readonly name: string
+  metadata: TopicMetadata | undefined
+  /** The look at which it was known, and no record waited that has to go first; -1: none. */
+  look: number
+  readonly queues: (PartitionQueue | undefined)[]
+}
+
 const messageTooLarge = 10
+
+/** A record that nobody waits for. */
+const unwatched: Watch = { delivery: undefined, position: 0, startedMs: undefined }
 
 /**
  * Lets records into the accumulator: at once if the topic is known and there is room; otherwise
@@ -50,6 +63,9 @@ export class Admission {
   readonly #options: AdmissionOptions
   readonly #waiting = new Map<string, Fifo<Waiting>>()
   readonly #timer: EarliestTimer
+  readonly #topics = new Map<string, KnownTopic>()
+  #recent: KnownTopic | undefined
+  #look = 0
   #blocked = false
 
   constructor(options: AdmissionOptions) {
@@ -76,8 +92,9 @@ export class Admission {
     const { accumulator } = this.#options
     const size = this.#checkedSize(record)
     const hasRoom = accumulator.hasRoom(size)
-    if (hasRoom && this.#isOpen(topic)) {
-      this.#place({ topic, delivery, position }, record, undefined)
+    const known = hasRoom ? this.#open(topic) : undefined
+    if (known !== undefined) {
+      this.#place(known, known.metadata!, record, { delivery, position, startedMs: undefined })
       return
     }
     if (delivery === undefined && !hasRoom) throw bufferFull()
@@ -95,8 +112,13 @@ export class Admission {
    */
   tryEnter(topic: string, record: SerializedRecord): ProducerBatch | undefined {
     const hasRoom = this.#options.accumulator.hasRoom(this.#checkedSize(record))
-    if (!hasRoom || !this.#isOpen(topic)) return undefined
-    return this.#place({ topic, delivery: undefined, position: 0 }, record, undefined)
+    const known = hasRoom ? this.#open(topic) : undefined
+    return known === undefined ? undefined : this.#place(known, known.metadata!, record, unwatched)
+  }
+
+  /** Time has passed: what was known of topics may have changed. */
+  lookAgain(): void {
+    this.#look += 1
   }
 
   /**
@@ -192,13 +214,32 @@ export class Admission {
     let line = this.#waiting.get(submission.topic)
     if (line === undefined) this.#waiting.set(submission.topic, (line = new Fifo()))
     line.push(waiting)
+    // Whoever comes now goes behind it.
+    this.#knownTopic(submission.topic).look = -1
     this.#timer.at(startedMs + this.#options.maxBlockMs)
     return waiting
   }
 
-  /** The topic is known and nobody waits before. */
-  #isOpen(topic: string): boolean {
-    return !this.#waiting.has(topic) && this.#options.topics.current(topic) !== undefined
+  /** The topic with its metadata, if it is known and nobody waits before. */
+  #open(topic: string): KnownTopic | undefined {
+    const known = this.#knownTopic(topic)
+    if (known.look === this.#look) return known
+    known.metadata = this.#waiting.has(topic) ? undefined : this.#options.topics.current(topic)
+    if (known.metadata === undefined) return undefined
+    known.look = this.#look
+    return known
+  }
+
+  #knownTopic(name: string): KnownTopic {
+    const recent = this.#recent
+    if (recent !== undefined && recent.name === name) return recent
+    let known = this.#topics.get(name)
+    if (known === undefined) {
+      known = { name, metadata: undefined, look: -1, queues: [] }
+      this.#topics.set(name, known)
+    }
+    this.#recent = known
+    return known
   }
 
   #makeRoom(head: Waiting): boolean {
@@ -213,25 +254,27 @@ export class Admission {
     this.#options.accumulator.charge(-head.chargedBytes)
     head.chargedBytes = 0
     try {
-      this.#place(head, record, head.startedMs)
+      const { topic } = head
+      this.#place(this.#knownTopic(topic), this.#options.topics.current(topic)!, record, head)
     } catch (error) {
       this.#failOne(head, error)
     }
   }
 
   #place(
-    { topic, delivery, position }: Pick<Waiting, 'topic' | 'delivery' | 'position'>,
+    known: KnownTopic,
+    metadata: TopicMetadata,
     record: SerializedRecord,
-    startedMs: number | undefined,
+    watch: Watch,
   ): ProducerBatch {
     const { accumulator, topics } = this.#options
-    const metadata = topics.current(topic)!
     const partition = accumulator.choosePartition(record, metadata)
     if (partition < 0) {
-      topics.refresh(topic)
-      throw noPartition(topic, record.partition, metadata.partitions.length)
+      topics.refresh(known.name)
+      throw noPartition(known.name, record.partition, metadata.partitions.length)
     }
-    return accumulator.append(topic, { record, partition, delivery, position, startedMs })
+    const queue = (known.queues[partition] ??= accumulator.queue(known.name, partition))
+    return accumulator.append(queue, record, watch)
   }
 
   #failOne(waiting: Waiting, error: unknown): void {

@@ -71,6 +71,8 @@ export class ProducerBatch {
   numbers: BatchNumbers | undefined
   /** On the wire now; its bytes must not change. */
   inFlight = false
+  /** Memory counted for it. */
+  chargedBytes = 0
   /** Its waiters know the outcome. */
   settled = false
   /** The last reason for sending it again. */
@@ -127,10 +129,8 @@ export class ProducerBatch {
   /** False when the batch is full. */
   tryAppend(record: SerializedRecord, delivery: Delivery | undefined, position: number): boolean {
     const delta = this.#builder.recordCount
-    const appended =
-      record.headers === undefined
-        ? this.#builder.tryAppend(record)
-        : this.#builder.tryAppend({ ...record, headers: record.headers })
+    const { timestamp, key, value, headers } = record
+    const appended = this.#builder.tryAppendParts(timestamp, key, value, headers)
     if (appended && delivery !== undefined) {
       this.#watchedCount += 1
       const last = this.#deliveries.length - 1
@@ -163,15 +163,13 @@ export class ProducerBatch {
   encode(): Uint8Array {
     const { numbers } = this
     if (this.#bytes === undefined) {
-      this.#bytes = this.#builder.build()
+      this.#bytes = this.#builder.build(numbers)
     } else if (numbers !== this.#encodedNumbers) {
       // An earlier sending may still hold the old bytes.
       this.#bytes = this.#bytes.slice()
+      if (numbers !== undefined) setProducerState(this.#bytes, numbers)
     }
-    if (numbers !== undefined && numbers !== this.#encodedNumbers) {
-      setProducerState(this.#bytes, numbers)
-      this.#encodedNumbers = numbers
-    }
+    this.#encodedNumbers = numbers
     return this.#bytes
   }
 

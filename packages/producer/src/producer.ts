@@ -48,16 +48,18 @@ class LogProducer implements Producer {
   readonly #abort = new AbortController()
   readonly #outcomes = new OutcomeWatch()
   readonly #recordClock: RecordClock
+  readonly #readyBytes: number
   #readyWaiters: (() => void)[] = []
   #closing: Promise<void> | undefined
 
   constructor(options: ProducerOptions) {
     const settings = resolveSettings(options)
     this.#settings = settings
+    this.#readyBytes = settings.bufferBytes * readyShare
     this.#ownsClient = !('client' in options)
     const client = 'client' in options ? options.client : createClient(options)
     this.#client = client
-    this.#recordClock = new RecordClock(client.clock)
+    this.#recordClock = new RecordClock(client.clock, () => this.#admission.lookAgain())
     this.#onPostFailure =
       options.onPostFailure ??
       ((error, records) => client.logger.warn('posted records were lost', { ...records, error }))
@@ -98,7 +100,11 @@ class LogProducer implements Producer {
   }
 
   post(topic: AnyTopic, record: AnyRecord): boolean {
-    this.#admit(nameOf(topic), this.#serialize(topic, record), undefined, 0)
+    const serialized = this.#serialize(topic, record)
+    const name = nameOf(topic)
+    const entered =
+      !(serialized instanceof Promise) && this.#admission.tryEnter(name, serialized) !== undefined
+    if (!entered) this.#admit(name, serialized, undefined, 0)
     return this.#isReady()
   }
 
@@ -194,7 +200,8 @@ class LogProducer implements Producer {
     if (this.#closing !== undefined) {
       throw new ClientError('KFK_CLIENT_CLOSED', 'The producer was closed.')
     }
-    return serializeRecord(topic, record, record.timestamp ?? this.#recordClock.now())
+    const now = this.#recordClock.now()
+    return serializeRecord(topic, record, record.timestamp ?? now)
   }
 
   #admit(
@@ -286,7 +293,7 @@ class LogProducer implements Producer {
   }
 
   #isReady(): boolean {
-    return this.#accumulator.usedBytes < this.#settings.bufferBytes * readyShare
+    return this.#accumulator.usedBytes < this.#readyBytes
   }
 }
 

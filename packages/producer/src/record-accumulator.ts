@@ -19,9 +19,8 @@ export interface RecordAccumulatorOptions {
   readonly clock: Clock
 }
 
-export interface Append {
-  readonly record: SerializedRecord
-  readonly partition: number
+/** Who hears of a record that is appended. */
+export interface Watch {
   readonly delivery: Delivery | undefined
   readonly position: number
   /** When it was sent, in monotonic milliseconds; undefined: now. */
@@ -45,7 +44,6 @@ export class RecordAccumulator {
   onBatch: (batch: ProducerBatch) => void = () => {}
   readonly #options: RecordAccumulatorOptions
   readonly #queues = new Map<string, PartitionQueue[]>()
-  readonly #charges = new Map<ProducerBatch, number>()
   #usedBytes = 0
   #nextOrder = 0
 
@@ -83,30 +81,29 @@ export class RecordAccumulator {
     return exists ? partition : -1
   }
 
-  /** The batch that the record went into. */
-  append(
-    topic: string,
-    { record, partition, delivery, position, startedMs }: Append,
-  ): ProducerBatch {
-    const queue = this.#queue(topic, partition)
-    let batch = queue.open
-    const before = batch?.sizeInBytes ?? 0
-    if (batch?.tryAppend(record, delivery, position) === true) {
-      this.#grow(batch, batch.sizeInBytes - before)
-    } else {
-      if (batch !== undefined) this.#closeFull(queue)
-      batch = this.#newBatch(queue, startedMs)
-      // May throw (an impossible timestamp): the batch is known to nobody yet.
-      batch.tryAppend(record, delivery, position)
-      this.incomplete.set(batch, queue)
-      queue.open = batch
-      queue.waiting.push(batch)
-      this.active.add(queue)
-      this.#grow(batch, batch.sizeInBytes)
-      this.onBatch(batch)
+  /** The batches of one partition. */
+  queue(topic: string, partition: number): PartitionQueue {
+    let queues = this.#queues.get(topic)
+    if (queues === undefined) this.#queues.set(topic, (queues = []))
+    let queue = queues[partition]
+    if (queue === undefined) {
+      const { idempotence } = this.#options
+      const sequence = idempotence === undefined ? undefined : new PartitionSequence(idempotence)
+      queues[partition] = queue = new PartitionQueue(topic, partition, sequence)
     }
-    if (batch.sizeInBytes >= this.#options.batchBytes) this.#closeFull(queue)
-    return batch
+    return queue
+  }
+
+  /** The batch that the record went into. */
+  append(queue: PartitionQueue, record: SerializedRecord, watch: Watch): ProducerBatch {
+    const { open } = queue
+    if (open?.tryAppend(record, watch.delivery, watch.position) === true) {
+      this.#grow(open)
+      if (open.chargedBytes >= this.#options.batchBytes) this.#closeFull(queue)
+      return open
+    }
+    if (open !== undefined) this.#closeFull(queue)
+    return this.#begin(queue, record, watch)
   }
 
   /** The open batch takes no more records. */
@@ -119,11 +116,23 @@ export class RecordAccumulator {
   /** To be called when a batch is settled or has come back from the wire. */
   release(batch: ProducerBatch): void {
     if (!batch.settled || batch.inFlight) return
-    this.incomplete.delete(batch)
-    const bytes = this.#charges.get(batch)
-    if (bytes === undefined) return
-    this.#charges.delete(batch)
-    this.free(bytes)
+    if (!this.incomplete.delete(batch)) return
+    this.free(batch.chargedBytes)
+  }
+
+  /** Appends to a new batch. */
+  #begin(queue: PartitionQueue, record: SerializedRecord, watch: Watch): ProducerBatch {
+    const batch = this.#newBatch(queue, watch.startedMs)
+    // May throw (an impossible timestamp): the batch is known to nobody yet.
+    batch.tryAppend(record, watch.delivery, watch.position)
+    this.incomplete.set(batch, queue)
+    queue.open = batch
+    queue.waiting.push(batch)
+    this.active.add(queue)
+    this.#grow(batch)
+    this.onBatch(batch)
+    if (batch.chargedBytes >= this.#options.batchBytes) this.#closeFull(queue)
+    return batch
   }
 
   #closeFull(queue: PartitionQueue): void {
@@ -131,9 +140,10 @@ export class RecordAccumulator {
     this.onFull()
   }
 
-  #grow(batch: ProducerBatch, bytes: number): void {
-    this.#usedBytes += bytes
-    this.#charges.set(batch, batch.sizeInBytes)
+  #grow(batch: ProducerBatch): void {
+    const { sizeInBytes } = batch
+    this.#usedBytes += sizeInBytes - batch.chargedBytes
+    batch.chargedBytes = sizeInBytes
   }
 
   #newBatch(queue: PartitionQueue, startedMs: number | undefined): ProducerBatch {
@@ -148,17 +158,5 @@ export class RecordAccumulator {
       createdMs,
       deadlineMs: (startedMs ?? createdMs) + deliveryTimeoutMs,
     })
-  }
-
-  #queue(topic: string, partition: number): PartitionQueue {
-    let queues = this.#queues.get(topic)
-    if (queues === undefined) this.#queues.set(topic, (queues = []))
-    let queue = queues[partition]
-    if (queue === undefined) {
-      const { idempotence } = this.#options
-      const sequence = idempotence === undefined ? undefined : new PartitionSequence(idempotence)
-      queues[partition] = queue = new PartitionQueue(topic, partition, sequence)
-    }
-    return queue
   }
 }

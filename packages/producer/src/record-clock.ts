@@ -11,17 +11,21 @@ const recordsPerLook = 32
  */
 export class RecordClock {
   readonly #clock: Clock
+  readonly #onLook: () => void
   #nowMs = 0
   #uses = 0
   #scheduled = false
 
-  constructor(clock: Clock) {
+  /** `onLook` is called with each look at the clock, and when a turn with looks has ended. */
+  constructor(clock: Clock, onLook: () => void) {
     this.#clock = clock
+    this.#onLook = onLook
   }
 
   now(): number {
     if (this.#uses === 0) {
       this.#nowMs = this.#clock.now()
+      this.#onLook()
       this.#uses = recordsPerLook
       this.#forgetAfterThisTurn()
     }
@@ -35,6 +39,7 @@ export class RecordClock {
     setImmediate(() => {
       this.#scheduled = false
       this.#uses = 0
+      this.#onLook()
     })
   }
 }

@@ -122,9 +122,12 @@ const headerOverheadBytes = 10
 
 /** Upper bound of a record's bytes in a batch for ASCII text; close enough to bound memory by. */
 export function estimateBytes(record: SerializedRecord): number {
-  let bytes = recordOverheadBytes + (record.key?.length ?? 0) + (record.value?.length ?? 0)
-  if (record.headers !== undefined) {
-    for (const { key, value } of record.headers) {
+  const { key: recordKey, value: recordValue, headers } = record
+  let bytes = recordOverheadBytes
+  if (recordKey !== null) bytes += recordKey.length
+  if (recordValue !== null) bytes += recordValue.length
+  if (headers !== undefined) {
+    for (const { key, value } of headers) {
       bytes += headerOverheadBytes + key.length + (value?.length ?? 0)
     }
   }

@@ -84,6 +84,24 @@ describe('the bounded buffer', () => {
     expect(cluster.partition('t', 0).values()).toEqual(['first', value, value, 'last'])
   })
 
+  test('a record for which there is room does not overtake one of its topic that waits', async () => {
+    const { cluster, clock, producer } = setUp(settings)
+    await producer.send('t', { value: 'first' })
+    cluster.fault = ({ api }) => (api.key === apis.produce.key ? 'hang' : undefined)
+    const sends = [producer.send('t', { value: 'x'.repeat(750) })]
+    const large = 'y'.repeat(300)
+    sends.push(producer.send('t', { value: large }), producer.send('t', { value: 'small' }))
+    producer.post('t', { value: 'posted' })
+    await settle()
+    cluster.fault = () => undefined
+    cluster.disconnectAll()
+    await clock.advance(200)
+    await Promise.all(sends)
+    await producer.flush()
+    const values = cluster.partition('t', 0).values()
+    expect(values.slice(2)).toEqual([large, 'small', 'posted'])
+  })
+
   test('the wait is bounded by maxBlockMs and says what it waited for', async () => {
     const { cluster, clock, producer } = setUp({ ...settings, maxBlockMs: 100 })
     await producer.send('t', { value: 'first' })

@@ -1,4 +1,4 @@
-import { ClientError, defineTopic, json, string } from '@kfk/client'
+import { ClientError, createClient, defineTopic, json, string } from '@kfk/client'
 import { apis } from '@kfk/protocol'
 import { FakeCluster } from '../../client/test/fake-broker.js'
 import { createProducer } from '../src/index.js'
@@ -33,6 +33,25 @@ describe('send', () => {
       records.map((_, at) => BigInt(Math.floor(at / 3))),
     )
     expect(cluster.requestsOf(apis.produce)).toHaveLength(1)
+  })
+
+  test('partitions that were added are used, records of own timestamps or not', async () => {
+    const cluster = new FakeCluster({ topics: { views: 1 } })
+    const client = createClient({ broker: cluster })
+    await using producer = createProducer({ client })
+    for (const [count, timestamp] of [[1], [3], [5, 1000]] as const) {
+      cluster.createTopic('views', count)
+      await client.metadata.topic('views', { refresh: true })
+      const record = {
+        value: 'a',
+        partition: count - 1,
+        ...(timestamp === undefined ? {} : { timestamp }),
+      }
+      producer.post('views', record)
+      const sent = await producer.send('views', record)
+      expect(sent).toMatchObject({ partition: count - 1, offset: 1n })
+    }
+    await client.close()
   })
 
   test('N concurrent sends give N distinct offsets in the order of the calls', async () => {
