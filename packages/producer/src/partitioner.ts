@@ -1,5 +1,5 @@
 import type { Random, SerializedData, TopicMetadata } from '@kfk/client'
-import { murmur2, toPositive } from './murmur2.js'
+import { murmur2, murmur2Ascii, toPositive } from './murmur2.js'
 
 /**
  * Chooses the partition of each record that does not name one. Called synchronously on the hot
@@ -22,18 +22,26 @@ export interface Partitioner {
  */
 export function defaultPartitioner(random: Random): Partitioner {
   const sticky = new Map<string, number>()
+  // Keyless records come one after the other for one topic.
+  let recentTopic: TopicMetadata | undefined
+  let recentPartition = -1
+  const choose = (topic: TopicMetadata): number => {
+    const current = sticky.get(topic.name)
+    const kept = current !== undefined && current < topic.partitions.length
+    recentPartition = kept ? current : chooseAvailable(topic, random)
+    recentTopic = topic
+    if (!kept) sticky.set(topic.name, recentPartition)
+    return recentPartition
+  }
   return {
     partition(key, topic) {
-      const count = topic.partitions.length
-      if (key !== null) return toPositive(hashOf(key)) % count
-      const current = sticky.get(topic.name)
-      if (current !== undefined && current < count) return current
-      const chosen = chooseAvailable(topic, random)
-      sticky.set(topic.name, chosen)
-      return chosen
+      if (key !== null) return toPositive(hashOf(key)) % topic.partitions.length
+      return topic === recentTopic ? recentPartition : choose(topic)
     },
     batchClosed(topic, partition) {
-      if (sticky.get(topic) === partition) sticky.delete(topic)
+      if (sticky.get(topic) !== partition) return
+      sticky.delete(topic)
+      if (recentTopic?.name === topic) recentTopic = undefined
     },
   }
 }
@@ -49,12 +57,12 @@ function chooseAvailable(topic: TopicMetadata, random: Random): number {
   return start
 }
 
-/** Text keys are encoded here; they fit as a rule, and a longer one gets a buffer of its own. */
+/** Other text than ASCII is encoded here; it fits as a rule, and longer text gets its own buffer. */
 const scratch = Buffer.allocUnsafeSlow(1024)
 
 function hashOf(key: SerializedData): number {
   if (typeof key !== 'string') return murmur2(key)
   // A UTF-16 unit takes at most 3 bytes of UTF-8.
   if (key.length * 3 > scratch.length) return murmur2(Buffer.from(key, 'utf8'))
-  return murmur2(scratch, scratch.write(key, 0, 'utf8'))
+  return murmur2Ascii(key) ?? murmur2(scratch, scratch.write(key, 0, 'utf8'))
 }

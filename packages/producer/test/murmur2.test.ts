@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { murmur2, toPositive } from '../src/murmur2.js'
+import { murmur2, murmur2Ascii, toPositive } from '../src/murmur2.js'
 
 /** A second, plain reading of the algorithm in exact integers, to compare with. */
 function reference(bytes: Uint8Array): number {
@@ -43,6 +43,18 @@ describe('murmur2', () => {
         expect(murmur2(bytes)).toBe(reference(bytes))
       }),
     )
+  })
+
+  test('of ASCII text is that of its bytes, and other text is left to them', () => {
+    for (let length = 0; length < 20; length += 1) {
+      const text = 'a~\u0000Z7{\u007f'.repeat(3).slice(0, length)
+      expect(murmur2Ascii(text)).toBe(murmur2(Buffer.from(text)))
+      for (let at = 0; at < length; at += 1) {
+        for (const other of ['\u0080', '\u0100', '\uffff']) {
+          expect(murmur2Ascii(text.slice(0, at) + other + text.slice(at + 1))).toBeUndefined()
+        }
+      }
+    }
   })
 
   test('reads only up to the given end', () => {
