@@ -90,7 +90,7 @@ export function parseManifest(text: string, path: string): Manifest {
   if (typeof value !== 'object' || value === null) throw damaged('it is not an object')
   const manifest = value as Record<string, unknown>
   if (manifest.version !== 1)
-    throw damaged(`version ${String(manifest.version)} is not supported, only 1`)
+    throw damaged(`version ${JSON.stringify(manifest.version)} is not supported, only 1`)
   for (const name of ['topic', 'topicId', 'run']) {
     if (typeof manifest[name] !== 'string') throw damaged(`${name} is not text`)
   }
