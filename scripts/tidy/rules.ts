@@ -51,10 +51,20 @@ export const mayImport: Record<string, readonly string[]> = {
 const vagueNames = /(^|\/)(utils?|helpers?|types|common|misc|manager)\.ts$/
 
 export function readSources(root: string): Source[] {
+  return readFolders(root, 'src')
+}
+
+/** Those that draw cases at random. */
+export function readPropertyTests(root: string): Source[] {
+  return readFolders(root, 'test', 'fast-check')
+}
+
+function readFolders(root: string, below: string, wanted = ''): Source[] {
   const files = ['packages', 'examples'].flatMap((parent) =>
     fs
       .readdirSync(path.join(root, parent))
-      .flatMap((name) => listTypeScript(path.join(root, parent, name, 'src'))),
+      .flatMap((name) => listTypeScript(path.join(root, parent, name, below)))
+      .filter((full) => wanted === '' || fs.readFileSync(full, 'utf8').includes(wanted)),
   )
   return files.map((full) => {
     const text = fs.readFileSync(full, 'utf8')
@@ -280,6 +290,28 @@ export function switchedOffTypes(sources: readonly Source[]): string[] {
       return found ? [`${file}:${index + 1}: ${found[0]}`] : []
     }),
   )
+}
+
+/** A run that fails must fail again: the cases of a property are the same each time. */
+export function unseededProperties(tests: readonly Source[]): string[] {
+  return tests.flatMap(({ file, ast }) => {
+    const found: string[] = []
+    const visit = (node: ts.Node): void => {
+      if (
+        ts.isCallExpression(node) &&
+        /^fc\.(assert|check|sample)$/.test(node.expression.getText(ast))
+      ) {
+        const settings = node.arguments.at(-1)!
+        const isSeeded =
+          ts.isObjectLiteralExpression(settings) &&
+          settings.properties.some(({ name }) => name?.getText(ast) === 'seed')
+        if (!isSeeded) found.push(`${file}:${lineOf(ast, node.getStart(ast))}: give it a seed`)
+      }
+      ts.forEachChild(node, visit)
+    }
+    visit(ast)
+    return found
+  })
 }
 
 /** Only these may stand at the top of the repository, beside dotfiles. */

@@ -125,6 +125,7 @@ describe.each([
           expect(members.find(({ memberId }) => memberId === id)!.topics).toContain(each.topic)
         }
       }),
+      { seed: 1 },
     )
   })
 })
@@ -151,6 +152,7 @@ describe('cooperative-sticky', () => {
           for (const each of list) expect(owner.get(partitionKey(each)) ?? id).toBe(id)
         }
       }),
+      { seed: 1 },
     )
   })
 
@@ -181,6 +183,7 @@ describe('cooperative-sticky', () => {
           expect(sorted(again)).toEqual(sorted(settled))
         },
       ),
+      { seed: 1 },
     )
   })
 

@@ -33,6 +33,7 @@ test('whatever the server answers, the reply is either read or refused as damage
         }
       }
     }),
+    { seed: 1 },
   )
 })
 

@@ -31,6 +31,7 @@ describe('defaultPartitioner', () => {
         expect(partitioner.partition(key, topic)).toBe(expected)
         expect(partitioner.partition(bytes, topic)).toBe(expected)
       }),
+      { seed: 1 },
     )
   })
 

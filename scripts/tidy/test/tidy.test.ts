@@ -6,6 +6,7 @@ import * as rules from '../rules'
 
 const root = path.resolve(__dirname, '../../..')
 const sources = rules.readSources(root)
+const properties = rules.readPropertyTests(root)
 
 const checks: [string, () => string[]][] = [
   ['no file is longer than one idea', () => rules.longFiles(sources)],
@@ -24,10 +25,12 @@ const checks: [string, () => string[]][] = [
     () => rules.impureStateMachines(sources),
   ],
   ['no type check is switched off', () => rules.switchedOffTypes(sources)],
+  ['every property has a seed', () => rules.unseededProperties(properties)],
 ]
 
 test.each(checks)('%s', (_name, complaints) => {
   expect(sources.length).toBeGreaterThan(50)
+  expect(properties.length).toBeGreaterThan(15)
   expect(complaints()).toEqual([])
 })
 
@@ -82,6 +85,12 @@ describe('the rules catch what they are for', () => {
       rules.impureStateMachines([source('packages/broker/src/group/group.ts', 'Date.now()')]),
     ],
     ['any', rules.switchedOffTypes([source('packages/a/src/a.ts', 'const a = b as any')])],
+    [
+      'a property without a seed',
+      rules.unseededProperties([
+        source('packages/a/test/a.test.ts', 'fc.assert(p, { seed: 1 }), fc.assert(p, { numRuns })'),
+      ]),
+    ],
     ['a plan left behind', rules.strayRootEntries(['plan.md'])],
   ])('%s', (_name, complaints) => {
     expect(complaints).toHaveLength(1)
