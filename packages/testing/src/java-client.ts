@@ -1,11 +1,6 @@
 /** Kafka's own producer, consumer and admin in one JVM, for tests that compare records. */
-import path from 'node:path'
 import { startProcess } from './child.js'
-import { kafkaJars } from './peers.js'
-
-const fixture = path.resolve(__dirname, '../fixtures/kafka/Records.java')
-const jvm = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-const level = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
+import { warmKafka } from './warm-kafka.js'
 
 /** Bytes in base64. */
 export interface JavaRecord {
@@ -71,8 +66,7 @@ export interface JavaClient {
 
 /** Starts the JVM; `bootstrap` is asked at each call, for brokers that come and go. */
 export async function startJavaClient(bootstrap: () => string): Promise<JavaClient> {
-  const classPath = path.join(kafkaJars, '*')
-  const java = startProcess('java', [...jvm, level, '-cp', classPath, fixture])
+  const java = startProcess('java', [...(await warmKafka()).tools, 'Records'])
   await java.waitFor(/^#ready$/m, 60_000)
   let queue: Promise<unknown> = Promise.resolve()
   let number = 0

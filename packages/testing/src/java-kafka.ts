@@ -10,12 +10,7 @@ import {
   type RunningProcess,
   type RunOptions,
 } from './child.js'
-import { kafkaJars } from './peers.js'
-
-const classPath = path.join(kafkaJars, '*')
-const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
-const smallJvm = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-const toolJvm = [...smallJvm, quiet, '-cp', classPath]
+import { nodeProperties, warmKafka, writeProperties } from './warm-kafka.js'
 
 export interface JavaKafka {
   /** `127.0.0.1:PORT` */
@@ -40,38 +35,13 @@ export async function startJavaKafka(config: Record<string, string> = {}): Promi
   const [port, controllerPort] = (await freePorts(2)) as [number, number]
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'kfk-java-kafka-'))
   const logDir = path.join(dir, 'log')
-  const properties: Record<string, string> = {
-    'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'controller.listener.names': 'CONTROLLER',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'log.dirs': logDir,
-    'offsets.topic.replication.factor': '1',
-    'offsets.topic.num.partitions': '3',
-    'transaction.state.log.replication.factor': '1',
-    'transaction.state.log.min.isr': '1',
-    'group.initial.rebalance.delay.ms': '0',
-    ...config,
-  }
+  const properties = { ...nodeProperties({ port, controllerPort, logDir }), ...config }
   const file = path.join(dir, 'server.properties')
-  const writeProperties = (changes: Readonly<Record<string, string>>): void => {
-    const lines = Object.entries({ ...properties, ...changes }).map(
-      ([name, value]) => `${name}=${value}\n`,
-    )
-    fs.writeFileSync(file, lines.join(''))
-  }
-  writeProperties({})
-  const format = ['format', '-t', '4L6g3nShT-eMCtK--X86sw', '-c', file]
-  const formatted = await javaTool('kafka.tools.StorageTool', format)
-  if (formatted.code !== 0)
-    throw new Error(`formatting failed: ${formatted.stdout}${formatted.stderr}`)
-  const jvm = ['-Xms256m', '-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-  const level = '-Dorg.slf4j.simpleLogger.defaultLogLevel=info'
-  const start = async (): Promise<RunningProcess> => {
-    const started = startProcess('java', [...jvm, level, '-cp', classPath, 'kafka.Kafka', file])
+  const warm = await warmKafka()
+  fs.cpSync(warm.formatted, logDir, { recursive: true })
+  const start = async (changes: Readonly<Record<string, string>> = {}): Promise<RunningProcess> => {
+    writeProperties(file, { ...properties, ...changes })
+    const started = startProcess('java', [...warm.broker, 'kafka.Kafka', file])
     await started.waitFor(/Kafka Server started/, 60_000)
     return started
   }
@@ -84,9 +54,8 @@ export async function startJavaKafka(config: Record<string, string> = {}): Promi
     halt: async (signal) => {
       await broker.stop(signal)
     },
-    start: async (changes = {}) => {
-      writeProperties(changes)
-      broker = await start()
+    start: async (changes) => {
+      broker = await start(changes)
     },
     stop: async () => {
       await broker.stop('SIGKILL')
@@ -102,15 +71,18 @@ export async function startJavaKafka(config: Record<string, string> = {}): Promi
  * `org.apache.kafka.tools.ConsoleProducer`, `org.apache.kafka.tools.consumer.ConsoleConsumer`,
  * `org.apache.kafka.tools.DumpLogSegments`.
  */
-export function javaTool(
+export async function javaTool(
   className: string,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<Finished> {
-  return runProcess('java', [...toolJvm, className, ...args], options)
+  return runProcess('java', [...(await warmKafka()).tools, className, ...args], options)
 }
 
 /** Starts such a tool that stays up until it is stopped. */
-export function startJavaTool(className: string, args: readonly string[]): RunningProcess {
-  return startProcess('java', [...toolJvm, className, ...args])
+export async function startJavaTool(
+  className: string,
+  args: readonly string[],
+): Promise<RunningProcess> {
+  return startProcess('java', [...(await warmKafka()).tools, className, ...args])
 }

@@ -1,11 +1,6 @@
 /** Kafka's command line tools, many in one JVM. */
-import path from 'node:path'
 import { startProcess } from './child.js'
-import { kafkaJars } from './peers.js'
-
-const fixture = path.resolve(__dirname, '../fixtures/kafka/RunTools.java')
-const jvm = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-const level = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
+import { warmKafka } from './warm-kafka.js'
 
 export interface JavaTools {
   /**
@@ -25,8 +20,7 @@ const encode = (word: string): string => Buffer.from(word, 'utf8').toString('bas
 
 /** Starts the JVM. */
 export async function startJavaTools(): Promise<JavaTools> {
-  const classPath = path.join(kafkaJars, '*')
-  const java = startProcess('java', [...jvm, level, '-cp', classPath, fixture])
+  const java = startProcess('java', [...(await warmKafka()).tools, 'RunTools'])
   await java.waitFor(/^#ready$/m, 60_000)
   let seen = java.output().length
   let number = 0

@@ -108,9 +108,9 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
 
   test('VerifiableProducer, and VerifiableConsumers that come and go', async () => {
     await createTopic('verified', 4)
-    const member = (): RunningProcess => {
+    const member = async (): Promise<RunningProcess> => {
       const settings = ['--session-timeout', '30000', '--reset-policy', 'earliest', '--verbose']
-      const started = startJavaTool(`${tools}.VerifiableConsumer`, [
+      const started = await startJavaTool(`${tools}.VerifiableConsumer`, [
         ...[...bootstrap(), '--topic', 'verified', '--group-id', 'verifiers', ...settings],
       ])
       running.push(started)
@@ -143,7 +143,7 @@ withPeer(peers.kafka(), "Kafka's own clients", () => {
     const all = (count: number, ...members: RunningProcess[]): Promise<true> =>
       eventually(`${count} records`, () => values(...members).length >= count || undefined)
 
-    const [first, second] = [member(), member()]
+    const [first, second] = await Promise.all([member(), member()])
     await spread(first, second)
     await send(1)
     await all(200, first, second)

@@ -71,9 +71,9 @@ async function kafkajs(group: string, topic: string): Promise<Member> {
   return joined({ values: () => seen, leave: () => consumer.disconnect() })
 }
 
-function java(group: string, topic: string): Member {
+async function java(group: string, topic: string): Promise<Member> {
   const settings = ['--session-timeout', '30000', '--reset-policy', 'earliest', '--verbose']
-  const process = startJavaTool('org.apache.kafka.tools.VerifiableConsumer', [
+  const process = await startJavaTool('org.apache.kafka.tools.VerifiableConsumer', [
     ...['--bootstrap-server', broker.bootstrap, '--topic', topic, '--group-id', group, ...settings],
     ...['--assignment-strategy', 'org.apache.kafka.clients.consumer.RangeAssignor'],
   ])
@@ -141,7 +141,7 @@ withPeer(peers.kafka(), 'with Java', () => {
   withPeer(peers.kcat(), 'and kcat', () => {
     test('ours, Java and kcat', async () => {
       await createTopic('three')
-      const group = [ours('three', 'three', rangeAssignor), java('three', 'three')]
+      const group = [ours('three', 'three', rangeAssignor), await java('three', 'three')]
       await settled('three', 2)
       group.push(kcat('three', 'three'))
       await settled('three', 3)
