@@ -1,5 +1,5 @@
 import { ClientError } from '@kfk/client'
-import type { DecodedRecord } from '@kfk/protocol'
+import type { FetchedRecord } from './fetched-record.js'
 import { FetchedRecords, UnreadableBatch, type RecordRun } from './fetched-records.js'
 import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
 import type { TopicPartition } from './topic-partition.js'
@@ -7,7 +7,7 @@ import type { TopicPartition } from './topic-partition.js'
 /** Records taken for the application: to be ended by `finish` or `putBack` of their partition. */
 export interface TakenRecords {
   readonly partition: AssignedPartition
-  readonly records: readonly DecodedRecord[]
+  readonly records: readonly FetchedRecord[]
   /**
    * Where processing goes on once these are done; may lie past the last record (compaction, control
    * batches).
@@ -57,7 +57,7 @@ export class AssignedPartition implements TopicPartition {
   givenUp = false
   readonly #end = new AbortController()
   #over = false
-  readonly #fetched = new FetchedRecords()
+  readonly #fetched: FetchedRecords
   #failure: ClientError | undefined
   #seeks = 0
   #inHand: { readonly run: RecordRun; readonly seeks: number } | undefined
@@ -66,6 +66,7 @@ export class AssignedPartition implements TopicPartition {
   constructor({ topic, partition }: TopicPartition) {
     this.topic = topic
     this.partition = partition
+    this.#fetched = new FetchedRecords({ topic, partition })
   }
 
   /** Fires when the assignment ends. */

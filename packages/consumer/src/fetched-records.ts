@@ -1,5 +1,7 @@
-import { batches, decodeRecords, type DecodedRecord } from '@kfk/protocol'
+import { batches, openBatch } from '@kfk/protocol'
+import { FetchedRecord } from './fetched-record.js'
 import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
+import type { TopicPartition } from './topic-partition.js'
 
 /** A record batch as it was fetched. Decoded when the application gets to it. */
 interface FetchedBatch {
@@ -11,13 +13,13 @@ interface FetchedBatch {
 /** A decoded batch; what is before `index` has been taken. */
 interface DecodedBatch {
   readonly batch: FetchedBatch
-  readonly records: readonly DecodedRecord[]
+  readonly records: readonly FetchedRecord[]
   index: number
 }
 
 /** Records taken from the front, and what has to be put back if they are not processed. */
 export interface RecordRun {
-  readonly records: readonly DecodedRecord[]
+  readonly records: readonly FetchedRecord[]
   /**
    * Where reading goes on after them; may lie past the last record (compaction, control batches).
    */
@@ -49,9 +51,14 @@ export class UnreadableBatch extends Error {
  * released.
  */
 export class FetchedRecords {
+  readonly #place: TopicPartition
   #batches: FetchedBatch[] = []
   #decoded: DecodedBatch[] = []
   #bytes = 0
+
+  constructor(place: TopicPartition) {
+    this.#place = place
+  }
 
   /** Of batches that wait or are taken and not yet released. */
   get bytes(): number {
@@ -85,7 +92,7 @@ export class FetchedRecords {
    * Throws {@link UnreadableBatch}.
    */
   take(max: number, wanted: number): RecordRun | undefined {
-    let records: DecodedRecord[] | undefined
+    let records: FetchedRecord[] | undefined
     let nextOffset: number | undefined
     const emptied: DecodedBatch[] = []
     while ((records?.length ?? 0) < max) {
@@ -93,7 +100,7 @@ export class FetchedRecords {
       if (front === undefined) break
       const part = front.records.slice(front.index, front.index + max - (records?.length ?? 0))
       front.index += part.length
-      if (front.index < front.records.length) nextOffset = part.at(-1)!.offset + 1
+      if (front.index < front.records.length) nextOffset = part.at(-1)!.position + 1
       else {
         nextOffset = front.batch.nextOffset
         emptied.push(front)
@@ -147,7 +154,7 @@ export class FetchedRecords {
     const [batch] = this.#batches
     if (batch === undefined) return undefined
     try {
-      const decoded = decode(batch, wanted)
+      const decoded = decode(this.#place, batch, wanted)
       this.#batches.shift()
       this.#decoded.push(decoded)
       return decoded
@@ -163,14 +170,26 @@ export class FetchedRecords {
   }
 }
 
-function decode(batch: FetchedBatch, wanted: number): DecodedBatch {
+function decode(place: TopicPartition, batch: FetchedBatch, wanted: number): DecodedBatch {
   const isControl = (batch.bytes[attributesLowByte]! & controlFlag) !== 0
-  const records = isControl ? [] : decodeRecords(batch.bytes, { verifyChecksum: true })
+  const records = isControl ? [] : readRecords(place, batch.bytes)
   // A fetch from the middle of a batch returns the whole batch.
   return { batch, records, index: indexOf(records, wanted) }
 }
 
-function indexOf(records: readonly DecodedRecord[], wanted: number): number {
-  const index = records.findIndex(({ offset }) => offset >= wanted)
-  return index < 0 ? records.length : index
+/** All at once: it is known then whether the rest of the batch can be read. */
+function readRecords(place: TopicPartition, batch: Uint8Array): FetchedRecord[] {
+  const cursor = openBatch(batch)
+  const { source } = cursor
+  const records = new Array<FetchedRecord>(cursor.recordCount)
+  for (let index = 0; cursor.advance(); index++) {
+    records[index] = new FetchedRecord(place, source, cursor)
+  }
+  return records
+}
+
+function indexOf(records: readonly FetchedRecord[], wanted: number): number {
+  let index = 0
+  while (index < records.length && records[index]!.position < wanted) index++
+  return index
 }

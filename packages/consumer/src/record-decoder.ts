@@ -1,17 +1,17 @@
 import { ClientError, type Serde, type TopicDefinition } from '@kfk/client'
-import type { DecodedRecord } from '@kfk/protocol'
-import type { ConsumerRecord } from './consumer-record.js'
-import { LazyRecord, TypedRecord } from './lazy-record.js'
+import type { FetchedRecord } from './fetched-record.js'
 import type { ConsumerSettings, Subscription } from './options.js'
 import type { TopicPartition } from './topic-partition.js'
+import { TypedRecord } from './typed-record.js'
 
 type OnInvalid = NonNullable<ConsumerSettings<Subscription>['onInvalid']>
 
+/** A record as the application gets it, with its offset as a number. */
+export type ReadableRecord = FetchedRecord | TypedRecord
+
 /** Records as the application gets them. */
 export interface ReadableRecords {
-  readonly records: ConsumerRecord<unknown, unknown>[]
-  /** Where each of them comes from; of the same length. */
-  readonly sources: readonly DecodedRecord[]
+  readonly records: readonly ReadableRecord[]
   /**
    * Why the record after the last one cannot be read, when `onInvalid` says to throw: to be thrown
    * after them.
@@ -36,13 +36,11 @@ export class RecordDecoder {
    */
   decode(
     place: TopicPartition,
-    records: readonly DecodedRecord[],
+    records: readonly FetchedRecord[],
   ): ReadableRecords | Promise<ReadableRecords> {
     const definition = this.#topics.get(place.topic)
-    if (definition === undefined) {
-      return { records: records.map((each) => new LazyRecord(place, each)), sources: records }
-    }
-    const decoding = new Decoding(definition, place, this.#onInvalid)
+    if (definition === undefined) return { records }
+    const decoding = new Decoding(definition, this.#onInvalid)
     for (const [index, each] of records.entries()) {
       const done = decoding.add(each)
       if (done instanceof Promise) return decoding.rest(done, records.slice(index + 1))
@@ -55,44 +53,40 @@ export class RecordDecoder {
 /** The decoding of one run of records. */
 class Decoding {
   readonly #definition: TopicDefinition
-  readonly #place: TopicPartition
   readonly #onInvalid: OnInvalid
-  readonly #records: ConsumerRecord<unknown, unknown>[] = []
-  readonly #sources: DecodedRecord[] = []
+  readonly #records: ReadableRecord[] = []
   #failure: ReadableRecords['failure']
 
-  constructor(definition: TopicDefinition, place: TopicPartition, onInvalid: OnInvalid) {
+  constructor(definition: TopicDefinition, onInvalid: OnInvalid) {
     this.#definition = definition
-    this.#place = place
     this.#onInvalid = onInvalid
   }
 
   get result(): ReadableRecords {
     const failure = this.#failure
-    return { records: this.#records, sources: this.#sources, ...(failure && { failure }) }
+    return { records: this.#records, ...(failure && { failure }) }
   }
 
   /** False when the run ends here. */
-  add(source: DecodedRecord): boolean | Promise<boolean> {
-    const raw = new LazyRecord(this.#place, source)
+  add(raw: FetchedRecord): boolean | Promise<boolean> {
     let part: 'key' | 'value' = 'key'
     let key: unknown
     try {
-      key = read(this.#definition.key, source.key)
+      key = read(this.#definition.key, raw.key)
       part = 'value'
-      const value = read(this.#definition.value, source.value)
+      const value = read(this.#definition.value, raw.value)
       if (key instanceof Promise || value instanceof Promise) {
-        return this.#addLater(source, raw, key, value)
+        return this.#addLater(raw, key, value)
       }
-      return this.#push(source, new TypedRecord(raw, key, value))
+      return this.#push(new TypedRecord(raw, key, value))
     } catch (cause) {
       // The value has failed already: nobody waits for the key any more.
       if (key instanceof Promise) key.catch(() => undefined)
-      return this.#invalid(source, raw, cause, part)
+      return this.#invalid(raw, cause, part)
     }
   }
 
-  async rest(first: Promise<boolean>, records: readonly DecodedRecord[]): Promise<ReadableRecords> {
+  async rest(first: Promise<boolean>, records: readonly FetchedRecord[]): Promise<ReadableRecords> {
     let goOn = await first
     for (const each of records) {
       if (!goOn) break
@@ -101,29 +95,22 @@ class Decoding {
     return this.result
   }
 
-  async #addLater(
-    source: DecodedRecord,
-    raw: LazyRecord,
-    key: unknown,
-    value: unknown,
-  ): Promise<boolean> {
+  async #addLater(raw: FetchedRecord, key: unknown, value: unknown): Promise<boolean> {
     const [readKey, readValue] = await Promise.allSettled([key, value])
-    if (readKey.status === 'rejected') return this.#invalid(source, raw, readKey.reason, 'key')
-    if (readValue.status === 'rejected')
-      return this.#invalid(source, raw, readValue.reason, 'value')
-    return this.#push(source, new TypedRecord(raw, readKey.value, readValue.value))
+    if (readKey.status === 'rejected') return this.#invalid(raw, readKey.reason, 'key')
+    if (readValue.status === 'rejected') return this.#invalid(raw, readValue.reason, 'value')
+    return this.#push(new TypedRecord(raw, readKey.value, readValue.value))
   }
 
-  #push(source: DecodedRecord, record: ConsumerRecord<unknown, unknown>): boolean {
-    this.#sources.push(source)
+  #push(record: TypedRecord): boolean {
     this.#records.push(record)
     return true
   }
 
-  #invalid(source: DecodedRecord, raw: LazyRecord, cause: unknown, part: 'key' | 'value'): boolean {
+  #invalid(raw: FetchedRecord, cause: unknown, part: 'key' | 'value'): boolean {
     // The record may be sound: what its serde needs to read it is away. It is not passed over.
     if (cause instanceof ClientError && cause.retriable) {
-      this.#failure = { error: cause, offset: source.offset }
+      this.#failure = { error: cause, offset: raw.position }
       return false
     }
     if (this.#onInvalid === 'skip') return true
@@ -133,13 +120,13 @@ class Decoding {
       this.#onInvalid(error, raw)
       return true
     } catch (thrown) {
-      this.#failure = { error: thrown, offset: source.offset }
+      this.#failure = { error: thrown, offset: raw.position }
       return false
     }
   }
 }
 
-function invalidRecord(raw: LazyRecord, cause: unknown, part: 'key' | 'value'): ClientError {
+function invalidRecord(raw: FetchedRecord, cause: unknown, part: 'key' | 'value'): ClientError {
   const { topic, partition, offset } = raw
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new ClientError(

@@ -66,11 +66,11 @@ export class RecordLoops {
       if (taken === undefined) return
       const { partition } = taken
       try {
-        const { records, sources, failure } = await this.#decode(taken)
+        const { records, failure } = await this.#decode(taken)
         let index = 0
         for (; index < records.length && !partition.interrupted && !delivery.closed; index++) {
           yield records[index]!
-          partition.progress(sources[index]!.offset + 1)
+          partition.progress(records[index]!.position + 1)
         }
         if (index === records.length) conclude(partition, failure)
       } finally {
@@ -151,14 +151,14 @@ export class RecordLoops {
     const { partition } = taken
     const context = { signal: partition.signal }
     try {
-      const { records, sources, failure } = await this.#decode(taken)
+      const { records, failure } = await this.#decode(taken)
       let index = 0
       for (; index < records.length; index++) {
         if (partition.interrupted || delivery.closed || stopped()) break
         const result = handler(records[index]!, context)
         // A handler that returns nothing to wait for costs no turn of the event loop.
         if (isThenable(result)) await result
-        partition.progress(sources[index]!.offset + 1)
+        partition.progress(records[index]!.position + 1)
       }
       if (index === records.length) conclude(partition, failure)
     } finally {

@@ -1,25 +1,20 @@
 import { ClientError, defineTopic, json, string, type StandardSchemaV1 } from '@kfk/client'
-import type { DecodedRecord } from '@kfk/protocol'
+import { encodeRecordBatch, openBatch } from '@kfk/protocol'
 import { inspect } from 'node:util'
+import { FetchedRecord } from '../src/fetched-record.js'
 import { RecordDecoder } from '../src/record-decoder.js'
 import type { Subscription } from '../src/options.js'
 import { ConsumerCluster } from './consumer-cluster.js'
 import { createConsumer } from '../src/index.js'
 
 const place = { topic: 't', partition: 2 }
-const bytes = (text: string | null): Uint8Array | null => (text === null ? null : Buffer.from(text))
-
-const record = (
-  offset: number,
-  value: string | null,
-  key: string | null = null,
-): DecodedRecord => ({
-  offset,
-  timestamp: 5,
-  key: bytes(key),
-  value: bytes(value),
-  headers: [],
-})
+const record = (offset: number, value: string | null, key: string | null = null): FetchedRecord => {
+  const cursor = openBatch(
+    encodeRecordBatch([{ key, value, timestamp: 5 }], { baseOffset: offset }),
+  )
+  cursor.advance()
+  return new FetchedRecord(place, cursor.source, cursor)
+}
 
 /** A schema as libraries make them: `{ n: number }`, sync or async. */
 function numberSchema(isAsync: boolean): StandardSchemaV1<{ n: number }, { n: number }> {
@@ -55,7 +50,7 @@ describe.each([
   ]
 
   test('decodes keys and values in order; null stays null', async () => {
-    const { records: decoded, sources } = await decoder(topic).decode(place, [
+    const { records: decoded } = await decoder(topic).decode(place, [
       ...records.slice(0, 2),
       records[4]!,
     ])
@@ -64,7 +59,7 @@ describe.each([
       ['b', null, 11n],
       [null, { n: 2 }, 14n],
     ])
-    expect(sources.map(({ offset }) => offset)).toEqual([10, 11, 14])
+    expect(decoded.map(({ position }) => position)).toEqual([10, 11, 14])
   })
 
   test('throw: stops before the first bad record and says where it is and why', async () => {

@@ -78,7 +78,9 @@ export {
 } from './records/batch-header.js'
 export {
   decodeRecords,
+  openBatch,
   validateBatch,
+  type BatchCursor,
   type DecodeRecordsOptions,
   type ValidateBatchOptions,
 } from './records/batch-reader.js'
@@ -97,7 +99,12 @@ export {
   type ControlType,
 } from './records/control-records.js'
 export { crc32c } from './records/crc32c.js'
-export type { DecodedRecord, RecordHeader } from './records/decoded-record.js'
+export type {
+  DecodedRecord,
+  RecordHeader,
+  RecordPlaces,
+  RecordSource,
+} from './records/decoded-record.js'
 export { BATCH_HEADER_BYTES } from './records/layout.js'
 export {
   recordBatchFormat,

@@ -32,6 +32,7 @@ export function payloadOf(
 ): Payload {
   // A batch that compaction emptied has no payload to decompress.
   if (header.compression === 'none' || header.sizeInBytes === RECORDS_AT) {
+    checkCountFits(header.recordCount, header.sizeInBytes - RECORDS_AT)
     return { bytes: plainView(batch), start: RECORDS_AT, end: header.sizeInBytes }
   }
   const compressed = batch.subarray(RECORDS_AT, header.sizeInBytes)
@@ -121,27 +122,52 @@ function checkUsedUp(cursor: RecordCursor): void {
 }
 
 /**
- * A cursor that checks, besides, what holds in every stored batch: offset deltas ascend within
- * [0, lastOffsetDelta] (compaction leaves gaps). `visit` is called after each step.
+ * Steps over the records of a stored batch, and checks besides what holds in all of them: offset
+ * deltas ascend within [0, lastOffsetDelta] (compaction leaves gaps), times are safe integers, and
+ * nothing follows the last record.
  */
+export class BatchCursor extends RecordCursor {
+  /** For records that are read later. */
+  readonly source: RecordSource
+  readonly recordCount: number
+  private readonly lastOffsetDelta: number
+  private left: number
+
+  constructor(payload: Payload, header: BatchHeader) {
+    super(payload.bytes, payload.start, payload.end)
+    this.source = new RecordSource(payload.bytes, header)
+    this.recordCount = header.recordCount
+    this.lastOffsetDelta = header.lastOffsetDelta
+    this.left = header.recordCount
+    this.offsetDelta = -1
+  }
+
+  /** Steps over one record; false behind the last. ProtocolError MALFORMED. */
+  advance(): boolean {
+    if (this.left === 0) {
+      checkUsedUp(this)
+      return false
+    }
+    const previous = this.offsetDelta
+    this.left--
+    this.next()
+    if (this.offsetDelta <= previous || this.offsetDelta > this.lastOffsetDelta) {
+      const message = `offset delta ${this.offsetDelta} after ${previous}`
+      throw new ProtocolError('KFK_PROTOCOL_MALFORMED', message)
+    }
+    checkTimestamp(this.source.baseTimestamp, this.timestampDelta)
+    return true
+  }
+}
+
+/** Calls `visit` after each step of a {@link BatchCursor}. */
 export function walkRecords(
   payload: Payload,
   header: BatchHeader,
   visit: (cursor: RecordCursor) => void,
 ): void {
-  const cursor = new RecordCursor(payload.bytes, payload.start, payload.end)
-  let previous = -1
-  for (let index = 0; index < header.recordCount; index++) {
-    cursor.next()
-    if (cursor.offsetDelta <= previous || cursor.offsetDelta > header.lastOffsetDelta) {
-      const message = `offset delta ${cursor.offsetDelta} after ${previous}`
-      throw new ProtocolError('KFK_PROTOCOL_MALFORMED', message)
-    }
-    previous = cursor.offsetDelta
-    checkTimestamp(header.baseTimestamp, cursor.timestampDelta)
-    visit(cursor)
-  }
-  checkUsedUp(cursor)
+  const cursor = new BatchCursor(payload, header)
+  while (cursor.advance()) visit(cursor)
 }
 
 /** Options of {@link decodeRecords}. */
@@ -150,6 +176,19 @@ export interface DecodeRecordsOptions {
   readonly verifyChecksum?: boolean
   /** What a compressed batch may expand to. Default 64 MiB. */
   readonly maxDecompressedBytes?: number
+}
+
+/**
+ * Opens one batch (the first in `batch`) for stepping over its records, decompressed when need be.
+ *
+ * @throws ProtocolError CORRUPT, MALFORMED, UNSUPPORTED_VERSION, UNSUPPORTED_COMPRESSION, TOO_LARGE
+ */
+export function openBatch(batch: Uint8Array, options: DecodeRecordsOptions = {}): BatchCursor {
+  const header = readBatchHeader(batch)
+  const whole = wholeBatch(batch, 0, header.sizeInBytes)
+  if (options.verifyChecksum !== false) checkChecksum(whole)
+  const limit = options.maxDecompressedBytes ?? DEFAULT_MAX_DECOMPRESSED_BYTES
+  return new BatchCursor(payloadOf(whole, header, limit), header)
 }
 
 /**
@@ -164,15 +203,10 @@ export function decodeRecords(
   batch: Uint8Array,
   options: DecodeRecordsOptions = {},
 ): DecodedRecord[] {
-  const header = readBatchHeader(batch)
-  const whole = wholeBatch(batch, 0, header.sizeInBytes)
-  if (options.verifyChecksum !== false) checkChecksum(whole)
-  const limit = options.maxDecompressedBytes ?? DEFAULT_MAX_DECOMPRESSED_BYTES
-  const payload = payloadOf(whole, header, limit)
-  const source = new RecordSource(payload.bytes, header)
-  const records: DecodedRecord[] = []
-  walkRecords(payload, header, (cursor) => {
-    records.push(new LazyRecord(source, cursor))
-  })
+  const cursor = openBatch(batch, options)
+  const { source } = cursor
+  // Its length is known, and bounded by the bytes that are there.
+  const records = new Array<DecodedRecord>(cursor.recordCount)
+  for (let index = 0; cursor.advance(); index++) records[index] = new LazyRecord(source, cursor)
   return records
 }
