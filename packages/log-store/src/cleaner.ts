@@ -31,6 +31,9 @@ export const defaultCleanerOptions: CleanerOptions = {
   ioBytesPerSecond: Number.MAX_SAFE_INTEGER,
 }
 
+/** As long as a timer can be. */
+const longMs = 2 ** 31 - 1
+
 interface Candidate {
   readonly log: SegmentedLog
   readonly cleanable: Cleanable
@@ -82,12 +85,15 @@ export class Cleaner {
       const message = `the cleanupPolicy of ${log.name} is ${log.options.cleanupPolicy}`
       throw new StoreError('KFK_STORE_INVALID_ARGUMENT', message)
     }
+    // The pauses of a paced compaction are timers that do not keep a process from ending.
+    const { clock } = this.#host
+    const awaited = clock.setTimer(longMs, () => undefined, { keepsAlive: true })
     return this.#alone(() =>
       explained({ action: 'compact', path: log.path }, async () => {
         const cleanable = await this.#cleanable(log)
         return this.#clean({ log, cleanable })
       }),
-    )
+    ).finally(() => awaited.cancel())
   }
 
   #alone<Result>(work: () => Promise<Result>): Promise<Result> {

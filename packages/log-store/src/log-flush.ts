@@ -36,6 +36,8 @@ const quietRetries = 10
 
 interface Waiter {
   readonly offset: number
+  /** Only later syncs than so many count: a file was cut back, and no record tells of it. */
+  readonly after: number
   readonly resolve: () => void
   readonly reject: (error: StoreError) => void
 }
@@ -45,8 +47,7 @@ class NothingSynced extends Error {}
 
 /**
  * Durability of one log. `recoveryPoint` moves only when data, and whatever it depends on to be
- * found
- * again (sealed segments before it, names in the directory), are on the medium.
+ * found again (sealed segments before it, names in the directory), are on the medium.
  */
 export class LogFlush {
   recoveryPoint: number
@@ -159,8 +160,18 @@ export class LogFlush {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const named = !this.#directoryDirty && this.#sealed.length === 0
     if (named && !this.#syncing && offset <= this.recoveryPoint) return Promise.resolve()
+    return this.#wait(offset, 0)
+  }
+
+  /** The same for all that is written, by a sync that begins from now on: see `Waiter`. */
+  all(): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    return this.#wait(this.#log.writtenOffset, this.syncs)
+  }
+
+  #wait(offset: number, after: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      ;(this.#waiters ??= []).push({ offset, resolve, reject })
+      ;(this.#waiters ??= []).push({ offset, after, resolve, reject })
       // The sync under way may do; if not, there is another for who waits still when it ends.
       if (!this.#syncing) this.request()
     })
@@ -221,7 +232,10 @@ export class LogFlush {
         done()
         const waiters = settled + this.#tell()
         if (diagnostics.flush.hasSubscribers) {
-          this.#publish({ bytes, waiters, sealedSegments, durationMs })
+          const { name: log, path } = this.#log
+          const { recoveryPoint } = this
+          const synced = { recoveryPoint, bytes, waiters, sealedSegments, durationMs }
+          diagnostics.flush.publish({ log, path, ...synced })
         }
       } else {
         this.#syncFailed(error, active)
@@ -232,17 +246,6 @@ export class LogFlush {
     if (this.#sealed.length > 0 || this.#directoryDirty) {
       this.#syncAll(active).then(() => finish(), finish)
     } else this.#syncOne(active, finish)
-  }
-
-  #publish(synced: {
-    bytes: number
-    waiters: number
-    sealedSegments: number
-    durationMs: number
-  }): void {
-    const { name, path } = this.#log
-    const { recoveryPoint } = this
-    diagnostics.flush.publish({ log: name, path, recoveryPoint, ...synced })
   }
 
   /** The common case, without a promise. */
@@ -335,7 +338,8 @@ export class LogFlush {
     const clean = !this.#directoryDirty && this.#sealed.length === 0
     const waiting: Waiter[] = []
     for (const waiter of waiters) {
-      if (clean && waiter.offset <= this.recoveryPoint) waiter.resolve()
+      const covered = waiter.offset <= this.recoveryPoint && waiter.after < this.syncs
+      if (clean && covered) waiter.resolve()
       else waiting.push(waiter)
     }
     this.#waiters = waiting.length > 0 ? waiting : undefined

@@ -15,6 +15,7 @@ import { frameFormat } from './frame-format.js'
 import type { FileSystem } from './fs/file-system.js'
 import { nodeFileSystem } from './fs/node-file-system.js'
 import { TailBudget } from './hot-tail.js'
+import { inParallel } from './in-parallel.js'
 import { tellOne } from './listeners.js'
 import { LogCheckpoints } from './log-checkpoints.js'
 import type {
@@ -78,27 +79,6 @@ export async function openLogDirectory(
   }
 }
 
-/** Runs `work` for all items, at most `limit` at once; answers what failed. */
-async function inParallel<Item>(
-  items: readonly Item[],
-  limit: number,
-  work: (item: Item) => Promise<unknown>,
-): Promise<unknown[]> {
-  const failures: unknown[] = []
-  const queue = items.values()
-  const worker = async () => {
-    for (const item of queue) {
-      try {
-        await work(item)
-      } catch (error) {
-        failures.push(error)
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: limit }, worker))
-  return failures
-}
-
 class OpenLogDirectory implements LogDirectory, LogHost {
   readonly path: string
   cleanStart = false
@@ -122,6 +102,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   readonly #clockGuard = new ClockJumpGuard(clockJumpMs)
   readonly #tasks: readonly BackgroundTask[]
   #closing: Promise<void> | undefined
+  #released = false
 
   constructor(
     path: string,
@@ -189,9 +170,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     const logs: { name: string; deletedSegments: number; logStartOffset: number }[] = []
     let deletedSegments = 0
     let deletedBytes = 0
-    for (const log of [...this.#logs.values()]) {
+    const failure = await this.#forEach(async (log) => {
       const gone = await log.applyRetention(clockJumped ? undefined : nowMs)
-      if (gone.segments === 0) continue
+      if (gone.segments === 0) return
       deletedSegments += gone.segments
       deletedBytes += gone.bytes
       logs.push({
@@ -199,8 +180,9 @@ class OpenLogDirectory implements LogDirectory, LogHost {
         deletedSegments: gone.segments,
         logStartOffset: log.logStartOffset,
       })
-    }
+    })
     if (deletedSegments > 0) await this.checkpoint()
+    if (failure !== undefined) throw failure.error
     return { deletedSegments, deletedBytes, clockJumped, logs }
   }
 
@@ -210,10 +192,11 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       return [await this.#cleaner.compact(await this.#open(name))]
     }
     const reports: CompactionReport[] = []
-    for (const log of [...this.#logs.values()]) {
-      if (log.options.cleanupPolicy === 'delete') continue
+    const failure = await this.#forEach(async (log) => {
+      if (log.options.cleanupPolicy === 'delete') return
       reports.push(await this.#cleaner.compact(log))
-    }
+    })
+    if (failure !== undefined) throw failure.error
     return reports
   }
 
@@ -234,6 +217,8 @@ class OpenLogDirectory implements LogDirectory, LogHost {
   }
 
   async checkpoint(): Promise<void> {
+    // Somebody else may have the lock.
+    if (this.#released) this.requireOpen()
     if (this.poisoned !== undefined) throw this.poisoned
     try {
       await this.#checkpoints.write(() => this.#logs.values())
@@ -371,12 +356,34 @@ class OpenLogDirectory implements LogDirectory, LogHost {
 
   /** Lets go of files and lock. */
   async release(): Promise<void> {
+    this.#released = true
+    // Whoever has the lock next must not meet what is still being written or removed.
+    await this.#checkpoints.whenIdle()
     await this.#logs.whenRemoved()
     this.#notes.close()
     this.files.closeAll()
-    // Whoever has the lock next must not meet a checkpoint that is still being written.
-    await this.#checkpoints.whenIdle()
     await this.#lock.release()
+  }
+
+  /**
+   * Runs `work` for the logs that are open, one by one. What fails for one keeps it from no other;
+   * answers the first failure. A log that is closed or cut meanwhile is left out.
+   */
+  async #forEach(
+    work: (log: SegmentedLog) => Promise<void>,
+  ): Promise<{ readonly error: unknown } | undefined> {
+    let failure: { error: unknown } | undefined
+    for (const log of [...this.#logs.values()]) {
+      this.requireOpen()
+      try {
+        await work(log)
+      } catch (error) {
+        const closed = error instanceof StoreError && error.code === 'KFK_STORE_CLOSED'
+        const leftOut = closed || error === log.refusal
+        if (!leftOut || this.poisoned !== undefined) failure ??= { error }
+      }
+    }
+    return failure
   }
 
   async #inBackground(name: string, run: () => Promise<unknown>): Promise<void> {

@@ -434,8 +434,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   async #persistAll(): Promise<void> {
-    this.#flush.request()
-    await this.#flush.through(this.writtenOffset)
+    await this.#flush.all()
     const { active } = this.segments
     // As Kafka does at close: the index then ends with the segment's largest timestamp.
     active.endTimeIndex()

@@ -701,4 +701,47 @@ export const mutants = [
     replace: 'for (const callback of this.#callbacks) callback(event)',
     tests: ['throwing-listeners'],
   },
+  {
+    name: 'checkpoint-without-the-lock',
+    file: 'open-log-directory.ts',
+    find: '    if (this.#released) this.requireOpen()\n',
+    replace: '',
+    tests: ['directory-races'],
+  },
+  {
+    name: 'notes-closed-before-the-last-checkpoint',
+    file: 'open-log-directory.ts',
+    find: '    await this.#checkpoints.whenIdle()\n    await this.#logs.whenRemoved()\n    this.#notes.close()',
+    replace:
+      '    this.#notes.close()\n    await this.#checkpoints.whenIdle()\n    await this.#logs.whenRemoved()',
+    tests: ['directory-races'],
+  },
+  {
+    name: 'close-during-a-deletion',
+    file: 'open-log-directory.ts',
+    find: '      await this.#logs.whenIdle()\n',
+    replace: '',
+    tests: ['directory-races'],
+  },
+  {
+    name: 'clean-without-the-sync-of-a-cut',
+    file: 'segmented-log.ts',
+    find: 'await this.#flush.all()',
+    replace: 'this.#flush.request()',
+    tests: ['directory-races'],
+  },
+  {
+    name: 'retention-ends-with-a-cut-log',
+    file: 'open-log-directory.ts',
+    find: 'const leftOut = closed || error === log.refusal',
+    replace: 'const leftOut = closed',
+    tests: ['directory-races'],
+  },
+  {
+    name: 'retention-ends-with-a-failing-log',
+    file: 'open-log-directory.ts',
+    find: 'failure ??= { error }',
+    replace: 'throw error',
+    tests: ['directory-races'],
+  },
 ]

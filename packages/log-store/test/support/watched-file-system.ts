@@ -10,6 +10,8 @@ export interface WatchedFileSystem extends FileSystem {
   readonly retriedSyncs: readonly string[]
   /** Errors, in order: operation and path. */
   readonly failures: readonly string[]
+  /** Called when the sync of a file has succeeded. */
+  onSync: ((path: string) => void) | undefined
 }
 
 export function watchedFileSystem(inner: FileSystem): WatchedFileSystem {
@@ -19,6 +21,7 @@ export function watchedFileSystem(inner: FileSystem): WatchedFileSystem {
     failed: new Set<string>(),
     retried: [] as string[],
     failures: [] as string[],
+    onSync: undefined as ((path: string) => void) | undefined,
   }
 
   class WatchedHandle implements FileHandle {
@@ -50,7 +53,7 @@ export function watchedFileSystem(inner: FileSystem): WatchedFileSystem {
           if (error !== null) {
             state.failed.add(this.path)
             state.failures.push(`sync ${this.path}`)
-          }
+          } else state.onSync?.(this.path)
           done(error)
         }),
       )
@@ -100,6 +103,12 @@ export function watchedFileSystem(inner: FileSystem): WatchedFileSystem {
     },
     get failures() {
       return state.failures
+    },
+    get onSync() {
+      return state.onSync
+    },
+    set onSync(listener) {
+      state.onSync = listener
     },
     open(path, mode) {
       state.calls++
