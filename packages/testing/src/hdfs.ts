@@ -2,15 +2,15 @@
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { freePorts, runProcess, startProcess, type Finished } from './child.js'
+import { freePorts, runProcess, startProcess, type Finished, type RunningProcess } from './child.js'
+import { briefJvm, classPath, compiled, javaWith, madeOnce, useArchive } from './jvm.js'
 import { hadoopJars } from './peers.js'
 
 const fixture = path.resolve(__dirname, '../fixtures/hadoop/HdfsInOneJvm.java')
 const packages = ['lang', 'util', 'io', 'net', 'nio', 'util.concurrent']
 const jvm = [
   ...packages.map((name) => `--add-opens=java.base/java.${name}=ALL-UNNAMED`),
-  '-XX:+UseSerialGC',
-  '-XX:TieredStopAtLevel=1',
+  ...briefJvm,
   '-Djava.net.preferIPv4Stack=true',
 ]
 
@@ -78,36 +78,92 @@ async function writeConfiguration(dir: string): Promise<number> {
   return http
 }
 
-/** Formats and starts an HDFS of its own in a temporary folder. */
-export async function startHdfs(): Promise<Hdfs> {
+const nameNodeClass = 'org.apache.hadoop.hdfs.server.namenode.NameNode'
+const shellClass = 'org.apache.hadoop.fs.FsShell'
+
+interface Installed {
+  readonly dir: string
+  readonly http: number
+  readonly daemonArgs: readonly string[]
+  readonly shellArgs: readonly string[]
+}
+
+/** A folder with the configuration of an HDFS; `flags` are for each of its JVMs. */
+async function install(fixtureJar: string, flags: readonly string[]): Promise<Installed> {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'kfk-hdfs-'))
   const http = await writeConfiguration(dir)
-  const classPath = ['-cp', `${path.join(dir, 'conf')}:${path.join(hadoopJars, '*')}`]
-  const nameNodeClass = 'org.apache.hadoop.hdfs.server.namenode.NameNode'
-  const format = [...jvm, ...classPath, nameNodeClass, '-format', '-nonInteractive']
-  const formatted = await runProcess('java', format)
-  if (formatted.code !== 0) throw new Error(`formatting HDFS failed: ${formatted.stderr}`)
-  let daemon: ReturnType<typeof startProcess> | undefined
+  const paths = [...jvm, ...classPath(hadoopJars, fixtureJar, path.join(dir, 'conf')), ...flags]
+  const main = path.basename(fixture, '.java')
+  return {
+    dir,
+    http,
+    daemonArgs: ['-Xmx512m', `-Dhadoop.log.dir=${dir}`, ...paths, main],
+    shellArgs: ['-Xmx256m', ...paths, shellClass],
+  }
+}
+
+async function startDaemons({ dir, http, daemonArgs }: Installed): Promise<RunningProcess> {
+  const daemons = startProcess('java', daemonArgs, { cwd: dir })
+  await daemons.waitFor(/HDFS is up/, 60_000)
+  await untilWritable(`http://127.0.0.1:${http}`, daemons.output)
+  return daemons
+}
+
+/** What the first HDFS on a machine leaves to those after it: names formatted, classes loaded. */
+function warmHdfs(fixtureJar: string): Promise<string> {
+  const of = [...javaWith(hadoopJars), fixtureJar, ...jvm]
+  return madeOnce('hdfs-warm', of, async (target) => {
+    fs.mkdirSync(target, { recursive: true })
+    const lists = ['format', 'daemons', 'shell'].map((name) => path.join(target, name))
+    const [format, daemons, shell] = lists.map((list) => [`-XX:DumpLoadedClassList=${list}`])
+    const { dir, ...rest } = await install(fixtureJar, [])
+    try {
+      const names = [...format!, ...rest.shellArgs.slice(0, -1), nameNodeClass, '-format']
+      await succeed([...names, '-nonInteractive'])
+      fs.cpSync(path.join(dir, 'nn'), path.join(target, 'nn'), { recursive: true })
+      const running = await startDaemons({
+        ...{ dir, ...rest },
+        daemonArgs: [...daemons!, ...rest.daemonArgs],
+      })
+      await succeed([...shell!, ...rest.shellArgs, '-ls', '/'])
+      await running.stop('SIGTERM')
+    } finally {
+      fs.rmSync(dir, { recursive: true, force: true })
+    }
+    const classes = new Set(lists.flatMap((list) => fs.readFileSync(list, 'utf8').split('\n')))
+    const list = path.join(target, 'classes')
+    fs.writeFileSync(list, [...classes].join('\n'))
+    await succeed([
+      ...['-Xshare:dump', `-XX:SharedClassListFile=${list}`],
+      ...[`-XX:SharedArchiveFile=${path.join(target, 'hdfs.jsa')}`, ...jvm],
+      ...classPath(hadoopJars, fixtureJar),
+    ])
+  })
+}
+
+async function succeed(args: readonly string[]): Promise<void> {
+  const done = await runProcess('java', args)
+  if (done.code !== 0) throw new Error(`HDFS cannot be prepared: ${done.stdout}${done.stderr}`)
+}
+
+/** Starts an HDFS of its own in a temporary folder. */
+export async function startHdfs(): Promise<Hdfs> {
+  const fixtureJar = await compiled(fixture, hadoopJars)
+  const warm = await warmHdfs(fixtureJar)
+  const installed = await install(fixtureJar, useArchive(path.join(warm, 'hdfs.jsa')))
+  const { dir, http, shellArgs } = installed
+  fs.cpSync(path.join(warm, 'nn'), path.join(dir, 'nn'), { recursive: true })
+  let daemons: RunningProcess | undefined
   const start = async (): Promise<void> => {
-    const args = ['-Xmx512m', ...jvm, `-Dhadoop.log.dir=${dir}`, ...classPath, fixture]
-    daemon = startProcess('java', args, { cwd: dir })
-    await daemon.waitFor(/HDFS is up/, 60_000)
-    await untilWritable(`http://127.0.0.1:${http}`, daemon.output)
+    daemons = await startDaemons(installed)
   }
   const kill = async (): Promise<void> => {
-    await daemon?.stop('SIGKILL')
+    await daemons?.stop('SIGKILL')
   }
   await start()
   return {
     nameNode: `http://127.0.0.1:${http}`,
-    dfs: (...args) =>
-      runProcess('java', [
-        '-Xmx256m',
-        ...jvm,
-        ...classPath,
-        'org.apache.hadoop.fs.FsShell',
-        ...args,
-      ]),
+    dfs: (...args) => runProcess('java', [...shellArgs, ...args]),
     kill,
     start,
     stop: async () => {
