@@ -25,15 +25,23 @@ export interface Handler<A extends Api = Api> {
    */
   readonly pipelined?: boolean
   /**
-   * Answers a request. A plain value costs no promise; `undefined` means that no response is sent
-   * (Produce, acks 0). Responses of one connection leave in request order whatever the order in
-   * which handlers finish.
+   * Nothing of a request's bytes is used once it is answered, but for what logs were asked to
+   * append: their memory is used again for other requests. Default false.
    */
-  handle(
-    context: RequestContext,
-    request: RequestOf<A>,
-  ): ResponseInput<A> | undefined | Promise<ResponseInput<A> | undefined>
+  readonly lends?: boolean
+  /**
+   * Answers a request. A plain value costs no promise, nor does `answersLater`, after which the
+   * handler calls `context.answer`; `undefined` means that no response is sent (Produce, acks 0).
+   * Responses of one connection leave in request order whatever the order in which handlers finish.
+   */
+  handle(context: RequestContext, request: RequestOf<A>): Answer<A> | Promise<Answer<A>>
 }
+
+/** What a handler returns that will call `context.answer`. */
+export const answersLater = Symbol('answersLater')
+
+/** What a handler can say at once. */
+export type Answer<A extends Api> = ResponseInput<A> | undefined | typeof answersLater
 
 /** Fixes the type of one handler, and forgets it for the table. */
 export function defineHandler<A extends Api>(handler: Handler<A>): Handler {
@@ -54,6 +62,8 @@ export interface RequestContext {
    * response is due.
    */
   disconnect(reason: string): void
+  /** The response of a request whose handler has returned `answersLater`; once. */
+  answer(response: ResponseInput<Api> | undefined): void
   readonly services: BrokerServices
 }
 

@@ -4,6 +4,7 @@ import { defineHandler, type BrokerServices, type Handler } from '../src/context
 import type { ByteStream } from '../src/network/byte-stream.js'
 import { Connection } from '../src/network/connection.js'
 import { Dispatcher } from '../src/network/dispatcher.js'
+import { FramePool } from '../src/network/frame-pool.js'
 import { RequestMemory } from '../src/network/request-memory.js'
 import type { Logger } from '../src/context.js'
 
@@ -88,7 +89,7 @@ function setUp() {
       onClosed: () => void closed++,
     }),
     memory: new RequestMemory(1_000_000),
-    monotonicMs: () => 0,
+    frames: new FramePool(),
   })
   return { held, warnings, stream, connection, closed: () => closed }
 }

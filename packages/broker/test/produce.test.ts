@@ -73,6 +73,41 @@ test('pipelined requests are appended and answered in order', async () => {
   expect(await everything(client, 'events')).toEqual(values(0, 50))
 })
 
+test('large requests are stored as they came, though their memory is used again', async () => {
+  const broker = await harness.broker()
+  const clients = await Promise.all([1, 2, 3].map(() => harness.client(broker)))
+  const topics = ['a', 'b', 'c']
+  for (const topic of topics) await clients[0]!.topic(topic)
+  const valueOf = (index: number): string =>
+    String(index)
+      .padStart(5)
+      .repeat(4_000 + ((index * 1987) % 12_000))
+  for (let index = 0; index < 180; index++) {
+    const partitionData = [{ index: 0, records: batchOf([valueOf(index)]) }]
+    const topicData = [{ name: topics[index % 3]!, partitionData }]
+    // Nobody waits for half of them, which are still to be written when their requests are over.
+    const acks = index % 2
+    clients[(index % 4) % 3]!.send(apis.produce, 7, { acks, timeoutMs: 30_000, topicData })
+  }
+  const acknowledged = [45, 45, 0]
+  for (const [at, client] of clients.entries()) {
+    for (let answer = 0; answer < acknowledged[at]!; answer++) await client.receive()
+    // Served after all that came before it.
+    await client.topic('a')
+  }
+  const seen: number[] = []
+  for (const topic of topics) {
+    for (let offset = 0; offset < 60; offset++) {
+      const { records } = await clients[0]!.fetch(topic, offset, { maxBytes: 1 })
+      const value = Buffer.from(decodeRecords(records!)[0]!.value!).toString()
+      const index = Number(value.slice(0, 5))
+      expect(value === valueOf(index) && topics[index % 3] === topic).toBe(true)
+      seen.push(index)
+    }
+  }
+  expect(new Set(seen).size).toBe(180)
+})
+
 test('each partition has its own outcome', async () => {
   const broker = await harness.broker({ config: { 'num.partitions': '3' } })
   const client = await harness.client(broker)

@@ -55,6 +55,16 @@ export interface WireCodec {
 export interface FrameDecoderOptions {
   /** Largest frame accepted, without the length prefix (Kafka: `socket.request.max.bytes`). */
   readonly maxFrameBytes: number
+  /** Where large frames that come in pieces are put together. Default: new memory each time. */
+  readonly memory?: FrameMemory
+}
+
+/** Memory for frames, which can be used again. */
+export interface FrameMemory {
+  /** At least so many bytes, of any content. */
+  take(byteCount: number): Uint8Array
+  /** Nobody uses this any more, which `take` has given, or a view of it. */
+  give(bytes: Uint8Array): void
 }
 
 /** Cuts a byte stream into frames. One per connection and direction. */

@@ -1,4 +1,4 @@
-import type { FrameDecoder, FrameDecoderOptions } from './codec.js'
+import type { FrameDecoder, FrameDecoderOptions, FrameMemory } from './codec.js'
 import { ProtocolError } from './errors.js'
 import { asBuffer } from './wire-reader.js'
 
@@ -24,18 +24,20 @@ const EMPTY = Buffer.alloc(0)
  * the size that a peer claims reserves nothing (200 connections that claimed 100 MB each would).
  */
 export function createFrameDecoder(options: FrameDecoderOptions): FrameDecoder {
-  return new LengthPrefixedFrames(options.maxFrameBytes)
+  return new LengthPrefixedFrames(options)
 }
 
 class LengthPrefixedFrames implements FrameDecoder {
   readonly #maxFrameBytes: number
+  readonly #memory: FrameMemory | undefined
   /** The incomplete frame with its prefix: the first `#held` bytes of `#pending`. */
   #pending: Buffer = EMPTY
   #held = 0
   #failure: ProtocolError | undefined
 
-  constructor(maxFrameBytes: number) {
+  constructor({ maxFrameBytes, memory }: FrameDecoderOptions) {
     this.#maxFrameBytes = maxFrameBytes
+    this.#memory = memory
   }
 
   get bufferedBytes(): number {
@@ -104,9 +106,17 @@ class LengthPrefixedFrames implements FrameDecoder {
   /** Makes room for `needed` bytes, and for more of a frame whose size is known. */
   #reserve(needed: number, size?: number): void {
     if (needed <= this.#pending.length) return
-    const larger = Buffer.allocUnsafe(this.#capacity(needed, size))
+    const capacity = this.#capacity(needed, size)
+    const large = capacity >= MIN_SPACE_BYTES && this.#memory !== undefined
+    const larger = large ? asBuffer(this.#memory.take(capacity)) : Buffer.allocUnsafe(capacity)
     this.#pending.copy(larger, 0, 0, this.#held)
+    this.#drop()
     this.#pending = larger
+  }
+
+  #drop(): void {
+    if (this.#pending.length >= MIN_SPACE_BYTES) this.#memory?.give(this.#pending)
+    this.#pending = EMPTY
   }
 
   #capacity(needed: number, size?: number): number {
@@ -126,7 +136,7 @@ class LengthPrefixedFrames implements FrameDecoder {
         : `a frame of ${size} bytes is larger than the limit of ${this.#maxFrameBytes}`,
       { details: { size, maxFrameBytes: this.#maxFrameBytes } },
     )
-    this.#pending = EMPTY
+    this.#drop()
     this.#held = 0
     throw this.#failure
   }

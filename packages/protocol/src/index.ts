@@ -8,7 +8,13 @@ export {
   type ResponseInput,
   type ResponseOf,
 } from './api.js'
-export type { FrameDecoder, FrameDecoderOptions, RequestHeader, WireCodec } from './codec.js'
+export type {
+  FrameDecoder,
+  FrameDecoderOptions,
+  FrameMemory,
+  RequestHeader,
+  WireCodec,
+} from './codec.js'
 export { createFrameDecoder } from './frame-decoder.js'
 export { errorByCode, errorCodes, type ErrorCode, type ErrorName } from './error-codes.js'
 export { ProtocolError, type ProtocolErrorCode } from './errors.js'
@@ -72,6 +78,7 @@ export {
 } from './compression-codecs.js'
 export {
   batches,
+  checkBatchHeader,
   readBatchHeader,
   type BatchHeader,
   type TimestampType,

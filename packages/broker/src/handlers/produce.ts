@@ -1,11 +1,14 @@
 import { apis, errorCodes, readBatchHeader } from '@kfk/protocol'
 import type { RequestOf, ResponseInput } from '@kfk/protocol'
 import {
+  type Answer,
+  answersLater,
   defineHandler,
   type Handler,
   type Partition,
   type PartitionAppendResult,
   type RequestContext,
+  type TimerHandle,
 } from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
 import { currentLeader, leaderEndpoints } from './leader-hints.js'
@@ -27,6 +30,12 @@ const byId = 13
 /** From here on zstd is allowed (KIP-110). */
 const zstdSince = 7
 
+/** A partition whose records wait to be committed. */
+interface Uncommitted {
+  readonly response: PartitionResponse
+  settled: boolean
+}
+
 /**
  * One Produce request. Everything that is open is appended on the spot, in the order of the
  * request, so that pipelined requests keep theirs; the answer waits until all of it is committed
@@ -36,9 +45,11 @@ class Production {
   readonly #context: RequestContext
   readonly #request: Request
   readonly #response: Response = { responses: [] }
-  readonly #pending = new Map<PartitionResponse, number>()
-  #finish: ((response: Response) => void) | undefined
-  #cancelTimer: (() => void) | undefined
+  readonly #uncommitted: Uncommitted[] = []
+  #unsettled = 0
+  /** The answer waits for the commits alone. */
+  #waiting = false
+  #timer: TimerHandle | undefined
 
   constructor(context: RequestContext, request: Request) {
     this.#context = context
@@ -46,8 +57,8 @@ class Production {
   }
 
   /** Appends, and answers at once or when all is committed. */
-  run(): Response | undefined | Promise<Response | undefined> {
-    const opening: Promise<void>[] = []
+  run(): Answer<typeof apis.produce> | Promise<Answer<typeof apis.produce>> {
+    let opening: Promise<void>[] | undefined
     for (const topic of this.#request.topicData) {
       const partitionResponses: PartitionResponse[] = []
       this.#response.responses.push({
@@ -59,11 +70,11 @@ class Production {
         const response: PartitionResponse = { index: data.index, errorCode: 0, baseOffset: -1 }
         partitionResponses.push(response)
         const opened = this.#produce(topic, data, response)
-        if (opened !== undefined) opening.push(opened)
+        if (opened !== undefined) (opening ??= []).push(opened)
       }
     }
-    if (opening.length === 0) return this.#answer()
-    return Promise.all(opening).then(() => this.#answer())
+    if (opening === undefined) return this.#outcome()
+    return Promise.all(opening).then(() => this.#outcome())
   }
 
   #produce(
@@ -100,47 +111,59 @@ class Production {
     const result = partition.append(records, { origin: 'client' })
     fill(response, result)
     if (result.errorCode !== errorCodes.NONE || this.#request.acks === 0) return
-    this.#pending.set(response, result.lastOffset + 1)
-    partition.onceCommitted(result.lastOffset + 1, (failure) => this.#settled(response, failure))
+    const committed = result.lastOffset + 1
+    if (partition.highWatermark >= committed) return
+    const waiting = { response, settled: false }
+    this.#uncommitted.push(waiting)
+    this.#unsettled++
+    partition.onceCommitted(committed, (failure) => this.#settled(waiting, failure))
   }
 
-  #settled(response: PartitionResponse, failure: unknown): void {
-    if (!this.#pending.delete(response)) return
-    if (failure !== undefined) fail(response, toErrorCode(failure))
-    if (this.#pending.size === 0 && this.#finish !== undefined) this.#end()
+  #settled(waiting: Uncommitted, failure: unknown): void {
+    if (waiting.settled) return
+    waiting.settled = true
+    this.#unsettled--
+    if (failure !== undefined) fail(waiting.response, toErrorCode(failure))
+    if (this.#unsettled === 0 && this.#waiting) this.#end()
   }
 
-  #answer(): Response | undefined | Promise<Response> {
+  /** What there is to answer now. */
+  #outcome(): Answer<typeof apis.produce> {
     if (this.#request.acks === 0) {
-      const failed = this.#response.responses
-        .flatMap((topic) => topic.partitionResponses)
-        .find(({ errorCode }) => errorCode !== errorCodes.NONE)
-      // There is no response to carry the error; a lost connection makes the producer look at the
-      // metadata again.
-      if (failed !== undefined) {
-        const reason = failed.errorMessage ?? `error code ${failed.errorCode}`
-        this.#context.disconnect(`a Produce request with acks=0 failed: ${reason}`)
-      }
+      this.#tellFailure()
       return undefined
     }
-    if (this.#pending.size === 0) return this.#completed()
-    return new Promise((resolve) => {
-      this.#finish = resolve
-      const timeoutMs = Math.max(0, this.#request.timeoutMs)
-      const timer = this.#context.services.clock.setTimer(timeoutMs, () => this.#timeOut())
-      this.#cancelTimer = () => timer.cancel()
-    })
+    if (this.#unsettled === 0) return this.#completed()
+    this.#waiting = true
+    const timeoutMs = Math.max(0, this.#request.timeoutMs)
+    this.#timer = this.#context.services.clock.setTimer(timeoutMs, () => this.#timeOut())
+    return answersLater
   }
 
   #timeOut(): void {
-    for (const response of this.#pending.keys()) fail(response, errorCodes.REQUEST_TIMED_OUT)
-    this.#pending.clear()
+    for (const waiting of this.#uncommitted) {
+      if (!waiting.settled) fail(waiting.response, errorCodes.REQUEST_TIMED_OUT)
+      waiting.settled = true
+    }
     this.#end()
   }
 
   #end(): void {
-    this.#cancelTimer?.()
-    this.#finish!(this.#completed())
+    this.#timer?.cancel()
+    this.#context.answer(this.#completed())
+  }
+
+  /**
+   * Without acks there is no response to carry an error; a lost connection makes the producer look
+   * at the metadata again.
+   */
+  #tellFailure(): void {
+    const failed = this.#response.responses
+      .flatMap((topic) => topic.partitionResponses)
+      .find(({ errorCode }) => errorCode !== errorCodes.NONE)
+    if (failed === undefined) return
+    const reason = failed.errorMessage ?? `error code ${failed.errorCode}`
+    this.#context.disconnect(`a Produce request with acks=0 failed: ${reason}`)
   }
 
   /** Adds to the response where to go instead (KIP-951). */
@@ -216,6 +239,7 @@ export const produce: Handler = defineHandler<typeof apis.produce>({
   api: apis.produce,
   versions: [0, 13],
   pipelined: true,
+  lends: true,
   handle(context, request) {
     if (context.apiVersion < firstServed) {
       context.disconnect(`Produce version ${context.apiVersion} is not served any more`)

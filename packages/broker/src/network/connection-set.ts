@@ -10,6 +10,7 @@ import type {
 import type { ByteStream } from './byte-stream.js'
 import { Connection } from './connection.js'
 import { Dispatcher } from './dispatcher.js'
+import { FramePool } from './frame-pool.js'
 import { RequestMemory } from './request-memory.js'
 
 /** How often idle and stalled connections are looked for. */
@@ -25,6 +26,7 @@ export class ConnectionSet {
   readonly #logger: Logger
   readonly #dispatcher: Dispatcher
   readonly #memory: RequestMemory
+  readonly #frames = new FramePool()
   readonly #connections = new Set<Connection>()
   readonly #perAddress = new Map<string, number>()
   #sweep: TimerHandle | undefined
@@ -66,10 +68,11 @@ export class ConnectionSet {
     const connection = new Connection(stream, {
       decoder: this.#codec.createFrameDecoder({
         maxFrameBytes: this.#config.number('socket.request.max.bytes'),
+        memory: this.#frames,
       }),
       delegate: this.#dispatcher,
       memory: this.#memory,
-      monotonicMs: () => this.#clock.monotonicMs(),
+      frames: this.#frames,
     })
     this.#connections.add(connection)
     const address = addressOf(connection.peer)
@@ -121,8 +124,9 @@ export class ConnectionSet {
     const now = this.#clock.monotonicMs()
     const idleMs = this.#config.long('connections.max.idle.ms')
     const favoured = this.#memory.favoured
+    this.#frames.trim()
     for (const connection of [...this.#connections]) {
-      const silentMs = now - connection.lastActiveMs
+      const silentMs = connection.silentMs(now)
       if (connection === favoured && connection.midFrame && silentMs > stallMs) {
         this.#logger.warn(`closed ${connection.peer}: its request stalls while memory is short`)
         connection.destroy()
@@ -131,7 +135,9 @@ export class ConnectionSet {
         connection.destroy()
       }
     }
-    if (this.#connections.size > 0 && !this.#stopping) {
+    // Nobody will come by to trim again.
+    if (this.#connections.size === 0) this.#frames.trim()
+    else if (!this.#stopping) {
       this.#sweep = this.#clock.setTimer(sweepMs, () => this.#sweepIdle())
     }
   }

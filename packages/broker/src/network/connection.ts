@@ -1,5 +1,6 @@
 import type { FrameDecoder } from '@kfk/protocol'
 import type { ByteStream } from './byte-stream.js'
+import type { FramePool } from './frame-pool.js'
 import type { MemoryAccount, RequestMemory } from './request-memory.js'
 
 /** Pipelined requests of one connection that may wait for their answer at the same time. */
@@ -23,9 +24,35 @@ export interface ResponseSlot {
   complete(chunks: readonly Uint8Array[] | undefined): void
 }
 
-interface Slot extends ResponseSlot {
+/** A request that runs. */
+class Slot implements ResponseSlot {
+  readonly frame: Uint8Array
+  readonly lends: boolean
   chunks: readonly Uint8Array[] | undefined
-  done: boolean
+  done = false
+  readonly #onDone: (slot: Slot) => void
+
+  constructor({ frame, lends }: IncomingRequest, onDone: (slot: Slot) => void) {
+    this.frame = frame
+    this.lends = lends
+    this.#onDone = onDone
+  }
+
+  complete(chunks: readonly Uint8Array[] | undefined): void {
+    if (this.done) return
+    this.done = true
+    this.chunks = chunks
+    this.#onDone(this)
+  }
+}
+
+/** Connections that have answers to send. */
+let answering: Connection[] = []
+
+function sendAnswers(): void {
+  const connections = answering
+  answering = []
+  for (let at = 0; at < connections.length; at++) connections[at]!.sendAnswers()
 }
 
 /** A frame whose header has been read. */
@@ -33,6 +60,8 @@ export interface IncomingRequest {
   readonly frame: Uint8Array
   /** It may start while pipelined ones are unanswered. */
   readonly pipelined: boolean
+  /** The frame's memory may be used again when it is answered, and what logs got of it written. */
+  readonly lends: boolean
 }
 
 /**
@@ -59,15 +88,16 @@ export interface ConnectionDelegate<R extends IncomingRequest = IncomingRequest>
  * (Produce), which start at once and overlap.
  */
 export class Connection implements MemoryAccount {
-  /** Monotonic time of the last bytes received or request answered, in ms. */
-  lastActiveMs: number
   usedBytes = 0
   waiting = false
   readonly #stream: ByteStream
   readonly #decoder: FrameDecoder
   readonly #delegate: ConnectionDelegate
   readonly #memory: RequestMemory
-  readonly #monotonicMs: () => number
+  readonly #frames: FramePool
+  #silentSinceMs = 0
+  /** Bytes came or a request was answered since `silentMs` was asked. */
+  #active = true
   /** Unanswered requests in order of arrival. Answered ones leave from the front. */
   readonly #slots: Slot[] = []
   #backlog: IncomingRequest[] = []
@@ -88,22 +118,17 @@ export class Connection implements MemoryAccount {
       decoder: FrameDecoder
       delegate: ConnectionDelegate
       memory: RequestMemory
-      monotonicMs: () => number
+      frames: FramePool
     },
   ) {
     this.#stream = stream
     this.#decoder = options.decoder
     this.#delegate = options.delegate
     this.#memory = options.memory
-    this.#monotonicMs = options.monotonicMs
-    this.lastActiveMs = options.monotonicMs()
-    stream.ondata = (chunk, borrowed) => {
-      this.#receive(() => this.#push(chunk, borrowed))
-    }
+    this.#frames = options.frames
+    stream.ondata = (chunk, borrowed) => this.#receive(chunk, borrowed, 0)
     stream.space = () => (this.#stopping ? undefined : this.#decoder.space?.())
-    stream.onfilled = (byteCount) => {
-      this.#receive(() => this.#open(this.#decoder.filled!(byteCount)))
-    }
+    stream.onfilled = (byteCount) => this.#receive(undefined, false, byteCount)
     stream.ondrain = () => this.#advance()
     stream.onclose = () => this.#onStreamClosed()
   }
@@ -126,6 +151,16 @@ export class Connection implements MemoryAccount {
   /** Requests received and unanswered. */
   get unanswered(): number {
     return this.#slots.length + this.#backlog.length
+  }
+
+  /**
+   * For how long nothing has been received or answered, in ms. Counts from the calls: the first one
+   * after something happened answers 0.
+   */
+  silentMs(nowMs: number): number {
+    if (this.#active) this.#silentSinceMs = nowMs
+    this.#active = false
+    return nowMs - this.#silentSinceMs
   }
 
   /** Whether a frame has begun and not ended. */
@@ -173,7 +208,7 @@ export class Connection implements MemoryAccount {
     const copyFirst = borrowed && chunk.length <= copyWholeBytes
     const owned = copyFirst ? Buffer.from(chunk) : chunk
     for (const frame of this.#decoder.push(owned)) {
-      this.#open(borrowed && frame.buffer === chunk.buffer ? Buffer.from(frame) : frame)
+      this.#open(borrowed && frame.buffer === chunk.buffer ? this.#frames.copyOf(frame) : frame)
     }
   }
 
@@ -183,12 +218,14 @@ export class Connection implements MemoryAccount {
     this.#backlogBytes += frame.length
   }
 
-  #receive(take: () => void): void {
+  /** A chunk, or bytes that were put into the decoder's space. */
+  #receive(chunk: Uint8Array | undefined, borrowed: boolean, filledBytes: number): void {
     if (this.#closed || this.#stopping) return
-    this.lastActiveMs = this.#monotonicMs()
+    this.#active = true
     this.#receiving = true
     try {
-      take()
+      if (chunk === undefined) this.#open(this.#decoder.filled!(filledBytes))
+      else this.#push(chunk, borrowed)
       this.#startRequests()
     } catch (error) {
       this.fault(error)
@@ -221,31 +258,30 @@ export class Connection implements MemoryAccount {
     this.#backlogBytes -= bytes
     this.#inFlightBytes += bytes
     this.#unfinished++
-    const slot: Slot = {
-      chunks: undefined,
-      done: false,
-      complete: (chunks) => {
-        if (slot.done) return
-        slot.done = true
-        slot.chunks = chunks
-        this.#unfinished--
-        this.#inFlightBytes -= bytes
-        this.#scheduleFlush()
-      },
-    }
+    const slot = new Slot(request, this.#onDone)
     this.#slots.push(slot)
     this.#delegate.dispatch(this, request, slot)
+  }
+
+  readonly #onDone = (slot: Slot): void => {
+    this.#unfinished--
+    this.#inFlightBytes -= slot.frame.length
+    if (slot.lends) this.#frames.giveAfterWrites(slot.frame)
+    this.#scheduleFlush()
   }
 
   /** One write per connection for all that was answered in one turn of the event loop. */
   #scheduleFlush(): void {
     if (this.#receiving || this.#flushScheduled || this.#closed) return
     this.#flushScheduled = true
-    process.nextTick(() => {
-      this.#flushScheduled = false
-      this.#flush()
-      this.#advance()
-    })
+    if (answering.push(this) === 1) process.nextTick(sendAnswers)
+  }
+
+  /** Sends what was answered since it was asked for. */
+  sendAnswers(): void {
+    this.#flushScheduled = false
+    this.#flush()
+    this.#advance()
   }
 
   #flush(): void {
@@ -253,14 +289,12 @@ export class Connection implements MemoryAccount {
     let ready = 0
     while (ready < slots.length && slots[ready]!.done) ready++
     if (ready === 0 || this.#closed) return
-    const chunks: Uint8Array[] = []
-    for (let at = 0; at < ready; at++) {
-      const response = slots[at]!.chunks
-      if (response !== undefined) for (const chunk of response) chunks.push(chunk)
-    }
-    slots.splice(0, ready)
-    this.lastActiveMs = this.#monotonicMs()
-    if (chunks.length > 0) this.#stream.write(chunks)
+    let chunks = slots[0]!.chunks
+    if (ready > 1) chunks = slots.slice(0, ready).flatMap((slot) => slot.chunks ?? [])
+    if (ready === slots.length) slots.length = 0
+    else slots.splice(0, ready)
+    this.#active = true
+    if (chunks !== undefined && chunks.length > 0) this.#stream.write(chunks)
     this.#endIfDrained()
   }
 

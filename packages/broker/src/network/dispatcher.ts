@@ -1,6 +1,12 @@
 import { ProtocolError, apiByKey, apis, errorCodes } from '@kfk/protocol'
 import type { Api, ResponseInput, WireCodec } from '@kfk/protocol'
-import type { BrokerServices, Handler, Logger, RequestContext } from '../context.js'
+import {
+  answersLater,
+  type BrokerServices,
+  type Handler,
+  type Logger,
+  type RequestContext,
+} from '../context.js'
 import type { Connection, ConnectionDelegate, IncomingRequest, ResponseSlot } from './connection.js'
 
 /** A request whose header has been read and found servable. */
@@ -24,7 +30,7 @@ export interface OpenedRequest extends IncomingRequest {
 export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
   readonly #codec: WireCodec
   readonly #handlers: ReadonlyMap<number, Handler>
-  readonly #services: BrokerServices
+  readonly services: BrokerServices
   readonly #logger: Logger
   readonly #onClosed: (connection: Connection) => void
 
@@ -36,7 +42,7 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
   }) {
     this.#codec = options.codec
     this.#handlers = new Map(options.handlers.map((handler) => [handler.api.key, handler]))
-    this.#services = options.services
+    this.services = options.services
     this.#logger = options.services.logger
     this.#onClosed = options.onClosed
   }
@@ -58,6 +64,7 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
       )
     }
     const pipelined = handler.pipelined === true
+    const lends = handler.lends === true
     return {
       frame,
       handler,
@@ -66,6 +73,7 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
       clientId,
       bodyPosition,
       pipelined,
+      lends,
       unsupported,
     }
   }
@@ -80,20 +88,16 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
     }
     const { frame, bodyPosition } = request
     const body = this.#codec.decodeRequest(handler.api, apiVersion, frame, bodyPosition)
-    const context = new ConnectionContext(connection, request, this.#services)
+    const context = new Exchange(connection, request, slot, this)
     const result = handler.handle(context, body)
+    if (result === answersLater) return
     if (!(result instanceof Promise)) {
       slot.complete(this.#encode(request, result))
       return
     }
     result.then(
       (response) => {
-        if (connection.closed) return
-        try {
-          slot.complete(this.#encode(request, response))
-        } catch (error) {
-          this.#onHandlerFailure(connection, request, error)
-        }
+        if (response !== answersLater) context.answer(response)
       },
       (error: unknown) => this.#onHandlerFailure(connection, request, error),
     )
@@ -111,6 +115,19 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
     this.#onClosed(connection)
   }
 
+  /** For the exchanges: answers late, unless the client has gone. */
+  readonly answering = (
+    { connection, request, slot }: Exchange,
+    response: ResponseInput<Api> | undefined,
+  ): void => {
+    if (connection.closed) return
+    try {
+      slot.complete(this.#encode(request, response))
+    } catch (error) {
+      this.#onHandlerFailure(connection, request, error)
+    }
+  }
+
   #encode(
     request: OpenedRequest,
     response: ResponseInput<Api> | undefined,
@@ -122,7 +139,7 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
 
   /** The body that every client can read: error 35 and where ApiVersions itself lies (KIP-511). */
   #ownRange(): ResponseInput<typeof apis.apiVersions> {
-    const own = this.#services.advertised.filter(({ apiKey }) => apiKey === apis.apiVersions.key)
+    const own = this.services.advertised.filter(({ apiKey }) => apiKey === apis.apiVersions.key)
     return { errorCode: errorCodes.UNSUPPORTED_VERSION, apiKeys: own }
   }
 
@@ -140,33 +157,58 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
   }
 }
 
-/**
- * A request's context. A class, so that the abort signal is made only for handlers that ask for it.
- */
-class ConnectionContext implements RequestContext {
-  readonly apiVersion: number
-  readonly clientId: string | null
-  readonly correlationId: number
-  readonly services: BrokerServices
-  readonly #connection: Connection
+/** What all requests of a dispatcher are answered by. */
+type Answering = (exchange: Exchange, response: ResponseInput<Api> | undefined) => void
 
-  constructor(connection: Connection, request: OpenedRequest, services: BrokerServices) {
-    this.#connection = connection
-    this.apiVersion = request.apiVersion
-    this.clientId = request.clientId
-    this.correlationId = request.correlationId
-    this.services = services
+/**
+ * A request and what becomes of it: its context. A class, so that the abort signal is made only for
+ * handlers that ask for it.
+ */
+class Exchange implements RequestContext {
+  readonly services: BrokerServices
+  readonly connection: Connection
+  readonly request: OpenedRequest
+  readonly slot: ResponseSlot
+  readonly #answering: Answering
+
+  constructor(
+    connection: Connection,
+    request: OpenedRequest,
+    slot: ResponseSlot,
+    dispatcher: { readonly services: BrokerServices; readonly answering: Answering },
+  ) {
+    this.connection = connection
+    this.request = request
+    this.slot = slot
+    this.services = dispatcher.services
+    this.#answering = dispatcher.answering
+  }
+
+  get apiVersion(): number {
+    return this.request.apiVersion
+  }
+
+  get clientId(): string | null {
+    return this.request.clientId
+  }
+
+  get correlationId(): number {
+    return this.request.correlationId
   }
 
   get peer(): string {
-    return this.#connection.peer
+    return this.connection.peer
   }
 
   get signal(): AbortSignal {
-    return this.#connection.signal
+    return this.connection.signal
+  }
+
+  answer(response: ResponseInput<Api> | undefined): void {
+    this.#answering(this, response)
   }
 
   disconnect(reason: string): void {
-    this.#connection.fault(new ProtocolError('KFK_PROTOCOL_INVALID_ARGUMENT', reason))
+    this.connection.fault(new ProtocolError('KFK_PROTOCOL_INVALID_ARGUMENT', reason))
   }
 }

@@ -1,5 +1,6 @@
 import {
   type BatchHeader,
+  checkBatchHeader,
   decodeRecords,
   errorCodes,
   readBatchHeader,
@@ -58,14 +59,14 @@ export function admitClientBatch(
 ): BatchHeader | Refusal {
   let header: BatchHeader
   try {
-    header = readBatchHeader(bytes)
-    if (header.sizeInBytes < bytes.length) {
+    const sizeInBytes = checkBatchHeader(bytes, 0)
+    if (sizeInBytes < bytes.length) {
       return invalid('a partition takes exactly one record batch of a request')
     }
-    const tooLarge = sizeRefusal(header, rules)
+    const tooLarge = sizeRefusal(sizeInBytes, rules)
     if (tooLarge !== undefined) return tooLarge
     // Records of a compressed batch are looked at only where compaction must read them later.
-    validateBatch(bytes, {
+    header = validateBatch(bytes, {
       verifyRecords: rules.compacted ? 'all' : 'uncompressed',
       maxDecompressedBytes: decompressedMax(rules),
     })
@@ -89,8 +90,7 @@ function decompressedMax(rules: AppendRules): number {
   return Math.max(1024 * 1024, expansionMax * rules.maxMessageBytes)
 }
 
-function sizeRefusal(header: BatchHeader, rules: AppendRules): Refusal | undefined {
-  const { sizeInBytes } = header
+function sizeRefusal(sizeInBytes: number, rules: AppendRules): Refusal | undefined {
   if (sizeInBytes > rules.maxMessageBytes) {
     return {
       errorCode: errorCodes.MESSAGE_TOO_LARGE,

@@ -37,6 +37,7 @@ async function call<A extends Api>(
       peer: '127.0.0.1:50123',
       signal: new AbortController().signal,
       disconnect: () => undefined,
+      answer: () => undefined,
       services: { groups: cluster.coordinator, cluster: cluster.view } as unknown as BrokerServices,
     },
     request,

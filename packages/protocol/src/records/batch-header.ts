@@ -135,7 +135,12 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
   }
 }
 
-/** Throws what {@link readBatchHeader} throws, without making one. Answers the batch's size. */
+/**
+ * Checks the header at `position` without reading it; the records need not be present. Answers the
+ * size of the batch in bytes.
+ *
+ * @throws ProtocolError as {@link readBatchHeader} does.
+ */
 export function checkBatchHeader(bytes: Uint8Array, position: number): number {
   const sizeInBytes = checkBatchStart(bytes, position)
   const lastOffsetDelta = readInt32(bytes, position + LAST_OFFSET_DELTA_AT)

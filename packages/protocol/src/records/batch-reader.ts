@@ -66,13 +66,13 @@ export interface ValidateBatchOptions {
 /**
  * Checks a batch as a producer sends it: exactly one batch, magic 2, CRC-32C, record count =
  * lastOffsetDelta + 1, and (see `verifyRecords`) every record's lengths, with offset deltas 0..n-1,
- * so that no valid checksum hides a batch that consumers cannot read.
+ * so that no valid checksum hides a batch that consumers cannot read. Answers its header.
  *
  * @throws ProtocolError CORRUPT (size or checksum: Kafka's CORRUPT_MESSAGE), UNSUPPORTED_VERSION
  *   (magic 0 or 1: UNSUPPORTED_FOR_MESSAGE_FORMAT), MALFORMED (valid checksum, invalid content:
  *   INVALID_RECORD), UNSUPPORTED_COMPRESSION, TOO_LARGE (decompressed size above the limit)
  */
-export function validateBatch(bytes: Uint8Array, options: ValidateBatchOptions = {}): void {
+export function validateBatch(bytes: Uint8Array, options: ValidateBatchOptions = {}): BatchHeader {
   const sizeInBytes = checkBatchStart(bytes, 0)
   if (sizeInBytes !== bytes.length) {
     const message = `the batch claims ${sizeInBytes} bytes, ${bytes.length} are present`
@@ -86,9 +86,12 @@ export function validateBatch(bytes: Uint8Array, options: ValidateBatchOptions =
     throw new ProtocolError('KFK_PROTOCOL_MALFORMED', message)
   }
   const verify = options.verifyRecords ?? 'uncompressed'
-  if (verify === 'none' || (verify === 'uncompressed' && header.compression !== 'none')) return
+  if (verify === 'none' || (verify === 'uncompressed' && header.compression !== 'none')) {
+    return header
+  }
   const limit = options.maxDecompressedBytes ?? DEFAULT_MAX_DECOMPRESSED_BYTES
   verifyDenseRecords(payloadOf(bytes, header, limit), header)
+  return header
 }
 
 /** Walks the records: all lengths, offset deltas 0..n-1, timestamps, and nothing after the last. */

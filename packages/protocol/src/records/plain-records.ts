@@ -1,4 +1,4 @@
-/** What a record of the common kind begins with and ends with takes at most so much of the payload. */
+/** What surrounds key and value of a record of the common kind takes at most so many bytes. */
 const AROUND_BYTES = 24
 
 /** No array is so long. */
@@ -65,7 +65,7 @@ export function skipPlainRecords(
   return index
 }
 
-/** Where a key or value ends whose length is at `at`; far beyond everything when it is impossible. */
+/** Where a key or value ends whose length is at `at`; beyond everything when it is impossible. */
 function behindField(bytes: Uint8Array, at: number): number {
   let length = bytes[at++]!
   if (length >= 0x80) {
