@@ -88,6 +88,22 @@ test('a waiting fetch is answered when a record comes', async () => {
   expect(await waiting).toMatchObject({ errorCode: 0, highWatermark: 4 })
 })
 
+test('who waits for a record is answered before who wrote it', async () => {
+  const { broker, client } = await withBatches(1)
+  const producer = await harness.client(broker)
+  const order: string[] = []
+  for (let round = 0; round < 5; round++) {
+    const waiting = client.fetch('events', 3 + round, { maxWaitMs: 20_000 })
+    // The broker has taken up the fetch: its connections are read in turn.
+    await producer.request(apis.apiVersions, 0, {})
+    const noted = waiting.then(() => order.push('reader'))
+    await producer.produce('events', batchOf(['next']))
+    order.push('writer')
+    await noted
+  }
+  expect(order).toEqual(Array.from({ length: 5 }, () => ['reader', 'writer']).flat())
+})
+
 test('a waiting fetch is answered when its time is up, and waits for min.bytes', async () => {
   const { broker, client } = await withBatches(1)
   const empty = await client.fetch('events', 3, { maxWaitMs: 20 })

@@ -43,6 +43,8 @@ const corruptMessage = 2
 /** UNKNOWN_SERVER_ERROR: nobody knows, so it may be better next time. */
 const unknownError = -1
 const networkSlackMs = 30_000
+/** An answer of at most so much is probably handled within a turn of the event loop. */
+const briefBytes = 16 * 1024
 
 /**
  * Keeps fetches under way at the leaders that have something to read for us. Event driven: whoever
@@ -60,6 +62,8 @@ export class Fetcher {
   #scheduled = false
   #failures = 0
   #answers = 0
+  /** Records in the last answer, in bytes. */
+  #lastBytes = 0
 
   constructor(options: FetcherOptions) {
     this.#options = options
@@ -84,10 +88,14 @@ export class Fetcher {
   wake(): void {
     if (this.#scheduled || this.#abort.signal.aborted) return
     this.#scheduled = true
-    queueMicrotask(() => {
+    const look = (): void => {
       this.#scheduled = false
       if (!this.#abort.signal.aborted) this.#fetchWhatCanBe()
-    })
+    }
+    // What is handled at once is handed over before the next fetch is written, which takes longer.
+    // Where there is much to handle, the broker is to work meanwhile.
+    if (this.#lastBytes <= briefBytes) process.nextTick(look)
+    else queueMicrotask(look)
   }
 
   stop(): void {
@@ -177,6 +185,7 @@ export class Fetcher {
     let memory: AnswerMemory | undefined
     let accepted = 0
     this.#answers += 1
+    this.#lastBytes = 0
     for (const { topic, topicId, partitions } of response.responses) {
       const name = topic === '' ? names.get(topicId) : topic
       if (name === undefined) continue
@@ -187,6 +196,7 @@ export class Fetcher {
         // A seek or the end of the assignment has overtaken this answer.
         if (each === undefined || each.over || each.fetch !== fetch) continue
         memory ??= this.#memoryOf(answer)
+        this.#lastBytes += answer.records?.length ?? 0
         if (this.#acceptPartition(each, answer, memory)) accepted += 1
       }
     }

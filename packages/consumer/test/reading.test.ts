@@ -122,6 +122,26 @@ describe('loops', () => {
 })
 
 describe('run', () => {
+  test.each([
+    { bytes: 100, what: 'few records are handled before the next fetch is sent' },
+    { bytes: 100_000, what: 'many records are handled while the next fetch is under way' },
+  ])('$what', async ({ bytes }) => {
+    const cluster = new ConsumerCluster({ topics: { t: 1 } })
+    await using consumer = cluster.consumer({ topics: ['t'] })
+    const requests = jest.spyOn(cluster.client, 'request')
+    const fetches = (): number => requests.mock.calls.filter(([api]) => api === apis.fetch).length
+    let atHandler = 0
+    const done = consumer.run(() => {
+      atHandler = fetches()
+      void consumer.close()
+    })
+    await cluster.until(() => fetches() > 0)
+    const before = fetches()
+    cluster.append('t', 0, ['x'.repeat(bytes)])
+    await done
+    expect(atHandler - before).toBe(bytes > 16_384 ? 1 : 0)
+  })
+
   test('one handler for each partition at a time, `concurrency` at most', async () => {
     const cluster = new ConsumerCluster({ topics: { t: 4 } })
     for (const at of [0, 1, 2, 3]) cluster.append('t', at, values(`p${at}-`, 10))

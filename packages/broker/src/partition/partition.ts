@@ -194,9 +194,11 @@ export class LeaderPartition implements Partition {
     const share = offset >= end ? 1 : (offset - this.#countedOffset) / (end - this.#countedOffset)
     this.committedBytes += (this.#appendedBytes - this.committedBytes) * share
     this.#countedOffset = offset
+    // Readers first: what they get is on its way to somebody who waits for it; an acknowledgement
+    // has done its part once it is decided.
+    this.#onAdvance(this.key)
     this.#waiters.release(offset)
     for (const listener of this.#listeners) listener(offset)
-    this.#onAdvance(this.key)
   }
 
   #failed(error: unknown): PartitionAppendResult {
