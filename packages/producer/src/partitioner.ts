@@ -57,7 +57,7 @@ function chooseAvailable(topic: TopicMetadata, random: Random): number {
   return start
 }
 
-/** Other text than ASCII is encoded here; it fits as a rule, and longer text gets its own buffer. */
+/** Text that is not ASCII is encoded here; it fits as a rule, longer text gets its own buffer. */
 const scratch = Buffer.allocUnsafeSlow(1024)
 
 function hashOf(key: SerializedData): number {

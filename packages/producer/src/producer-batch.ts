@@ -1,6 +1,7 @@
 import { ClientError } from '@kfk/client'
 import { RecordBatchBuilder, setProducerState } from '@kfk/protocol'
 import type { CompressionType } from '@kfk/protocol'
+import type { BufferPool } from './buffer-pool.js'
 import type { Delivery } from './delivery.js'
 import type { BatchNumbers } from './idempotence-state.js'
 import type { RecordMetadata, SerializedRecord } from './record.js'
@@ -10,6 +11,8 @@ export interface ProducerBatchOptions {
   readonly maxBytes: number
   /** A guess at its size: memory taken at once instead of in steps. 0 for none. */
   readonly expectedBytes: number
+  /** Memory for a batch that is expected to become large; undefined: none of it may be reused. */
+  readonly pool: BufferPool | undefined
   /** Grows with every batch of the producer. */
   readonly order: number
   readonly createdMs: number
@@ -18,6 +21,8 @@ export interface ProducerBatchOptions {
 
 /** Below this the builder's own first step is enough. */
 const worthwhileBytes = 4096
+/** A batch that will fill less of a pooled buffer than this gets memory of its own. */
+const pooledShare = 0.25
 
 /** What a broker says of a batch that it has. */
 export interface BatchResult {
@@ -80,6 +85,11 @@ export class ProducerBatch {
   /** Called once when settled. */
   onSettled: ((error: unknown) => void) | undefined
   readonly #builder: RecordBatchBuilder
+  readonly #compression: CompressionType
+  readonly #pool: BufferPool | undefined
+  /** Its memory from the pool. */
+  #slot: Buffer | undefined
+  #acknowledged = false
   #bytes: Uint8Array | undefined
   #encodedNumbers: BatchNumbers | undefined
   // Parallel arrays of runs: consecutive records of one delivery are one entry.
@@ -98,17 +108,15 @@ export class ProducerBatch {
     this.order = options.order
     this.createdMs = options.createdMs
     this.deadlineMs = options.deadlineMs
-    const { compression, maxBytes, expectedBytes } = options
+    const { compression, maxBytes } = options
+    this.#compression = compression
+    this.#pool = options.pool
+    this.#slot = slotFor(options)
+    const buffer = this.#slot ?? ownBuffer(options)
     this.#builder = new RecordBatchBuilder({
       compression,
       maxBytes,
-      ...(expectedBytes < worthwhileBytes
-        ? {}
-        : {
-            buffer: Buffer.allocUnsafeSlow(
-              Math.min(maxBytes, expectedBytes + (expectedBytes >> 3)),
-            ),
-          }),
+      ...(buffer === undefined ? {} : { buffer }),
     })
   }
 
@@ -164,6 +172,8 @@ export class ProducerBatch {
     const { numbers } = this
     if (this.#bytes === undefined) {
       this.#bytes = this.#builder.build(numbers)
+      // Compressed, the batch is in other memory.
+      if (this.#compression !== 'none') this.#leaveSlot(true)
     } else if (numbers !== this.#encodedNumbers) {
       // An earlier sending may still hold the old bytes.
       this.#bytes = this.#bytes.slice()
@@ -176,6 +186,7 @@ export class ProducerBatch {
   succeed(partition: number, result: BatchResult): void {
     if (this.settled) return
     this.settled = true
+    this.#acknowledged = true
     const outcome = new BatchOutcome(partition, result)
     this.#resolve?.(outcome)
     for (let run = 0; run < this.#deliveries.length; run += 1) {
@@ -189,12 +200,28 @@ export class ProducerBatch {
     this.onSettled?.(undefined)
   }
 
+  /**
+   * To be called when it is settled and not on the wire: its memory may be used again. Not after a
+   * failure or a second sending, when a connection that has ended may still refer to the bytes.
+   */
+  release(): void {
+    this.#leaveSlot(this.#acknowledged && this.attempts === 1)
+  }
+
   fail(error: unknown): void {
     if (this.settled) return
     this.settled = true
     this.#reject?.(error)
     for (const delivery of this.#deliveries) delivery.fail(error)
     this.onSettled?.(error)
+  }
+
+  #leaveSlot(isUnused: boolean): void {
+    const slot = this.#slot
+    if (slot === undefined) return
+    this.#slot = undefined
+    if (isUnused) this.#pool!.giveBack(slot)
+    else this.#pool!.forget()
   }
 
   #startRun(delivery: Delivery, delta: number, position: number, timestamp: number): void {
@@ -216,4 +243,15 @@ export class ProducerBatch {
       { retriable: false, details: { topicPartition, timeoutMs }, cause: lastError },
     )
   }
+}
+
+function slotFor({ pool, expectedBytes }: ProducerBatchOptions): Buffer | undefined {
+  return pool !== undefined && expectedBytes >= pool.slotBytes * pooledShare
+    ? pool.take()
+    : undefined
+}
+
+function ownBuffer({ expectedBytes, maxBytes }: ProducerBatchOptions): Buffer | undefined {
+  if (expectedBytes < worthwhileBytes) return undefined
+  return Buffer.allocUnsafeSlow(Math.min(maxBytes, expectedBytes + (expectedBytes >> 3)))
 }

@@ -1,5 +1,6 @@
 import type { Clock, TopicMetadata } from '@kfk/client'
 import type { CompressionType } from '@kfk/protocol'
+import { BufferPool } from './buffer-pool.js'
 import type { Delivery } from './delivery.js'
 import { PartitionSequence } from './idempotence-state.js'
 import type { IdempotenceState } from './idempotence-state.js'
@@ -9,6 +10,8 @@ import { ProducerBatch } from './producer-batch.js'
 import type { SerializedRecord } from './record.js'
 
 export interface RecordAccumulatorOptions {
+  /** With 0 nobody tells when a batch has been read from its memory. */
+  readonly acks: number
   readonly batchBytes: number
   readonly bufferBytes: number
   readonly compression: CompressionType
@@ -44,11 +47,14 @@ export class RecordAccumulator {
   onBatch: (batch: ProducerBatch) => void = () => {}
   readonly #options: RecordAccumulatorOptions
   readonly #queues = new Map<string, PartitionQueue[]>()
+  readonly #pool: BufferPool | undefined
   #usedBytes = 0
   #nextOrder = 0
 
   constructor(options: RecordAccumulatorOptions) {
     this.#options = options
+    const { acks, batchBytes, bufferBytes } = options
+    this.#pool = acks === 0 ? undefined : new BufferPool(batchBytes, bufferBytes)
   }
 
   get usedBytes(): number {
@@ -117,6 +123,7 @@ export class RecordAccumulator {
   release(batch: ProducerBatch): void {
     if (!batch.settled || batch.inFlight) return
     if (!this.incomplete.delete(batch)) return
+    batch.release()
     this.free(batch.chargedBytes)
   }
 
@@ -154,6 +161,7 @@ export class RecordAccumulator {
       compression,
       maxBytes: batchBytes,
       expectedBytes: queue.expectedBatchBytes,
+      pool: this.#pool,
       order: this.#nextOrder,
       createdMs,
       deadlineMs: (startedMs ?? createdMs) + deliveryTimeoutMs,

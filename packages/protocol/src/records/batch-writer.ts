@@ -136,8 +136,8 @@ export class RecordBatchBuilder {
 
   /**
    * The finished batch, header, checksum and compression included. The builder takes no more
-   * records. Uncompressed, the batch is a view on the builder's buffer. `producer` replaces what the
-   * options say of it: the sequence of a batch is known when it is sent.
+   * records. Uncompressed, the batch is a view on the builder's buffer. `producer` replaces what
+   * the options say of it: the sequence of a batch is known when it is sent.
    *
    * @throws ProtocolError INVALID_ARGUMENT when no record was appended or when built twice
    */
