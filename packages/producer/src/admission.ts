@@ -171,21 +171,26 @@ export class Admission {
   }
 
   /** Resolves when everything that waits now has entered or failed. */
-  async placed(): Promise<void> {
-    const lines = [...this.#waiting.values()]
-    const promises = lines.flatMap((line) =>
-      line.toArray().map(
-        (waiting) =>
-          new Promise<void>((resolve) => {
-            const earlier = waiting.onPlaced
-            waiting.onPlaced = () => {
-              earlier?.()
-              resolve()
-            }
-          }),
-      ),
-    )
-    await Promise.all(promises)
+  placed(): Promise<void> {
+    const waiting = [...this.#waiting.values()].flatMap((line) => line.toArray())
+    if (waiting.length === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      let missing = waiting.length
+      const onPlaced = (): void => {
+        missing -= 1
+        if (missing === 0) resolve()
+      }
+      for (const one of waiting) {
+        const earlier = one.onPlaced
+        one.onPlaced =
+          earlier === undefined
+            ? onPlaced
+            : () => {
+                earlier()
+                onPlaced()
+              }
+      }
+    })
   }
 
   /** Fails what waits for this topic, or everything. */
@@ -202,20 +207,28 @@ export class Admission {
     this.fail(error)
   }
 
-  #enqueue(submission: Pick<Waiting, 'topic' | 'record' | 'delivery' | 'position'>): Waiting {
+  #enqueue({
+    topic,
+    record,
+    delivery,
+    position,
+  }: Pick<Waiting, 'topic' | 'record' | 'delivery' | 'position'>): Waiting {
     const startedMs = this.#options.clock.monotonicMs()
-    const waiting = {
-      ...submission,
+    const waiting: Waiting = {
+      topic,
+      record,
+      delivery,
+      position,
       startedMs,
       chargedBytes: 0,
       failed: false,
       onPlaced: undefined,
     }
-    let line = this.#waiting.get(submission.topic)
-    if (line === undefined) this.#waiting.set(submission.topic, (line = new Fifo()))
+    let line = this.#waiting.get(topic)
+    if (line === undefined) this.#waiting.set(topic, (line = new Fifo()))
     line.push(waiting)
     // Whoever comes now goes behind it.
-    this.#knownTopic(submission.topic).look = -1
+    this.#knownTopic(topic).look = -1
     this.#timer.at(startedMs + this.#options.maxBlockMs)
     return waiting
   }

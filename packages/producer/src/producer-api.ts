@@ -42,7 +42,8 @@ export interface Producer extends AsyncDisposable {
   ): Promise<RecordMetadata[]>
   /**
    * Sends without telling the outcome; failures go to `onPostFailure`. Never waits: false says that
-   * the buffer is nearly full, and `await producer.ready` is due.
+   * `await producer.ready` is due, because the buffer is nearly full, or because a mebibyte was
+   * posted in this turn of the event loop and nothing leaves before it has ended.
    * @throws ClientError KFK_CLIENT_BUFFER_FULL when it is full, _INVALID_DATA, _CLOSED
    */
   post<Key, Value>(
@@ -50,7 +51,7 @@ export interface Producer extends AsyncDisposable {
     record: ProducerRecord<Key, Value>,
   ): boolean
   post(topic: string, record: ProducerRecord): boolean
-  /** Resolves when there is room for `post`; at once if there is now. */
+  /** Resolves when `post` may go on; at once if it may now. */
   readonly ready: Promise<void>
   /**
    * Resolves when every record sent so far is delivered or has failed; nothing lingers meanwhile.

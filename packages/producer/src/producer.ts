@@ -8,26 +8,27 @@ import { IdempotenceState } from './idempotence-state.js'
 import { resolveSettings } from './options.js'
 import type { PostFailure, ProducerOptions, ResolvedSettings } from './options.js'
 import { defaultPartitioner } from './partitioner.js'
+import { PostPace } from './post-pace.js'
 import type { ProducerBatch } from './producer-batch.js'
 import type { CloseOptions, Producer, SendOptions } from './producer-api.js'
 import { OutcomeWatch } from './outcome-watch.js'
 import { ProducerIdSource } from './producer-id-source.js'
 import { RecordAccumulator } from './record-accumulator.js'
 import { RecordClock } from './record-clock.js'
-import { nameOf, serializeRecord } from './record.js'
-import type { AnyRecord, AnyTopic, RecordMetadata, SerializedRecord } from './record.js'
+import { emptyRecord, nameOf, serializeRecord } from './record.js'
+import type {
+  AnyRecord,
+  AnyTopic,
+  RecordMetadata,
+  RecordScratch,
+  SerializedRecord,
+} from './record.js'
 import { Sender } from './sender.js'
 import { TopicCatalog } from './topic-catalog.js'
 
 const defaultCloseTimeoutMs = 30_000
 /** More than a broker remembers batches would make retries ambiguous (KIP-98). */
 const maxInFlightRequests = 5
-/**
- * `post` asks for a pause when the buffer is this full, so that there is room for those who have
- * not seen it yet.
- */
-const readyShare = 0.75
-
 /**
  * Makes a producer, by default idempotent and with acks 'all'. Nothing is contacted before the
  * first record.
@@ -48,18 +49,21 @@ class LogProducer implements Producer {
   readonly #abort = new AbortController()
   readonly #outcomes = new OutcomeWatch()
   readonly #recordClock: RecordClock
-  readonly #readyBytes: number
-  #readyWaiters: (() => void)[] = []
+  readonly #pace: PostPace
+  #scratch: RecordScratch | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: ProducerOptions) {
     const settings = resolveSettings(options)
     this.#settings = settings
-    this.#readyBytes = settings.bufferBytes * readyShare
     this.#ownsClient = !('client' in options)
     const client = 'client' in options ? options.client : createClient(options)
     this.#client = client
-    this.#recordClock = new RecordClock(client.clock, () => this.#admission.lookAgain())
+    this.#recordClock = new RecordClock(
+      client.clock,
+      () => this.#admission.lookAgain(),
+      (ended) => (ended ? this.#pace.turnEnded() : this.#pace.turnBegins()),
+    )
     this.#onPostFailure =
       options.onPostFailure ??
       ((error, records) => client.logger.warn('posted records were lost', { ...records, error }))
@@ -70,17 +74,20 @@ class LogProducer implements Producer {
       clock: client.clock,
       partitioner: options.partitioner ?? defaultPartitioner(client.random),
     })
+    this.#pace = new PostPace(this.#accumulator, settings.bufferBytes)
     const topics = this.#createTopics()
     this.#admission = this.#createAdmission(topics)
     this.#sender = this.#createSender(topics, idempotence)
     this.#accumulator.onBatch = (batch) => this.#opened(batch)
     this.#accumulator.onFull = () => this.#sender.wake()
-    this.#accumulator.onRoom = () => this.#hasRoom()
+    this.#accumulator.onRoom = () => {
+      this.#admission.drainAll()
+      this.#pace.hasRoom()
+    }
   }
 
   get ready(): Promise<void> {
-    if (this.#isReady()) return Promise.resolve()
-    return new Promise((resolve) => this.#readyWaiters.push(resolve))
+    return this.#pace.ready()
   }
 
   send(topic: AnyTopic, record: AnyRecord, options?: SendOptions): Promise<RecordMetadata>
@@ -100,12 +107,15 @@ class LogProducer implements Producer {
   }
 
   post(topic: AnyTopic, record: AnyRecord): boolean {
-    const serialized = this.#serialize(topic, record)
+    // Taken away meanwhile: a serde or a partitioner might post, too.
+    const scratch = this.#scratch ?? emptyRecord()
+    this.#scratch = undefined
+    const serialized = this.#serialize(topic, record, scratch)
     const name = nameOf(topic)
-    const entered =
-      !(serialized instanceof Promise) && this.#admission.tryEnter(name, serialized) !== undefined
-    if (!entered) this.#admit(name, serialized, undefined, 0)
-    return this.#isReady()
+    if (serialized !== scratch) this.#admit(name, serialized, undefined, 0)
+    else if (this.#admission.tryEnter(name, scratch) !== undefined) this.#scratch = scratch
+    else this.#admit(name, scratch, undefined, 0)
+    return this.#pace.isReady
   }
 
   async flush(options: SendOptions = {}): Promise<void> {
@@ -134,7 +144,7 @@ class LogProducer implements Producer {
   ): Promise<RecordMetadata> {
     try {
       throwIfAborted(signal)
-      const serialized = this.#serialize(topic, record)
+      const serialized = this.#serialize(topic, record, emptyRecord())
       const name = nameOf(topic)
       if (signal === undefined && !(serialized instanceof Promise)) {
         const batch = this.#admission.tryEnter(name, serialized)
@@ -168,7 +178,12 @@ class LogProducer implements Producer {
       const delivery = new ManyDelivery(records.length, resolve, reject, signal)
       try {
         records.forEach((record, position) =>
-          this.#admit(nameOf(topic), this.#serialize(topic, record), delivery, position),
+          this.#admit(
+            nameOf(topic),
+            this.#serialize(topic, record, emptyRecord()),
+            delivery,
+            position,
+          ),
         )
       } catch (error) {
         delivery.fail(error)
@@ -192,16 +207,20 @@ class LogProducer implements Producer {
     const error = new ClientError('KFK_CLIENT_CLOSED', 'The producer was closed.')
     this.#admission.close(error)
     this.#sender.close(error)
-    for (const resolve of this.#readyWaiters.splice(0)) resolve()
+    this.#pace.release()
     if (this.#ownsClient) await this.#client.close()
   }
 
-  #serialize(topic: AnyTopic, record: AnyRecord): SerializedRecord | Promise<SerializedRecord> {
+  #serialize(
+    topic: AnyTopic,
+    record: AnyRecord,
+    target: RecordScratch,
+  ): SerializedRecord | Promise<SerializedRecord> {
     if (this.#closing !== undefined) {
       throw new ClientError('KFK_CLIENT_CLOSED', 'The producer was closed.')
     }
     const now = this.#recordClock.now()
-    return serializeRecord(topic, record, record.timestamp ?? now)
+    return serializeRecord(topic, record, record.timestamp ?? now, target)
   }
 
   #admit(
@@ -284,16 +303,6 @@ class LogProducer implements Producer {
       this.#outcomes.settled(batch)
     }
     this.#sender.opened(batch)
-  }
-
-  #hasRoom(): void {
-    this.#admission.drainAll()
-    if (this.#readyWaiters.length === 0 || !this.#isReady()) return
-    for (const resolve of this.#readyWaiters.splice(0)) resolve()
-  }
-
-  #isReady(): boolean {
-    return this.#accumulator.usedBytes < this.#readyBytes
   }
 }
 

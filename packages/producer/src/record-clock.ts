@@ -12,14 +12,19 @@ const recordsPerLook = 32
 export class RecordClock {
   readonly #clock: Clock
   readonly #onLook: () => void
+  readonly #onTurn: (ended: boolean) => void
   #nowMs = 0
   #uses = 0
   #scheduled = false
 
-  /** `onLook` is called with each look at the clock, and when a turn with looks has ended. */
-  constructor(clock: Clock, onLook: () => void) {
+  /**
+   * `onLook` is called with each look at the clock; `onTurn` before the first record of a turn of
+   * the event loop, and when that turn has ended.
+   */
+  constructor(clock: Clock, onLook: () => void, onTurn: (ended: boolean) => void) {
     this.#clock = clock
     this.#onLook = onLook
+    this.#onTurn = onTurn
   }
 
   now(): number {
@@ -36,10 +41,12 @@ export class RecordClock {
   #forgetAfterThisTurn(): void {
     if (this.#scheduled) return
     this.#scheduled = true
+    this.#onTurn(false)
     setImmediate(() => {
       this.#scheduled = false
       this.#uses = 0
       this.#onLook()
+      this.#onTurn(true)
     })
   }
 }

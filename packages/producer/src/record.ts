@@ -43,6 +43,13 @@ export interface SerializedRecord {
   readonly partition: number | undefined
 }
 
+/** A serialised record that is filled anew for each record that nobody has to keep. */
+export type RecordScratch = { -readonly [Part in keyof SerializedRecord]: SerializedRecord[Part] }
+
+export function emptyRecord(): RecordScratch {
+  return { key: null, value: null, headers: undefined, timestamp: 0, partition: undefined }
+}
+
 /** A record of any topic. */
 export type AnyRecord = ProducerRecord<unknown, unknown>
 /** A definition or a name. */
@@ -53,25 +60,31 @@ export function nameOf(topic: AnyTopic): string {
 }
 
 /**
- * The bytes of a record; a promise only if a serde returns one.
+ * The bytes of a record, in `target`; a promise, of another object, only if a serde returns one.
  * Throws or rejects with KFK_CLIENT_INVALID_DATA or _INVALID_ARGUMENT.
  */
 export function serializeRecord(
   topic: AnyTopic,
   record: AnyRecord,
   timestamp: number,
+  target: RecordScratch,
 ): SerializedRecord | Promise<SerializedRecord> {
   const key = serializePart(topic, 'key', record.key)
   const value = serializePart(topic, 'value', record.value)
   const { partition } = record
-  const headers = serializeHeaders(record.headers)
+  const headers = record.headers === undefined ? undefined : serializeHeaders(record.headers)
   if (!Number.isSafeInteger(timestamp)) throw impossibleTimestamp(timestamp)
   if (key instanceof Promise || value instanceof Promise) {
     return Promise.all([key, value]).then(([keyData, valueData]) => {
       return { key: keyData, value: valueData, headers, timestamp, partition }
     })
   }
-  return { key, value, headers, timestamp, partition }
+  target.key = key
+  target.value = value
+  target.headers = headers
+  target.timestamp = timestamp
+  target.partition = partition
+  return target
 }
 
 /** Bytes of one part; a promise only if its serde returns one. Throws KFK_CLIENT_INVALID_DATA. */
@@ -97,10 +110,7 @@ function serializePart(
   }
 }
 
-function serializeHeaders(
-  headers: ProducerHeaders | undefined,
-): readonly RecordHeader[] | undefined {
-  if (headers === undefined) return undefined
+function serializeHeaders(headers: ProducerHeaders): readonly RecordHeader[] {
   const list = isList(headers)
     ? headers
     : Object.entries(headers).map(([key, value]) => ({ key, value }))

@@ -1,10 +1,10 @@
 import { apis } from '@kfk/protocol'
 import { FakeCluster } from '../../client/test/fake-broker.js'
 import { ManualClock, settle } from '../../client/test/manual-clock.js'
-import { createClient, defineTopic } from '@kfk/client'
+import { createClient, defineTopic, string } from '@kfk/client'
 import type { StandardSchemaV1 } from '@kfk/client'
 import { createProducer } from '../src/index.js'
-import type { PostFailure, ProducerSettings } from '../src/index.js'
+import type { Partitioner, PostFailure, ProducerSettings } from '../src/index.js'
 
 function setUp(settings: ProducerSettings = {}, topics: Record<string, number> = { t: 1 }) {
   const cluster = new FakeCluster({ topics })
@@ -191,6 +191,56 @@ describe('bounds of time', () => {
 })
 
 describe('post', () => {
+  test('asks for a pause after a megabyte of one turn, whether the topic is known or not', async () => {
+    const { cluster, clock, producer } = setUp({ onPostFailure: () => {} })
+    const value = 'x'.repeat(100_000)
+    cluster.fault = ({ api }) => (api.key === apis.produce.key ? 'hang' : undefined)
+    for (let round = 0; round < 3; round += 1) {
+      let posted = 1
+      while (producer.post('t', { value })) posted += 1
+      expect(posted).toBe(11)
+      let isReady = false
+      void producer.ready.then(() => (isReady = true))
+      await Promise.resolve()
+      expect(isReady).toBe(false)
+      await producer.ready
+    }
+    await settle()
+    expect(produceRequests(cluster)).toBeGreaterThan(0)
+    const closed = producer.close({ timeoutMs: 0 })
+    await clock.advance(1)
+    await closed
+  })
+
+  test('keeps each record while it waits, and while a serde or the partitioner posts another', async () => {
+    const partitioner: Partitioner = {
+      partition(_key, topic) {
+        if (topic.name === 't') producer.post('u', { value: 'from the partitioner' })
+        return 0
+      },
+    }
+    const { cluster, producer } = setUp({ partitioner }, { t: 1, u: 1 })
+    const base = string()
+    const nested = defineTopic('t', {
+      value: {
+        ...base,
+        serialize(data: string) {
+          producer.post('u', { value: 'from the serde' })
+          return base.serialize(data)
+        },
+      },
+    })
+    for (let round = 0; round < 2; round += 1) {
+      for (const value of ['a', 'b', 'c']) producer.post(nested, { value, key: null })
+      await producer.flush()
+    }
+    expect(cluster.partition('t', 0).values()).toEqual(['a', 'b', 'c', 'a', 'b', 'c'])
+    const inner = cluster.partition('u', 0).values()
+    expect(inner.filter((value) => value === 'from the serde')).toHaveLength(6)
+    expect(inner.filter((value) => value === 'from the partitioner')).toHaveLength(6)
+    expect(inner).toHaveLength(12)
+  })
+
   test('reports what could not be delivered, counted by partition', async () => {
     const failures: PostFailure[] = []
     const { cluster, producer } = setUp({
