@@ -130,13 +130,13 @@ export class LogFollower {
   async #page(signal: AbortSignal): Promise<LogPage | undefined> {
     try {
       if (this.#next >= this.#log.readableOffset()) {
-        await this.#log.whenReadable(this.#next + 1, signal)
+        await this.#log.whenReadable(this.#next + 1, signal).catch(unlessRetriable)
         return undefined
       }
       const page = await this.#log.page(this.#next)
       return signal.aborted ? undefined : page
     } catch (error) {
-      if (!signal.aborted && !isPassing(error)) throw error
+      if (!signal.aborted && !isStartMoved(error)) throw error
       return undefined
     }
   }
@@ -146,9 +146,12 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve))
 }
 
-/** The log's start has moved, or what was waited for has been taken back, or takes long. */
-const passing = ['KFK_STORE_OFFSET_OUT_OF_RANGE', 'KFK_STORE_NO_SPACE', 'KFK_STORE_DELAYED']
+/** What was waited for has been taken back, or takes long: the log goes on. */
+function unlessRetriable(error: unknown): void {
+  if (!(error instanceof StoreError && error.retriable)) throw error
+}
 
-function isPassing(error: unknown): boolean {
-  return error instanceof StoreError && passing.includes(error.code)
+/** What comes next has been deleted since the last look at where the log is. */
+function isStartMoved(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'KFK_STORE_OFFSET_OUT_OF_RANGE'
 }

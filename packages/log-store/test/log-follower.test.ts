@@ -6,7 +6,7 @@ import {
   openLogDirectory,
   openLogIn,
 } from '../src/index'
-import type { EmbeddedLogOptions, EmbeddedRecord } from '../src/index'
+import type { Durability, EmbeddedLogOptions, EmbeddedRecord } from '../src/index'
 import { collect, settle, textOf } from './support/records'
 
 const open = (options: EmbeddedLogOptions = {}) =>
@@ -166,15 +166,20 @@ test('the disk fails: everything durable is given, then the error', async () => 
   await log.close()
 })
 
-test.each([undefined, 'disk', 'os'] as const)(
-  'an append that is taken back for want of room does not end it (durability: %s)',
-  async (durability) => {
+const takenBack = [undefined, 'disk', 'os'].flatMap((durability) => [
+  { durability, error: 'ENOSPC', code: 'KFK_STORE_NO_SPACE' },
+  { durability, error: 'EMFILE', code: 'KFK_STORE_IO' },
+]) as { durability: Durability | undefined; error: string; code: string }[]
+
+test.each(takenBack)(
+  'an append that is taken back for $error does not end it (durability: $durability)',
+  async ({ durability, error, code }) => {
     const fileSystem = faultyFileSystem()
     await using log = await open({ fileSystem })
     const next = log.follow(durability === undefined ? {} : { durability }).next()
     await settle()
-    fileSystem.inject({ at: 1, error: 'ENOSPC', operation: 'write', path: '.log' })
-    await expect(log.append('no room')).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+    fileSystem.inject({ at: 1, error, operation: 'write', path: '.log' })
+    await expect(log.append('no room')).rejects.toMatchObject({ code, retriable: true })
     await log.append('room')
     expect(await textOfNext(next)).toBe('room')
   },
