@@ -251,20 +251,11 @@ export class EmbeddedLog implements AsyncDisposable {
   /**
    * Cuts off everything from `offset` on; an array that holds it goes as a whole. Durable when
    * it resolves, with the new end. At the end or beyond it nothing is cut. Appends are refused
-   * meanwhile (KFK_STORE_IO, retriable).
+   * meanwhile (KFK_STORE_IO, retriable). Rejects as `Log.truncateTo` does.
    */
   async truncateTo(offset: number): Promise<number> {
     this.#requireOpen()
-    let cutTo = this.endOffset
-    const stop = this.#log.onTruncated((endOffset) => {
-      cutTo = endOffset
-    })
-    try {
-      await this.#log.truncateTo(offset)
-    } finally {
-      stop()
-    }
-    return cutTo
+    return this.#log.truncateTo(offset)
   }
 
   /**

@@ -11,6 +11,7 @@ export class EpochFile {
   readonly #epochs: EpochIndex
   #savedChanges: number
   #running: Promise<void> | undefined
+  #ended = false
 
   /** `current`: the file says what `epochs` says now. */
   constructor(
@@ -29,6 +30,17 @@ export class EpochFile {
     return this.#epochs.changes === this.#savedChanges
   }
 
+  /** Nothing is written any more. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** The directory is about to go: resolves when nothing is being written there any more. */
+  async end(): Promise<void> {
+    this.#ended = true
+    await this.#running?.catch(() => undefined)
+  }
+
   /**
    * Writes it if it changed since the last time. Durable when it resolves. One write at a time: a
    * checkpoint may come while the log is being closed, and both go through one temporary file.
@@ -36,7 +48,7 @@ export class EpochFile {
   async save(): Promise<void> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined)
     const { changes, entries } = this.#epochs
-    if (changes === this.#savedChanges) return
+    if (changes === this.#savedChanges || this.#ended) return
     const path = join(this.#directory, fileNames.epochs)
     this.#running = writeCheckedFile(this.#fileSystem, path, encodeEpochs(entries))
     try {

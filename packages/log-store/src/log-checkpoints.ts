@@ -14,6 +14,8 @@ export interface CheckpointedLog {
   readonly logStartOffset: number
   /** Base offset of the first segment: a log start there needs no entry. */
   readonly firstOffset: number
+  /** It is being deleted, and saves no epochs any more. */
+  readonly isGone: boolean
   saveEpochs(): Promise<void>
 }
 
@@ -105,15 +107,21 @@ export class LogCheckpoints {
 
   async #write(logs: () => Iterable<CheckpointedLog>): Promise<void> {
     // Values first, epochs after: an epoch file may know more than the checkpoint, never less.
-    for (const log of logs()) {
-      this.#recoveryPoints.set(log.name, log.checkpointPoint)
-      if (log.logStartOffset > log.firstOffset) this.#logStarts.set(log.name, log.logStartOffset)
+    const found = Array.from(logs(), (log) => {
+      const { checkpointPoint, logStartOffset, firstOffset } = log
+      return { log, checkpointPoint, logStartOffset, firstOffset }
+    })
+    for (const { log } of found) await log.saveEpochs()
+    for (const { log, checkpointPoint, logStartOffset, firstOffset } of found) {
+      // A log that went meanwhile keeps the lines that it had.
+      if (log.isGone) continue
+      this.#recoveryPoints.set(log.name, checkpointPoint)
+      if (logStartOffset > firstOffset) this.#logStarts.set(log.name, logStartOffset)
       else this.#logStarts.delete(log.name)
     }
     const recoveryPoints = new Map(this.#recoveryPoints)
     const logStarts = new Map(this.#logStarts)
     const stale = [...this.#stale]
-    for (const log of [...logs()]) await log.saveEpochs()
     const start = encodeOffsets(logStarts).toString()
     if (start !== this.#written.start) {
       await writeCheckpoint(this.#fileSystem, this.#startPath, logStarts)

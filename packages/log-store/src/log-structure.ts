@@ -123,34 +123,33 @@ export class LogStructure {
     await this.#compaction?.end(reason)
   }
 
-  /** Deletes the segments that lie below the log start. */
-  dropBelowStart(): Promise<void> {
-    return this.exclusively(async () => {
-      await this.#deleteFirst(this.#log.segments.floor(this.#log.logStartOffset))
-    })
-  }
-
-  /** Deletes what is too old or too much. `nowMs` undefined: leave age out. */
-  applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
-    return this.exclusively(async () => {
-      const log = this.#log
-      const { segments } = log
-      const count = await countDeletable(this.#host, log, nowMs)
-      // Kafka does the same when everything has expired: a fresh segment takes over, so that the
-      // active one is never deleted.
-      const everything = count === segments.count && log.segments === segments
-      if (everything && segments.active.sizeBytes > 0) log.roll()
-      const deleted = Math.min(count, log.segments.sealedCount)
-      const endOffset = log.segments.endOffset(deleted - 1, log.writtenOffset)
-      // Otherwise a crash could leave a log that ends before it begins.
-      if (deleted > 0) await this.#parts.flush.through(endOffset)
-      return { segments: deleted, bytes: await this.#deleteFirst(deleted) }
-    })
+  /** Deletes the segments that lie below the log start. To be called exclusively. */
+  async dropBelowStart(): Promise<void> {
+    await this.#deleteFirst(this.#log.segments.floor(this.#log.logStartOffset))
   }
 
   /**
-   * Cuts everything from `offset` on. Appends must be refused meanwhile, and all that was written
-   * must be on the medium; the cut itself is not.
+   * Deletes what is too old or too much. To be called exclusively. `nowMs` undefined: leave age
+   * out.
+   */
+  async applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
+    const log = this.#log
+    const { segments } = log
+    const count = await countDeletable(this.#host, log, nowMs)
+    // Kafka does the same when everything has expired: a fresh segment takes over, so that the
+    // active one is never deleted.
+    const everything = count === segments.count && log.segments === segments
+    if (everything && segments.active.sizeBytes > 0) log.roll()
+    const deleted = Math.min(count, log.segments.sealedCount)
+    const endOffset = log.segments.endOffset(deleted - 1, log.writtenOffset)
+    // Otherwise a crash could leave a log that ends before it begins.
+    if (deleted > 0) await this.#parts.flush.through(endOffset)
+    return { segments: deleted, bytes: await this.#deleteFirst(deleted) }
+  }
+
+  /**
+   * Cuts everything from `offset` on. To be called exclusively; appends must be refused meanwhile,
+   * and all that was written must be on the medium; the cut itself is not.
    */
   async truncate(offset: number): Promise<void> {
     const { segments } = this.#log
@@ -177,7 +176,6 @@ export class LogStructure {
   async #truncate(cut: Cut): Promise<void> {
     const log = this.#log
     const { flush } = this.#parts
-    let startOffset: number
     flush.hold(Math.min(cut.offset, cut.keptEnd))
     try {
       // Before the cut, so that a crash cannot leave a recovery point beyond the end.
@@ -188,22 +186,36 @@ export class LogStructure {
       while (target !== undefined && target.indexes === undefined) {
         await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
       }
-      // The log start may have moved meanwhile.
-      startOffset = log.logStartOffset
       // Up to here a failure has changed nothing; from here on it leaves half a cut.
-      await this.#orPoison('cut', () => this.#cut(cut))
+      const active = this.#firstStep(cut)
+      await this.#orPoison('cut', () => this.#cut(cut, active))
     } finally {
       flush.release()
     }
-    if (log.logStartOffset === startOffset) return
-    await this.#orPoison('cut', async () => {
-      // Before anything is appended: below the start that was noted nobody would find it again.
-      await flush.through(log.writtenOffset)
-      await this.#host.checkpoint()
-    })
   }
 
-  async #cut(cut: Cut): Promise<void> {
+  /**
+   * What a cut changes on the disk before it changes anything else. Without room or handles for it
+   * nothing has happened. Answers the segment that the log ends with.
+   */
+  #firstStep(cut: Cut): Segment {
+    const { target, gone, position } = cut
+    if (target === undefined) return createSegment(this.#host, this.#log.path, cut.offset)
+    // Those that go are gone before, so that a crash in between leaves no hole.
+    if (gone.length === 0) this.#cutFile(target, position)
+    return target
+  }
+
+  #cutFile(target: Segment, position: number): void {
+    try {
+      target.cutFile(position)
+    } catch (error) {
+      const failure = ioError(error, { action: 'cut', path: target.path })
+      throw failure.retriable ? failure : this.#host.poison(failure)
+    }
+  }
+
+  async #cut(cut: Cut, active: Segment): Promise<void> {
     const log = this.#log
     const { segments } = log
     const { acknowledgements, flush, tail } = this.#parts
@@ -218,13 +230,12 @@ export class LogStructure {
     tail.clear()
     log.epochs.truncateFromEnd(cut.offset)
     this.#truncated?.tell(cut.offset)
-    const active = target ?? createSegment(this.#host, log.path, cut.offset)
     log.segments = target === undefined ? SegmentList.of([active]) : segments.takeFirst(keep)
     active.unseal()
     target?.truncate(cut.position, cut.offset)
     await this.#discardEnd(gone)
     if (target !== undefined) {
-      target.cutFile()
+      if (gone.length > 0) target.cutFile(cut.position)
       if (cut.keptEnd < cut.offset) this.#beginAt(cut.offset, target)
     }
     await log.tracking?.truncate(log)
@@ -241,7 +252,7 @@ export class LogStructure {
     }
   }
 
-  /** Newest first, and before the cut, so that a crash in between leaves no hole. */
+  /** Newest first. */
   async #discardEnd(gone: readonly Segment[]): Promise<void> {
     const { gapsBelow } = this.#log
     let together: Segment[] = []
@@ -252,7 +263,7 @@ export class LogStructure {
       await this.discard(together)
       together = []
     }
-    await this.discard(together)
+    if (together.length > 0) await this.discard(together)
   }
 
   /** What was compacted away ended the log: a segment of its own tells where it goes on. */

@@ -203,14 +203,21 @@ export interface Log {
   /** The same, reading indexes when they are not in memory. */
   abortedTransactions(from: number, to: number): Promise<readonly AbortedTransaction[]>
 
-  /** Forgets all below `offset` (DeleteRecords); durable when it resolves. Never moves back. */
+  /**
+   * Forgets all below `offset` (DeleteRecords); durable when it resolves. Never moves back. Rejects
+   * with KFK_STORE_OFFSET_OUT_OF_RANGE when the log ends before that, KFK_STORE_IO; with a
+   * retriable error (NO_SPACE, DELAYED, IO) when it may work later.
+   */
   advanceLogStart(offset: number): Promise<void>
   /**
    * Cuts everything from `offset` on; a batch that holds `offset` goes as a whole. Durable when it
-   * resolves. Below the log start offset: empties the log, which then starts at `offset`. At the
-   * end or beyond it: does nothing.
+   * resolves, with the new end. Below the log start offset: empties the log, which then starts at
+   * `offset`. At the end or beyond it: cuts nothing. Appends are refused meanwhile (KFK_STORE_IO,
+   * retriable). Rejects with a retriable error when handles or room are missing: either nothing has
+   * changed, or the log is cut and the same call makes that durable; a log cut below its start
+   * refuses appends, each of which tries that again, until then.
    */
-  truncateTo(offset: number): Promise<void>
+  truncateTo(offset: number): Promise<number>
   /** Seals the active segment and starts a new one at the log end; nothing when it is empty. */
   roll(): void
   configure(options: Partial<LogOptions>): void

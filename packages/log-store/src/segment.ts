@@ -408,7 +408,7 @@ export class Segment implements FileOwner, IndexNames {
 
   /**
    * Cuts data and indexes at a batch boundary, in memory: nothing behind it is read from here on,
-   * whether `cutFile` succeeds or not. The indexes must be loaded.
+   * whether the file is cut or not. The indexes must be loaded.
    */
   truncate(position: number, endOffset: number): void {
     this.#sizeBytes = position
@@ -421,9 +421,9 @@ export class Segment implements FileOwner, IndexNames {
     if (position <= (this.damage?.position ?? 0)) this.damage = undefined
   }
 
-  /** Cuts the file where `truncate` has said. Not durable. */
-  cutFile(): void {
-    this.#files.use(this.data).truncateSync(this.sizeBytes)
+  /** Cuts the file, which `truncate` does not. Not durable. */
+  cutFile(position: number): void {
+    this.#files.use(this.data).truncateSync(position)
   }
 
   #pathOf(suffix: string): string {

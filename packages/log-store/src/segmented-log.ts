@@ -3,9 +3,10 @@ import { type AppendedLog, AppendPath } from './append-path.js'
 import type { CompactionReport } from './compaction.js'
 import { EpochFile } from './epoch-file.js'
 import type { EpochIndex } from './epoch-index.js'
-import { explained, outOfRange, requireInteger, StoreError } from './errors.js'
+import { explained, StoreError } from './errors.js'
 import type { Syncable, SyncState } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
+import { LogEnds } from './log-ends.js'
 import { LogFlush } from './log-flush.js'
 import { Listeners } from './listeners.js'
 import type { CompactionRequest } from './log-compaction.js'
@@ -58,8 +59,8 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   /** Made by the first search. */
   #timestamps: TimestampSearch | undefined
   readonly #structure: LogStructure
-  /** The log start is moving, and not durable yet. */
-  #startMove: Promise<void> | undefined
+  /** Made when one of them is moved. */
+  #movedEnds: LogEnds | undefined
   #poisonings: Listeners<StoreError> | undefined
   /** Why appends are refused: closed, poisoned, or being truncated. */
   refusal: StoreError | undefined
@@ -197,17 +198,17 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   readNow(request: ReadRequest): LogSlice | undefined {
-    this.#requireOpen()
+    this.requireOpen()
     return this.#reads.readNow(request)
   }
 
   async read(request: ReadRequest): Promise<LogSlice> {
-    this.#requireOpen()
+    this.requireOpen()
     return this.#reads.read(request)
   }
 
   async verify(offset: number, signal?: AbortSignal): Promise<LogDamage | undefined> {
-    this.#requireOpen()
+    this.requireOpen()
     return this.quarantine.verify(offset, signal)
   }
 
@@ -215,13 +216,13 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     timestampMs: number,
     maxOffset?: number,
   ): Promise<TimestampOffset | undefined> {
-    this.#requireOpen()
+    this.requireOpen()
     const limit = Math.min(maxOffset ?? this.writtenOffset, this.writtenOffset)
     return this.#explained('search', () => this.#search.first(timestampMs, limit))
   }
 
   async maxTimestampOffset(): Promise<TimestampOffset | undefined> {
-    this.#requireOpen()
+    this.requireOpen()
     return this.#explained('search', () => this.#search.largest())
   }
 
@@ -243,50 +244,18 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   abortedTransactionsNow(from: number, to: number): readonly AbortedTransaction[] | undefined {
-    this.#requireOpen()
+    this.requireOpen()
     return this.tracking === undefined ? [] : this.tracking.abortedNow(this.segments, from, to)
   }
 
   async abortedTransactions(from: number, to: number): Promise<readonly AbortedTransaction[]> {
-    this.#requireOpen()
+    this.requireOpen()
     return this.tracking?.aborted(this, from, to) ?? []
   }
 
   async advanceLogStart(offset: number): Promise<void> {
-    this.#requireOpen()
-    if (!(offset <= this.logEndOffset)) {
-      throw outOfRange(offset, this.logStartOffset, this.logEndOffset)
-    }
-    requireInteger(offset)
-    if (offset > this.writtenOffset) await this.whenWritten(offset)
-    // Whoever asks for what another call is about to make durable waits for it.
-    if (offset <= this.logStartOffset) return this.#startMove
-    // Otherwise a crash could leave a log that ends before it begins.
-    if (offset > this.recoveryPoint) await this.#flush.through(offset)
-    if (offset > this.writtenOffset) {
-      throw outOfRange(offset, this.logStartOffset, this.writtenOffset)
-    }
-    if (offset <= this.logStartOffset) return this.#startMove
-    const move = this.#moveStart(offset).finally(() => {
-      if (this.#startMove === move) this.#startMove = undefined
-    })
-    this.#startMove = move
-    return move
-  }
-
-  async #moveStart(offset: number): Promise<void> {
-    const before = this.logStartOffset
-    this.logStartOffset = offset
-    try {
-      await this.#host.checkpoint()
-    } catch (error) {
-      // Or the same call would do nothing, and say that it is durable.
-      if (this.logStartOffset === offset) this.logStartOffset = before
-      throw error
-    }
-    // Not before: a crash would bring the records back without their epochs.
-    this.epochs.truncateFromStart(this.logStartOffset)
-    await this.#structure.dropBelowStart()
+    this.requireOpen()
+    return this.#ends.advanceStart(offset)
   }
 
   roll(): void {
@@ -301,7 +270,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   async flush(): Promise<void> {
-    this.#requireOpen()
+    this.requireOpen()
     this.flushNow()
     await this.#flush.through(this.writtenOffset)
   }
@@ -329,7 +298,13 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   /** Deletes what is too old or too much, for the directory. `nowMs` undefined: leave age out. */
   async applyRetention(nowMs: number | undefined): Promise<{ segments: number; bytes: number }> {
     if (this.refusal !== undefined || this.#closed) return { segments: 0, bytes: 0 }
-    return this.#explained('apply retention to', () => this.#structure.applyRetention(nowMs))
+    return this.#explained('apply retention to', () =>
+      this.#structure.exclusively(async () => {
+        // It may have been closed while others had their turn.
+        if (this.#closed) return { segments: 0, bytes: 0 }
+        return this.#structure.applyRetention(nowMs)
+      }),
+    )
   }
 
   /** Keeps the latest record of each key, for the directory's cleaner. */
@@ -338,37 +313,16 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return this.#structure.compact(request)
   }
 
-  async truncateTo(offset: number): Promise<void> {
-    this.#requireWritable()
-    if (!Number.isSafeInteger(offset) || offset < 0) {
-      throw new StoreError('KFK_STORE_INVALID_ARGUMENT', `cannot truncate to ${offset}`)
-    }
-    if (offset >= this.logEndOffset) return
-    this.refusal = new StoreError('KFK_STORE_IO', `log ${this.name} is being truncated`, {
-      retriable: true,
-    })
-    try {
-      // Not before appends are refused: whoever is told of this write may append.
-      this.flushNow()
-      // What was queued may have been taken back.
-      if (offset >= this.logEndOffset) return
-      await this.#structure.endCompaction('the log is being truncated')
-      await this.#structure.exclusively(async () => {
-        await this.#flush.through(this.writtenOffset)
-        await this.#explained('cut', () => this.#structure.truncate(offset))
-      })
-    } finally {
-      if (this.refusal.retriable) this.refusal = undefined
-    }
-    await this.flush()
-    await this.#host.checkpoint()
+  async truncateTo(offset: number): Promise<number> {
+    this.requireOpen()
+    return this.#ends.truncateTo(offset)
   }
 
   saveIndexTail(): void {
     if (!this.#closed) this.segments.active.saveIndexTail()
   }
 
-  /** Durable when it resolves. */
+  /** Durable when it resolves, unless the log `isGone`. */
   saveEpochs(): Promise<void> {
     // A good moment to let go of what says nothing any more.
     this.#datesOfUnchanged()
@@ -392,9 +346,10 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#closed = true
     await this.#structure.endCompaction('the log is being closed')
     try {
-      if (this.refusal?.retriable !== false && this.#datesOfUnchanged() === undefined) {
-        await this.#structure.exclusively(() => this.#persistAll())
-      }
+      await this.#structure.exclusively(async () => {
+        const poisoned = this.refusal?.retriable === false
+        if (!poisoned && this.#datesOfUnchanged() === undefined) await this.#persistAll()
+      })
     } finally {
       await this.#end(`log ${this.name} is closed`)
     }
@@ -406,16 +361,24 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return describeLog(this.#host.fileSystem, this, this.#datesOfUnchanged())
   }
 
+  /** It is being deleted: its directory may have another name soon. */
+  get isGone(): boolean {
+    return this.#epochFile.ended
+  }
+
   /** Closes without caring for what is not on the medium: the log is about to be deleted. */
   async abandon(): Promise<void> {
     this.#closed = true
+    const saved = this.#epochFile.end()
     await this.#structure.endCompaction('the log is being deleted')
-    return this.#end(`log ${this.name} was deleted`)
+    await this.#end(`log ${this.name} was deleted`)
+    await saved
   }
 
   async #end(reason: string): Promise<void> {
     const error = new StoreError('KFK_STORE_CLOSED', reason)
-    this.refusal ??= error
+    // What passes, such as a cut under way, must not be all that is left to say.
+    if (this.refusal?.retriable !== false) this.refusal = error
     this.#appends.drop(error)
     this.#flush.fail(error)
     this.#acknowledgements.fail(error)
@@ -477,16 +440,23 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#acknowledgements.tellDelay(this.writtenOffset, error)
   }
 
+  get #ends(): LogEnds {
+    const parts = { flush: this.#flush, structure: this.#structure }
+    return (this.#movedEnds ??= new LogEnds(this.#host, this, parts))
+  }
+
   get #search(): TimestampSearch {
     return (this.#timestamps ??= new TimestampSearch(this.#host, this, this.#reads))
   }
 
-  #requireOpen(): void {
+  requireOpen(): void {
     if (this.#closed) throw new StoreError('KFK_STORE_CLOSED', `log ${this.name} is closed`)
   }
 
   #requireWritable(): void {
-    this.#requireOpen()
-    if (this.refusal !== undefined) throw this.refusal
+    this.requireOpen()
+    if (this.refusal === undefined) return
+    this.#movedEnds?.retry()
+    throw this.refusal
   }
 }

@@ -236,7 +236,10 @@ test.each([
   async (fault) => {
     const directory = await open()
     const log = await directory.open('a-0')
-    for (let n = 0; n < 3; n++) log.append(record(`record ${n}`, 1000 + n), { leaderEpoch: 1 })
+    for (let n = 0; n < 3; n++) {
+      log.append(record(`record ${n}`, 1000 + n), { leaderEpoch: 1 })
+      if (n === 1) log.roll()
+    }
     await log.whenAcknowledged(3)
     fileSystem.inject({ ...fault, error: 'ENOSPC' })
     await expect(log.truncateTo(1)).rejects.toMatchObject({
@@ -264,12 +267,17 @@ test('a cut below the log start is noted before anything can be appended there',
     await log.advanceLogStart(1)
     fileSystem.inject({ operation: 'create', at, error: 'ENOSPC' })
     const failure = await log.truncateTo(0).catch((error: unknown) => error)
-    if (failure === undefined) break
+    if (failure === 0) break
     fileSystem.clearFaults()
     const acknowledged = directory.poisoned === undefined
-    if (acknowledged) {
-      log.append(record('new'), { leaderEpoch: 1 })
-      await log.whenAcknowledged(log.logEndOffset)
+    for (let done = !acknowledged; !done; await settle()) {
+      try {
+        log.append(record('new'), { leaderEpoch: 1 })
+        await log.whenAcknowledged(log.logEndOffset)
+        done = true
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'KFK_STORE_IO', retriable: true })
+      }
     }
     fileSystem.crash('lose-unsynced')
     const again = await (await open()).open('a-0')

@@ -1,6 +1,7 @@
 // The ways to append: batches with epochs, batches from a leader with gaps, records without a broker.
 import type { EmbeddedLog } from '../../src/embedded-log'
 import { type Durability, type FrameRecord, frameFormat, type Log } from '../../src/index'
+import { settle } from '../support/records'
 import { decodeBatches, type ModelBatch, noValue } from './model-log'
 import type { NewRecord } from './operations'
 import { requireSame } from './requirements'
@@ -96,6 +97,26 @@ export function appendEmbedded(
   })
   checked.catch(() => undefined)
   return { batches: appended, settled: wait === 'no' ? Promise.resolve() : checked }
+}
+
+/** An append that was taken. */
+export type Accepted = Appending & { readonly batches: readonly ModelBatch[] }
+
+/** After a cut below the start that failed in its end, the first append has that tried again. */
+export async function accepted(attempt: () => Appending): Promise<Accepted> {
+  const once = async (): Promise<Accepted> => {
+    const { batches, settled } = attempt()
+    if (batches !== undefined) return { batches, settled }
+    await settled
+    throw new Error('nothing was appended')
+  }
+  try {
+    return await once()
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes('below its start'))) throw error
+    await settle(100)
+    return once()
+  }
 }
 
 function asBatches(

@@ -11,7 +11,8 @@ import {
 } from '../../src/index'
 import { ManualClock } from '../support/manual-clock'
 import { settle } from '../support/records'
-import { append, appendEmbedded, type Appending, encode, makeRecords, replicate } from './appends'
+import type { Accepted, Appending } from './appends'
+import { accepted, append, appendEmbedded, encode, makeRecords, replicate } from './appends'
 import { ExpectedLog } from './expected-log'
 import { Follower } from './follower'
 import { laterStarts, ModelLog, readLog } from './model-log'
@@ -172,22 +173,19 @@ export class World {
     const { log, embedded, expected } = await this.#log(nameOf(operation))
     const batches = operation.batches.map((records) => makeRecords(records, this.#step))
     const wait = operation.kind === 'replicate' ? 'acknowledged' : operation.wait
-    let appending: Appending
-    try {
+    let appending: Accepted
+    const attempt = (): Appending => {
       if (operation.kind === 'replicate') {
         const gap = log.name === gapsName ? operation.gap : 0
         const leaderEpoch = this.#epoch(log.name, false)
-        appending = replicate(log, encode(batches), { gap, leaderEpoch })
-      } else if (log.name === embeddedName) {
-        appending = appendEmbedded(embedded, batches, wait)
-      } else {
-        const leaderEpoch = this.#epoch(log.name, operation.newEpoch)
-        appending = append(log, encode(batches), leaderEpoch, wait)
+        return replicate(log, encode(batches), { gap, leaderEpoch })
       }
-      if (appending.batches === undefined) {
-        await appending.settled
-        throw new Error('nothing was appended')
-      }
+      if (log.name === embeddedName) return appendEmbedded(embedded, batches, wait)
+      const leaderEpoch = this.#epoch(log.name, operation.newEpoch)
+      return append(log, encode(batches), leaderEpoch, wait)
+    }
+    try {
+      appending = await accepted(attempt)
     } catch (error) {
       const keyless = batches.flat().some(({ key }) => key === null)
       const refuses = log.options.cleanupPolicy !== 'delete' && batches.length === 1 && keyless
