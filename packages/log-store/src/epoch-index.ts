@@ -53,6 +53,17 @@ export class EpochIndex {
     return true
   }
 
+  /**
+   * A batch of `epoch` was found at `offset`. When something else is known of there, that is what a
+   * crash has left of a log that was cut: it goes, with all behind it, which the batches tell anew.
+   */
+  found(epoch: number, offset: number): void {
+    if (epoch < 0 || this.at(offset) === epoch) return
+    const before = this.#entries.findLast(({ startOffset }) => startOffset < offset)
+    if (before === undefined || before.epoch <= epoch) this.truncateFromEnd(offset)
+    this.assign(epoch, offset)
+  }
+
   /** Forgets epochs that start at `endOffset` or later. */
   truncateFromEnd(endOffset: number): void {
     this.#replace(this.#entries.filter((entry) => entry.startOffset < endOffset))

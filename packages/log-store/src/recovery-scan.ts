@@ -90,7 +90,7 @@ async function run(
       verify: true,
       onBatch(batch, position, bytes, at) {
         if (!part.onBatch(batch, position)) return false
-        scan.epochs.assign(batch.leaderEpoch, batch.baseOffset)
+        scan.epochs.found(batch.leaderEpoch, batch.baseOffset)
         feed?.apply(batch, bytes, at, segment.baseOffset)
         return true
       },

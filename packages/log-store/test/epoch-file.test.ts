@@ -50,3 +50,28 @@ test('epochs that no checkpoint has seen are there after a kill', async () => {
   const again = await (await open()).open('a-0')
   expect([5, 15, 25, 515].map((offset) => again.epochAt(offset))).toEqual([1, 2, 3, 3])
 })
+
+test.each([[[3, 4]], [[1, 1, 1]], [[2, 2, 2]]])(
+  'epochs %j in the place of what was cut, of which no checkpoint has seen anything',
+  async (epochs) => {
+    const fileSystem = faultyFileSystem()
+    const open = () => openLogDirectory('/data', { fileSystem, clock: new ManualClock() })
+    const directory = await open()
+    const log = await directory.open('a-0')
+    const append = async (leaderEpoch: number) => {
+      log.append(record('some text'), { leaderEpoch })
+      await log.whenDurable(log.logEndOffset)
+    }
+    for (const epoch of [1, 1, 1, 3]) await append(epoch)
+    await directory.checkpoint()
+    // The machine stops before the epochs are saved again.
+    const noRoom = { error: 'ENOSPC', at: 1, times: 100, operation: 'create' } as const
+    fileSystem.inject({ ...noRoom, path: 'leader-epoch-checkpoint' })
+    await expect(log.truncateTo(1)).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+    for (const epoch of epochs) await append(epoch)
+    fileSystem.crash('lose-unsynced')
+    const again = await (await open()).open('a-0')
+    const found = [0, ...epochs.keys()].map((_, offset) => again.epochAt(offset))
+    expect(found).toEqual([1, ...epochs])
+  },
+)

@@ -119,6 +119,13 @@ export const mutants = [
     tests: ['full-disk'],
   },
   {
+    name: 'epochs-of-before-a-cut-believed',
+    file: 'epoch-index.ts',
+    find: 'if (before === undefined || before.epoch <= epoch) this.truncateFromEnd(offset)',
+    replace: 'void before',
+    tests: ['epoch-file'],
+  },
+  {
     name: 'bound-of-gaps-stays-without-room',
     file: 'offset-gaps.ts',
     find: '    await this.#write(() => Math.max(bound, this.#bound))\n    this.raise(bound)\n',
