@@ -1,4 +1,5 @@
 // The workloads that the crash explorer goes through in CI.
+import * as cuts from './crash-cut-work'
 import * as keyed from './crash-keyed-work'
 import type { CrashWorkload } from './crash-workload'
 import * as work from './crash-workload'
@@ -37,6 +38,8 @@ export const syncedWorkload: CrashWorkload = {
     work.truncateWhileFlushing('c-1', 1),
     work.advanceStart('c-1', 4),
     work.stream('c-1', 4, 13),
+    cuts.whileFollowed('a-0', 2, cuts.truncateAndAppend('a-0', 2, 12)),
+    cuts.truncateWhileAdvancing('a-0', 2, 3),
     work.restart,
     work.interleave(['a-0', 'b-0', 'c-1'], 3, 14),
   ],
@@ -132,6 +135,8 @@ export const unsyncedWorkload: CrashWorkload = {
     work.append('b-0', 3, 8),
     work.remove('a-0'),
     work.append('a-0', 3, 9),
+    cuts.whileFollowed('b-0', 2, cuts.truncateAndAppend('b-0', 2, 9)),
+    cuts.truncateWhileAdvancing('b-0', 1, 2),
     work.interleave(['a-0', 'b-0'], 2, 10),
   ],
 }
