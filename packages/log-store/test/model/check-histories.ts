@@ -26,15 +26,25 @@ export async function run(operations: readonly Operation[]): Promise<void> {
 }
 
 /** Answers how many different histories have passed; throws with the history that does not. */
-export async function checkHistories(search: Search): Promise<number> {
+export function checkHistories(search: Search): Promise<number> {
+  return checkAll({ ...search, histories: history, run: search.run ?? run })
+}
+
+/** The same for histories of any kind. */
+export async function checkAll<History>(
+  search: Omit<Search, 'run'> & {
+    readonly histories: fc.Arbitrary<History>
+    readonly run: (history: History) => Promise<void>
+  },
+): Promise<number> {
   const { runs, seed, path, keptIn } = search
   let shortenUntil = Infinity
   const passed = new Set<string>()
-  const property = fc.asyncProperty(history, async (operations) => {
+  const property = fc.asyncProperty(search.histories, async (one) => {
     if (performance.now() > shortenUntil) return
     try {
-      await (search.run ?? run)(operations)
-      passed.add(JSON.stringify(operations))
+      await search.run(one)
+      passed.add(JSON.stringify(one))
     } catch (error) {
       shortenUntil = Math.min(shortenUntil, performance.now() + shortenMs)
       throw error
@@ -47,6 +57,8 @@ export async function checkHistories(search: Search): Promise<number> {
   const found = `${result.seed}:${result.counterexamplePath}`
   const cause = result.errorInstance
   if (keptIn !== undefined) keepFailure(keptIn, { seed: found, error: String(cause), operations })
-  const lines = operations.map((operation) => `  ${JSON.stringify(operation)},`)
-  throw new Error(`${String(cause)}\nKFK_SEED=${found}\n${lines.join('\n')}`, { cause })
+  const text = Array.isArray(operations)
+    ? operations.map((operation) => `  ${JSON.stringify(operation)},`).join('\n')
+    : JSON.stringify(operations, null, 2)
+  throw new Error(`${String(cause)}\nKFK_SEED=${found}\n${text}`, { cause })
 }

@@ -3,26 +3,31 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Operation } from './operations'
 
-export interface KeptFailure {
+/** What a history is made of: a list of operations, unless something else is said. */
+export type Operations = readonly Operation[]
+
+export interface KeptFailure<History = Operations> {
   /** Where it came from: `KFK_SEED=<seed>:<path>` makes it again while histories are made this way. */
   readonly seed: string
   readonly error: string
   /** As short as it could be made. */
-  readonly operations: readonly Operation[]
+  readonly operations: History
 }
 
 /** One bug may fail on many seeds. */
 const mostKept = 20
 
 /** What is kept in this file, the latest failure first. */
-export function keptFailures(file: string): readonly KeptFailure[] {
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as KeptFailure[]) : []
+export function keptFailures<History = Operations>(
+  file: string,
+): readonly KeptFailure<History>[] {
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as KeptFailure<History>[]) : []
 }
 
 /** Keeps a failure, unless the same history is kept already; of too many the oldest go. */
-export function keepFailure(file: string, failure: KeptFailure): void {
+export function keepFailure<History>(file: string, failure: KeptFailure<History>): void {
   const history = JSON.stringify(failure.operations)
-  const others = keptFailures(file).filter(
+  const others = keptFailures<History>(file).filter(
     ({ operations }) => JSON.stringify(operations) !== history,
   )
   const kept = [failure, ...others].slice(0, mostKept)
