@@ -64,12 +64,22 @@ export class FileCache {
   readonly fileSystem: FileSystem
   readonly indexMemory = new IndexMemory(indexMemoryBytes)
   readonly #maxOpen: number
+  readonly #closeFailed: (error: unknown, path: string) => void
   // The next to be looked at first.
   readonly #open = new Set<CachedFile>()
 
-  constructor(fileSystem: FileSystem, maxOpen: number) {
+  /**
+   * `closeFailed` is told of a written file that the system closed with an error: what was not
+   * synced may be gone.
+   */
+  constructor(
+    fileSystem: FileSystem,
+    maxOpen: number,
+    closeFailed: (error: unknown, path: string) => void,
+  ) {
     this.fileSystem = fileSystem
     this.#maxOpen = Math.max(1, maxOpen)
+    this.#closeFailed = closeFailed
   }
 
   get openCount(): number {
@@ -116,8 +126,13 @@ export class FileCache {
     const handle = file.handle
     file.handle = undefined
     this.#open.delete(file)
-    handle?.close()
     file.owner.closed?.()
+    try {
+      handle?.close()
+    } catch (error) {
+      // Who only reads has lost nothing.
+      if (file.mode === 'write') this.#closeFailed(error, file.owner.path)
+    }
   }
 
   /**

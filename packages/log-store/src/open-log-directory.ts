@@ -115,7 +115,11 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     this.fileSystem = options.fileSystem
     this.format = options.format ?? frameFormat
     this.clock = options.clock ?? systemClock
-    this.files = new FileCache(this.fileSystem, options.maxOpenFiles ?? affordableOpenFiles())
+    const maxOpenFiles = options.maxOpenFiles ?? affordableOpenFiles()
+    this.files = new FileCache(this.fileSystem, maxOpenFiles, (error, closed) => {
+      // As after a failed sync. Not in the middle of whatever needed a handle.
+      queueMicrotask(() => this.poison(ioError(error, { action: 'close', path: closed })))
+    })
     this.tails = new TailBudget(options.hotTailBytes ?? defaults.hotTailBytes)
     this.syncs = new SyncScheduler(options.maxConcurrentSyncs ?? affordableSyncs())
     this.#notes = new RecoveryNotes(this.fileSystem, path, {

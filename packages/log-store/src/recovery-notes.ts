@@ -110,9 +110,14 @@ export class RecoveryNotes {
   close(): void {
     this.#timer?.cancel()
     this.#due.clear()
-    this.#handle?.close()
+    const handle = this.#handle
     this.#handle = undefined
     this.#broken = true
+    try {
+      handle?.close()
+    } catch (error) {
+      this.#failed(error)
+    }
   }
 
   #write(): void {
@@ -133,9 +138,13 @@ export class RecoveryNotes {
     } catch (error) {
       // The next checkpoint begins anew; until then recovery would read a little more.
       this.#broken = true
-      const message = `cannot write ${this.#path}; recovery after a crash would take longer`
-      this.#settings.report({ kind: 'background-failure', message, details: { error } })
+      this.#failed(error)
     }
+  }
+
+  #failed(error: unknown): void {
+    const message = `cannot write ${this.#path}; recovery after a crash would take longer`
+    this.#settings.report({ kind: 'background-failure', message, details: { error } })
   }
 
   #begin(): FileHandle {

@@ -1,7 +1,13 @@
 import { join } from 'node:path'
 import { FileCache } from './file-cache.js'
 import { segmentFileName, segmentSuffixes, temporarySuffix } from './file-names.js'
-import { readRange, syncFile, writeFully, type FileSystem } from './fs/file-system.js'
+import {
+  type FileHandle,
+  type FileSystem,
+  readRange,
+  syncFile,
+  writeFully,
+} from './fs/file-system.js'
 import { OffsetGaps, readOffsetGaps } from './offset-gaps.js'
 import { writeQuarantine } from './quarantine.js'
 import type { RepairPlan, SegmentPlan } from './repair-plan.js'
@@ -111,15 +117,29 @@ async function rewrite(
   kept: readonly ByteRange[],
 ): Promise<void> {
   const source = fileSystem.open(path, 'read')
-  // An opening of the log removes what was left half written.
-  const target = fileSystem.open(path + temporarySuffix, 'write')
+  try {
+    await copyKept(fileSystem, source, { kept, path: path + temporarySuffix })
+  } finally {
+    source.close()
+  }
+  await fileSystem.rename(path + temporarySuffix, path)
+  await fileSystem.syncDirectory(directory)
+}
+
+/** An opening of the log removes what was left half written. */
+async function copyKept(
+  fileSystem: FileSystem,
+  source: FileHandle,
+  { kept, path }: { readonly kept: readonly ByteRange[]; readonly path: string },
+): Promise<void> {
+  const target = fileSystem.open(path, 'write')
   try {
     target.truncateSync(0)
     let end = 0
     for (const { from, to } of kept) {
       for (let at = from; at < to;) {
         const bytes = await readRange(source, at, Math.min(pieceBytes, to - at))
-        if (bytes.length === 0) throw new Error(`${path} is shorter than it was`)
+        if (bytes.length === 0) throw new Error(`${source.path} is shorter than it was`)
         end += writeFully(target, [bytes], end)
         at += bytes.length
       }
@@ -127,17 +147,16 @@ async function rewrite(
     await syncFile(target)
   } finally {
     target.close()
-    source.close()
   }
-  await fileSystem.rename(path + temporarySuffix, path)
-  await fileSystem.syncDirectory(directory)
 }
 
 /** As a clean close would have left them. */
 async function writeIndexes(plan: RepairPlan, indexes: IndexBuilder): Promise<void> {
   const { fileSystem, directory } = plan
   const { baseOffset } = indexes
-  const files = new FileCache(fileSystem, 4)
+  const files = new FileCache(fileSystem, 4, (error) => {
+    throw error
+  })
   const made = new Segment(files, { directory, baseOffset, createdMs: 0 })
   try {
     indexes.install(made, true)

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path'
 import type { BatchFormat } from './batch-format.js'
-import { StoreError } from './errors.js'
+import { errnoOf, explained, ioError, StoreError } from './errors.js'
 import {
   parseLogName,
   parseSegmentFileName,
@@ -33,7 +33,7 @@ export async function* repairPath(
 ): AsyncGenerator<RepairReport, void, undefined> {
   const fileSystem = options.fileSystem ?? nodeFileSystem
   const data = await dataDirectoryOf(fileSystem, path)
-  const lock = await fileSystem.lock(data)
+  const lock = await explained({ action: 'lock', path: data }, () => fileSystem.lock(data))
   try {
     if (isSegment(path)) yield await repairFile(fileSystem, path, options)
     else yield* repairLogs(fileSystem, path, options)
@@ -144,6 +144,8 @@ async function logsIn(fileSystem: FileSystem, path: string): Promise<string[]> {
 
 async function entriesOf(fileSystem: FileSystem, path: string): Promise<DirectoryEntry[]> {
   return fileSystem.list(path).catch((cause: unknown) => {
+    if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(cause) ?? ''))
+      throw ioError(cause, { action: 'list', path })
     throw new StoreError('KFK_STORE_NOT_FOUND', `there is no directory ${path}`, {
       details: { path },
       cause,

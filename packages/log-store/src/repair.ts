@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path'
 import type { BatchFormat } from './batch-format.js'
 import { readCheckpoint, encodeOffsets } from './checkpoint-file.js'
 import { systemClock } from './clock.js'
-import { ioError, StoreError } from './errors.js'
+import { errnoOf, explained, ioError, StoreError } from './errors.js'
 import {
   cleanedSuffix,
   fileNames,
@@ -102,7 +102,8 @@ async function repair(
   const fileSystem = options.fileSystem ?? nodeFileSystem
   // Before the lock, too: it leaves files behind where there is no log.
   await segmentsOf(fileSystem, directory)
-  const lock = await fileSystem.lock(dirname(directory))
+  const data = dirname(directory)
+  const lock = await explained({ action: 'lock', path: data }, () => fileSystem.lock(data))
   try {
     return await repairLocked(directory, only, options)
   } finally {
@@ -140,6 +141,8 @@ async function segmentsOf(fileSystem: FileSystem, directory: string): Promise<nu
   try {
     bases = await listSegments(fileSystem, directory)
   } catch (cause) {
+    if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(cause) ?? ''))
+      throw ioError(cause, { action: 'list', path: directory })
     throw new StoreError('KFK_STORE_NOT_FOUND', `there is no directory ${directory}`, { cause })
   }
   if (bases.length > 0) return bases

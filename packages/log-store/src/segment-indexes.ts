@@ -181,10 +181,10 @@ export class IndexPair {
         const handle = this.#files.fileSystem.open(this.#names.indexPath(side), 'write')
         try {
           this.#write(handle, entries)
-          entries.noteStored(entries.count, this.#source(side))
         } finally {
           handle.close()
         }
+        entries.noteStored(entries.count, this.#source(side))
       }
     } catch {
       // Nothing depends on it yet: whoever makes the files durable writes the rest, and tells.

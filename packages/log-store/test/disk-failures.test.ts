@@ -285,3 +285,24 @@ test('a cut below the log start is noted before anything can be appended there',
     expect(found).toEqual(acknowledged ? ['new'] : [])
   }
 })
+
+test('a file that the system closes with an error has perhaps lost what was not synced', async () => {
+  const directory = await openLogDirectory('/data', {
+    fileSystem,
+    clock,
+    maxOpenFiles: 1,
+    defaults: { flushMessages: 1000 },
+  })
+  const [a, b] = [await directory.open('a-0'), await directory.open('b-0')]
+  a.append(record('in the page cache'), { leaderEpoch: 1 })
+  await a.whenAcknowledged(1)
+  fileSystem.inject({ operation: 'close', path: 'a-0/0', at: 1, error: 'EIO' })
+  // Takes the only handle that may be open.
+  b.append(record('x'), { leaderEpoch: 1 })
+  await b.whenWritten(1)
+  await settle(1)
+  expect(directory.poisoned).toMatchObject({ code: 'KFK_STORE_IO', details: { action: 'close' } })
+  await expect(a.flush()).rejects.toMatchObject({ code: 'KFK_STORE_IO', retriable: false })
+  await directory.close()
+  expect((await open()).cleanStart).toBe(false)
+})

@@ -5,7 +5,7 @@ import { memoryFileSystem } from '../src/index'
 async function cacheOf(maxOpen: number, names: string) {
   const fileSystem = memoryFileSystem()
   await fileSystem.makeDirectory('/data')
-  const cache = new FileCache(fileSystem, maxOpen)
+  const cache = new FileCache(fileSystem, maxOpen, () => undefined)
   const files = new Map(
     [...names].map((name) => [name, new CachedFile({ path: `/data/${name}` }, 'write')]),
   )

@@ -829,4 +829,18 @@ export const mutants = [
     replace: 'throw error',
     tests: ['directory-races'],
   },
+  {
+    name: 'failed-close-of-a-written-file-ignored',
+    file: 'file-cache.ts',
+    find: "      if (file.mode === 'write') this.#closeFailed(error, file.owner.path)\n",
+    replace: '',
+    tests: ['disk-failures'],
+  },
+  {
+    name: 'repair-leaves-a-file-open',
+    file: 'repair-apply.ts',
+    find: '  } finally {\n    source.close()\n  }\n',
+    replace: '    source.close()\n  } finally {\n  }\n',
+    tests: ['syscall-repair'],
+  },
 ]

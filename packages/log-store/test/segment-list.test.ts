@@ -7,7 +7,7 @@ import { type SealedFacts, Segment } from '../src/segment'
 
 const directory = '/log'
 const fileSystem = memoryFileSystem()
-const files = new FileCache(fileSystem, 8)
+const files = new FileCache(fileSystem, 8, () => undefined)
 
 function segment(baseOffset: number, timestamp?: number): Segment {
   const sizeBytes = baseOffset + 1

@@ -18,6 +18,8 @@ const errors: [FileOperation, string[]][] = [
   ['makeDirectory', ['EIO', 'ENOSPC', 'EROFS']],
   ['read', ['EIO']],
   ['list', ['EIO', 'EMFILE']],
+  // As network file systems do, which write late.
+  ['close', ['EIO', 'ENOSPC', 'EDQUOT']],
 ]
 const cases = errors.flatMap(([operation, codes]) =>
   codes.map((error): [FileOperation, string] => [operation, error]),

@@ -27,6 +27,8 @@ const failures: [operation: Failing, errors: readonly string[]][] = [
   ['stat', ['EIO']],
   ['list', ['EIO', 'EMFILE']],
   ['lock', ['ENOSPC', 'EIO', 'EMFILE']],
+  // As network file systems do, which write late.
+  ['close', ['EIO', 'ENOSPC', 'EDQUOT']],
   // A disk that is full takes nothing new, whatever it is.
   [['write', 'create', 'makeDirectory'], ['ENOSPC']],
 ]
