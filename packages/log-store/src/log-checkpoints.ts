@@ -83,11 +83,13 @@ export class LogCheckpoints {
 
   /** Durable, with the state at or after the call, when it resolves. */
   write(logs: () => Iterable<CheckpointedLog>): Promise<void> {
+    // That first: it may be about to begin, although nothing is running for a moment.
+    if (this.#next !== undefined) return this.#next
     if (this.#running === undefined) {
       this.#running = this.#write(logs).finally(() => (this.#running = undefined))
       return this.#running
     }
-    this.#next ??= this.#running
+    this.#next = this.#running
       .catch(() => undefined)
       .then(() => {
         this.#next = undefined

@@ -43,3 +43,22 @@ test('a log that goes while its epochs are saved keeps the lines that it had', a
   expect([read.recoveryPoint('a-0'), read.logStartOffset('a-0')]).toEqual([10, 4])
   expect([read.recoveryPoint('b-0'), read.logStartOffset('b-0')]).toEqual([7, 3])
 })
+
+test('who is told of one write asks for another while the next is about to begin', async () => {
+  const { fileSystem, checkpoints } = await checkpointsOn()
+  const log = {
+    ...{ name: 'a-0', checkpointPoint: 0, logStartOffset: 0, firstOffset: 0, isGone: false },
+    saveEpochs: () => Promise.resolve(),
+  }
+  const write = () => {
+    log.checkpointPoint++
+    return checkpoints.write(() => [log])
+  }
+  const first = write()
+  const second = write()
+  // Two at once would take the temporary file from each other.
+  await Promise.all([second, first.then(write), first.then(write)])
+  const read = (await checkpointsOn(fileSystem)).checkpoints
+  await read.load(report)
+  expect(read.recoveryPoint('a-0')).toBe(4)
+})
