@@ -28,10 +28,10 @@ import { SystemClock } from './runtime/system-clock.js'
 
 /**
  * Bound of the requests in memory unless `queued.max.request.bytes` says otherwise: a small part of
- * the machine's.
+ * the machine's. More only makes requests wait longer when the disk is slower than the producers.
  */
 const requestMemoryShare = 8
-const requestMemoryMaxBytes = 256 * 1024 * 1024
+const requestMemoryMaxBytes = 48 * 1024 * 1024
 
 /**
  * Starts a broker; when it resolves, clients are served.

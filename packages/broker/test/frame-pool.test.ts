@@ -1,5 +1,4 @@
 import { createFrameDecoder } from '@kfk/protocol'
-import type { ByteStream } from '../src/network/byte-stream.js'
 import {
   Connection,
   type ConnectionDelegate,
@@ -8,6 +7,7 @@ import {
 } from '../src/network/connection.js'
 import { FramePool } from '../src/network/frame-pool.js'
 import { RequestMemory } from '../src/network/request-memory.js'
+import { Pieces } from './pieces.js'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -96,33 +96,6 @@ test('memory comes back after the writes that were asked for before', async () =
   expect(order).toEqual(['written'])
   expect(pool.keptBytes).toBeGreaterThan(140_000)
 })
-
-/** A client whose bytes come in pieces, into memory that the connection offers, or not. */
-class Pieces implements ByteStream {
-  readonly peer = '127.0.0.1:4711'
-  readonly unsentBytes = 0
-  ondata: ByteStream['ondata'] = () => undefined
-  space: ByteStream['space'] = () => undefined
-  onfilled: ByteStream['onfilled'] = () => undefined
-  ondrain: ByteStream['ondrain'] = () => undefined
-  onclose: ByteStream['onclose'] = () => undefined
-  write(): void {}
-  pause(): void {}
-  resume(): void {}
-  destroy(): void {}
-  end(): void {}
-
-  /** Delivers at most `limit` bytes; answers how many it took. */
-  deliver(bytes: Uint8Array, limit: number, scratch: Uint8Array): number {
-    const space = this.space()
-    const into = space ?? scratch
-    const count = Math.min(limit, into.length, bytes.length)
-    into.set(bytes.subarray(0, count))
-    if (space === undefined) this.ondata(into.subarray(0, count), true)
-    else this.onfilled(count)
-    return count
-  }
-}
 
 /** Serves nothing: keeps requests until they are answered. */
 class Keeper implements ConnectionDelegate {

@@ -1,4 +1,8 @@
+import { createFrameDecoder } from '@kfk/protocol'
+import { Connection, type ConnectionDelegate } from '../src/network/connection.js'
+import { FramePool } from '../src/network/frame-pool.js'
 import { RequestMemory, type MemoryAccount } from '../src/network/request-memory.js'
+import { Pieces } from './pieces.js'
 
 const kib = 1024
 
@@ -55,4 +59,56 @@ test('a connection that closes while it waits is forgotten', () => {
   memory.close(other)
   expect(memory.usedBytes).toBe(0)
   expect(memory.favoured).toBeUndefined()
+})
+
+test('producers faster than the disk hold no more than the bound, and all are served', async () => {
+  const [producers, each, limit] = [150, 8, 4096 * kib]
+  const piece = 32 * kib
+  const memory = new RequestMemory(limit)
+  const frames = new FramePool()
+  const scratch = Buffer.alloc(piece)
+  const running: (() => void)[] = []
+  const delegate: ConnectionDelegate = {
+    open: (frame) => ({ frame, pipelined: true, lends: true }),
+    dispatch: (_connection, _request, slot) => void running.push(() => slot.complete([])),
+    onFault: (_connection, reason) => {
+      throw reason
+    },
+    onClosed: () => undefined,
+  }
+  const frame = Buffer.alloc(4 + 66_000, 7)
+  frame.writeInt32BE(66_000)
+  const stream = Buffer.concat(Array.from({ length: each }, () => frame))
+  const clients = Array.from({ length: producers }, () => {
+    const decoder = createFrameDecoder({ maxFrameBytes: 1_000_000, memory: frames })
+    const pieces = new Pieces()
+    new Connection(pieces, { decoder, delegate, memory, frames })
+    return { pieces, rest: stream as Uint8Array }
+  })
+  /** Whoever may send does, in turns, until nobody may. */
+  const sendAll = (): void => {
+    const sending = clients.filter(({ pieces, rest }) => !pieces.paused && rest.length > 0)
+    for (const client of sending) {
+      const { pieces, rest } = client
+      client.rest = rest.subarray(pieces.deliver(rest, piece, scratch))
+    }
+    if (sending.length > 0) sendAll()
+  }
+  const before = process.memoryUsage().arrayBuffers
+  let served = 0
+  while (clients.some(({ rest }) => rest.length > 0) || running.length > 0) {
+    sendAll()
+    // However short memory is, each may have 16 KiB, and what it then reads at once.
+    const bound = limit + producers * (16 * kib + piece)
+    expect(memory.usedBytes).toBeLessThan(bound)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * bound)
+    expect(running.length).toBeGreaterThan(0)
+    served += running.length
+    for (const answer of running.splice(0)) answer()
+    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(served).toBe(producers * each)
+  expect(memory.usedBytes).toBe(0)
 })

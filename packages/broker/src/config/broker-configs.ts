@@ -289,7 +289,7 @@ const ownConfigs = defineConfigs([
     'long',
     '-1',
     'medium',
-    'Bytes of requests in memory; -1 or 0: an eighth of the memory of the machine, at most 256 MiB.',
+    'Bytes of requests in memory; -1 or 0: an eighth of the memory of the machine, at most 48 MiB.',
     atLeast(-1),
   ],
   [

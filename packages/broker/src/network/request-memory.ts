@@ -12,7 +12,7 @@ export interface MemoryAccount {
  * What every connection may hold uncounted, so that small requests are served however short memory
  * is.
  */
-const allowanceBytes = 64 * 1024
+const allowanceBytes = 16 * 1024
 
 /**
  * Bounds the bytes of all requests that are being received or served. Over the limit, connections

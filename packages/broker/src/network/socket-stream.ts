@@ -6,10 +6,11 @@ const joinBytes = 32 * 1024
 
 /**
  * Where bytes land that belong to no frame yet, for all sockets: a read and its callback are one
- * step, so nobody else reads in between. Thousands of idle connections hold no memory. Reads of
- * this size stay in the cache of the processor.
+ * step, so nobody else reads in between. Thousands of idle connections hold no memory. What is read
+ * here is copied, and it is what a connection may exceed its bound by: larger reads go directly into
+ * the memory of the frame that has begun.
  */
-const scratch = Buffer.allocUnsafeSlow(64 * 1024)
+const scratch = Buffer.allocUnsafeSlow(32 * 1024)
 
 /**
  * A socket as a connection sees it: bytes are read into memory that we choose, which takes half the
