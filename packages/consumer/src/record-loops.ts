@@ -3,6 +3,7 @@ import type { AssignedPartition, TakenRecords } from './assigned-partition.js'
 import type { ConsumerRecord, RecordBatch } from './consumer-record.js'
 import type { Delivery } from './delivery.js'
 import type { ReadableRecords, RecordDecoder } from './record-decoder.js'
+import { RecordIterator } from './record-iterator.js'
 
 type AnyRecord = ConsumerRecord<unknown, unknown>
 type AnyHandler = (record: AnyRecord, context: { readonly signal: AbortSignal }) => unknown
@@ -59,24 +60,14 @@ export class RecordLoops {
     this.#options = options
   }
 
-  async *records(only?: AssignedPartition): AsyncGenerator<AnyRecord, void, undefined> {
-    const { delivery } = this.#options
-    for (;;) {
-      const taken = await this.#take({ only })
-      if (taken === undefined) return
-      const { partition } = taken
-      try {
-        const { records, failure } = await this.#decode(taken)
-        let index = 0
-        for (; index < records.length && !partition.interrupted && !delivery.closed; index++) {
-          yield records[index]!
-          partition.progress(records[index]!.position + 1)
-        }
-        if (index === records.length) conclude(partition, failure)
-      } finally {
-        this.#end(partition)
-      }
-    }
+  records(only?: AssignedPartition): AsyncGenerator<AnyRecord, void, undefined> {
+    return new RecordIterator({
+      take: () => this.#take({ only }),
+      decode: (taken) => this.#decode(taken),
+      isClosed: () => this.#options.delivery.closed,
+      conclude,
+      end: (partition) => this.#end(partition),
+    })
   }
 
   async *batches(options: BatchOptions): AsyncGenerator<RecordBatch<unknown, unknown>> {
