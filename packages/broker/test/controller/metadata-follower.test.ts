@@ -31,7 +31,6 @@ function clientOf(
     if (api.key === apis.metadata.key) return { clusterId: options.clusterId }
     const wanted = body as {
       topics: { partitions: { fetchOffset: number; currentLeaderEpoch: number }[] }[]
-      maxWaitMs: number
     }
     const { fetchOffset, currentLeaderEpoch } = wanted.topics[0]!.partitions[0]!
     const isFenced = currentLeaderEpoch !== (options.epoch ?? partition.leaderEpoch)
@@ -39,11 +38,12 @@ function clientOf(
     const errorCode =
       options.fetchError ??
       (isFenced ? errorCodes.FENCED_LEADER_EPOCH : isBeyond ? errorCodes.OFFSET_OUT_OF_RANGE : 0)
-    const hasNews = errorCode === 0 && fetchOffset < partition.logEndOffset
-    if (!hasNews && wanted.maxWaitMs > 0) await new Promise((resolve) => setTimeout(resolve, 5))
-    const records = hasNews
+    const isBefore = errorCode === 0 && fetchOffset < partition.logEndOffset
+    const records = isBefore
       ? (await partition.read({ from: fetchOffset, maxBytes: 1e6 })).bytes
       : null
+    // What is appended may not be written yet; asked again at once, nobody would come to write it.
+    if (!records?.length) await new Promise((resolve) => setTimeout(resolve, 5))
     const answer = {
       errorCode,
       records,
