@@ -7,7 +7,7 @@ const joinBytes = 32 * 1024
 /**
  * Where bytes land that belong to no frame yet, for all sockets: a read and its callback are one
  * step, so nobody else reads in between. Thousands of idle connections hold no memory. What is read
- * here is copied, and it is what a connection may exceed its bound by: larger reads go directly into
+ * here is copied, and a connection may exceed its bound by as much: larger reads go directly into
  * the memory of the frame that has begun.
  */
 const scratch = Buffer.allocUnsafeSlow(32 * 1024)
