@@ -143,13 +143,17 @@ export class FileCache {
     for (const file of [...this.#open]) this.whenUnpinned(file, () => this.close(file))
   }
 
+  /** No handles are left for others, sockets among them: closes half of ours. */
+  giveBack(exempt?: CachedFile): void {
+    this.#evict(Math.floor(this.#open.size / 2), exempt)
+  }
+
   #openFile(file: CachedFile): FileHandle {
     try {
       return this.fileSystem.open(file.owner.path, file.mode)
     } catch (error) {
       if (!isOutOfHandles(error)) throw error
-      // Sockets share the same limit: give half of ours back and try once more.
-      this.#evict(Math.floor(this.#open.size / 2), file)
+      this.giveBack(file)
       return this.fileSystem.open(file.owner.path, file.mode)
     }
   }

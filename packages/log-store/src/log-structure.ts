@@ -2,6 +2,7 @@ import type { Acknowledgements } from './acknowledgements.js'
 import type { EpochIndex } from './epoch-index.js'
 import { ioError } from './errors.js'
 import { Listeners } from './listeners.js'
+import { despiteShortage } from './handle-shortage.js'
 import type { HotTail } from './hot-tail.js'
 import type { LogFlush } from './log-flush.js'
 import type { CompactionReport } from './compaction.js'
@@ -236,11 +237,13 @@ export class LogStructure {
     await this.#discardEnd(gone)
     if (target !== undefined) {
       if (gone.length > 0) target.cutFile(cut.position)
-      if (cut.keptEnd < cut.offset) this.#beginAt(cut.offset, target)
+      if (cut.keptEnd < cut.offset) await this.#beginAt(cut.offset, target)
     }
     await log.tracking?.truncate(log)
     const { indexIntervalBytes } = log.options
-    await findLargestTimestamp(this.#host, log.segments.active, indexIntervalBytes)
+    await despiteShortage(this.#host, () =>
+      findLargestTimestamp(this.#host, log.segments.active, indexIntervalBytes),
+    )
   }
 
   /** What leaves memory and disk apart when it fails half way ends the appends. */
@@ -267,9 +270,11 @@ export class LogStructure {
   }
 
   /** What was compacted away ended the log: a segment of its own tells where it goes on. */
-  #beginAt(offset: number, before: Segment): void {
+  async #beginAt(offset: number, before: Segment): Promise<void> {
     const log = this.#log
-    const segment = createSegment(this.#host, log.path, offset)
+    const segment = await despiteShortage(this.#host, async () =>
+      createSegment(this.#host, log.path, offset),
+    )
     before.seal()
     log.segments = log.segments.with(segment)
     this.#parts.flush.noteRolled(before)

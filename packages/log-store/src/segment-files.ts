@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { ioError } from './errors.js'
 import type { FileCache } from './file-cache.js'
+import { despiteShortage } from './handle-shortage.js'
 import type { LogHost } from './log-host.js'
 import {
   companionFileName,
@@ -70,7 +71,7 @@ export class SegmentRemover {
     for (const segment of segments) {
       await this.#rename(segment, { as: deletedSuffix, delayMs, except: [] })
     }
-    await this.#host.fileSystem.syncDirectory(this.#directory)
+    await this.#syncNames()
   }
 
   /**
@@ -91,7 +92,11 @@ export class SegmentRemover {
       segment.retire(as)
       await this.#rename(segment, { as, delayMs, except })
     }
-    await this.#host.fileSystem.syncDirectory(this.#directory)
+    await this.#syncNames()
+  }
+
+  #syncNames(): Promise<void> {
+    return despiteShortage(this.#host, () => this.#host.fileSystem.syncDirectory(this.#directory))
   }
 
   async #rename(

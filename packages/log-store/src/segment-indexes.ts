@@ -1,3 +1,4 @@
+import { isOutOfHandles } from './errors.js'
 import type { FileCache } from './file-cache.js'
 import { type FileHandle, syncFile, writeFully } from './fs/file-system.js'
 import { type IndexEntries, IndexMismatch } from './index-entries.js'
@@ -142,7 +143,8 @@ export class IndexPair {
       this.offsets!.truncateToPosition(position)
       this.times!.truncateToOffset(relativeOffset)
     } catch (error) {
-      if (!(error instanceof IndexMismatch)) throw error
+      // Without a handle for them, too, they are rebuilt: the data are being cut already.
+      if (!(error instanceof IndexMismatch) && !isOutOfHandles(error)) throw error
       this.#unusable = true
       this.offsets = undefined
       this.times = undefined

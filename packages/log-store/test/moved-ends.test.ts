@@ -156,6 +156,21 @@ describe('a cut that is asked for again', () => {
     disk.crash('lose-unsynced')
     expect((await (await openOn(disk)).open('a-0')).logEndOffset).toBe(10)
   })
+
+  test('after one without room for its checkpoint: no success without one', async () => {
+    const disk = slowDisk(1)
+    const log = await (await openOn(disk)).open('a-0')
+    await fill(log, 20)
+    log.append(record('of the next epoch'), { leaderEpoch: 2 })
+    const stop = log.onTruncated(() => disk.inject({ ...noRoom, times: Number.MAX_SAFE_INTEGER }))
+    const lacking = { code: 'KFK_STORE_NO_SPACE', retriable: true }
+    await expect(log.truncateTo(10)).rejects.toMatchObject(lacking)
+    stop()
+    await expect(log.truncateTo(10)).rejects.toMatchObject(lacking)
+    disk.clearFaults()
+    expect(await log.truncateTo(10)).toBe(10)
+    expect(await appendAcknowledged(log, 'next')).toBe(10)
+  })
 })
 
 describe('a cut below the start', () => {
@@ -246,6 +261,42 @@ describe('a cut that lacks room or handles for its first step', () => {
   })
 })
 
+test.each(['open', 'create', 'syncDirectory'] as const)(
+  'a cut that lacks handles for a while (%s) ends, or may be asked for again',
+  async (operation) => {
+    for (let at = 1, struck = true; struck; at++) {
+      const disk = slowDisk(1)
+      const clock = new ManualClock()
+      const directory = await openLogDirectory('/data', {
+        ...{ fileSystem: disk, clock, maxOpenFiles: 2, hotTailBytes: 0 },
+        defaults: { segmentBytes: 400, indexIntervalBytes: 0 },
+      })
+      const log = await directory.open('a-0')
+      await fill(log, 50)
+      const before = disk.struck
+      disk.inject({ operation, path: 'a-0', at, times: 3, error: 'EMFILE' })
+      const state = { done: false }
+      const cut = outcome(log.truncateTo(23)).finally(() => (state.done = true))
+      while (!state.done) {
+        await settle(20)
+        clock.advance(100)
+      }
+      struck = disk.struck > before
+      disk.clearFaults()
+      expect(directory.poisoned).toBeUndefined()
+      const failure = await cut
+      if (failure !== undefined) expect(failure).toMatchObject({ retriable: true })
+      expect(await log.truncateTo(23)).toBe(23)
+      expect(await appendAcknowledged(log, 'next')).toBe(23)
+      disk.crash('lose-unsynced')
+      const again = await (await openOn(disk)).open('a-0')
+      const found = await readAll(again)
+      expect([found.size, found.get(22), found.get(23)]).toEqual([24, 'old 22', 'next'])
+      expect((await again.maxTimestampOffset())?.timestamp).toBe(1000)
+    }
+  },
+)
+
 test('who waits for a write is told when the log is deleted while it is cut', async () => {
   for (let after = 0; after < 60; after += 2) {
     const directory = await openOn(slowDisk(2))
@@ -255,7 +306,8 @@ test('who waits for a write is told when the log is deleted while it is cut', as
     await settle(after)
     await directory.delete('a-0')
     await cut
-    await expect(log.whenWritten(60)).rejects.toMatchObject({ code: 'KFK_STORE_CLOSED' })
+    const told = await Promise.race([outcome(log.whenWritten(60)), settle(5).then(() => 'nobody')])
+    expect(told).toMatchObject({ code: 'KFK_STORE_CLOSED' })
   }
 })
 

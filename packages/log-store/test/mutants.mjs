@@ -226,6 +226,20 @@ export const mutants = [
     tests: ['moved-ends'],
   },
   {
+    name: 'half-a-cut-without-handles',
+    file: 'handle-shortage.ts',
+    find: 'if (!lacking || tries > retries) throw error',
+    replace: 'if (!lacking || tries >= 0) throw error',
+    tests: ['moved-ends'],
+  },
+  {
+    name: 'half-a-cut-without-its-indexes',
+    file: 'segment-indexes.ts',
+    find: 'if (!(error instanceof IndexMismatch) && !isOutOfHandles(error)) throw error',
+    replace: 'if (!(error instanceof IndexMismatch)) throw error',
+    tests: ['moved-ends'],
+  },
+  {
     name: 'cut-in-memory-first',
     file: 'log-structure.ts',
     find: '    if (gone.length === 0) this.#cutFile(target, position)\n',
@@ -411,7 +425,7 @@ export const mutants = [
   {
     name: 'replaced-names-not-synced',
     file: 'segment-files.ts',
-    find: 'except })\n    }\n    await this.#host.fileSystem.syncDirectory(this.#directory)',
+    find: 'except })\n    }\n    await this.#syncNames()',
     replace: 'except })\n    }',
     tests: compactions,
   },
