@@ -4,6 +4,7 @@ import Sequencer from '@jest/test-sequencer'
 
 const proofs = [
   'model',
+  'races',
   'crash-explorer-synced',
   'crash-explorer-unsynced',
   'syscall-openings',
