@@ -1,6 +1,10 @@
 import type { RecordHeader } from '@kfk/protocol'
 
-/** One record as an application sees it. */
+/**
+ * One record as an application sees it. Bytes are views on the fetch answer that the record came
+ * in, made when a field is read: a record or a view that is kept keeps the whole answer in memory,
+ * which `prefetchBytes` counts until the record is processed only. Copy what is to stay for long.
+ */
 export interface ConsumerRecord<Key = Uint8Array | null, Value = Uint8Array | null> {
   readonly topic: string
   readonly partition: number
