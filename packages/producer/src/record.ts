@@ -69,36 +69,43 @@ export function serializeRecord(
   timestamp: number,
   target: RecordScratch,
 ): SerializedRecord | Promise<SerializedRecord> {
-  const key = serializePart(topic, 'key', record.key)
-  const value = serializePart(topic, 'value', record.value)
   const { partition } = record
   const headers = record.headers === undefined ? undefined : serializeHeaders(record.headers)
   if (!Number.isSafeInteger(timestamp)) throw impossibleTimestamp(timestamp)
-  if (key instanceof Promise || value instanceof Promise) {
-    return Promise.all([key, value]).then(([keyData, valueData]) => {
-      return { key: keyData, value: valueData, headers, timestamp, partition }
-    })
+  if (typeof topic === 'string') {
+    target.key = plainPart(topic, 'key', record.key ?? null)
+    target.value = plainPart(topic, 'value', record.value)
+  } else {
+    const key = serializePart(topic, 'key', record.key)
+    const value = serializePart(topic, 'value', record.value)
+    if (key instanceof Promise || value instanceof Promise) {
+      return Promise.all([key, value]).then(([keyData, valueData]) => {
+        return { key: keyData, value: valueData, headers, timestamp, partition }
+      })
+    }
+    target.key = key
+    target.value = value
   }
-  target.key = key
-  target.value = value
   target.headers = headers
   target.timestamp = timestamp
   target.partition = partition
   return target
 }
 
+/** One part of a record of a topic without serdes. Throws KFK_CLIENT_INVALID_DATA. */
+function plainPart(topic: string, part: 'key' | 'value', data: unknown): SerializedData | null {
+  if (data === null || typeof data === 'string' || data instanceof Uint8Array) return data
+  const hint = `expected a string, bytes or null, got ${typeof data}; for other types use defineTopic`
+  throw invalidData(new TypeError(hint), { topic, part })
+}
+
 /** Bytes of one part; a promise only if its serde returns one. Throws KFK_CLIENT_INVALID_DATA. */
 function serializePart(
-  topic: AnyTopic,
+  topic: TopicDefinition,
   part: 'key' | 'value',
   data: unknown,
 ): SerializedData | null | Promise<SerializedData | null> {
   if (data === null || (data === undefined && part === 'key')) return null
-  if (typeof topic === 'string') {
-    if (typeof data === 'string' || data instanceof Uint8Array) return data
-    const hint = `expected a string, bytes or null, got ${typeof data}; for other types use defineTopic`
-    throw invalidData(new TypeError(hint), { topic, part })
-  }
   try {
     const serialized = topic[part].serialize(data)
     if (!(serialized instanceof Promise)) return serialized

@@ -10,6 +10,7 @@ import {
   MIN_BODY_BYTES,
   recordBytes,
   recordBytesAtMost,
+  writeBytes,
   writeField,
   writeHeaders,
   type RecordDeltas,
@@ -73,6 +74,8 @@ const MAX_BATCH_BYTES = 0x7fff_ffff - 1024
 export class RecordBatchBuilder {
   private readonly options: RecordBatchBuilderOptions
   private buffer: Buffer
+  /** Up to here nothing is in the way of a record. */
+  private roomyEnd: number
   private position = RECORDS_AT
   private count = 0
   private baseTimestamp = -1
@@ -82,6 +85,7 @@ export class RecordBatchBuilder {
   constructor(options: RecordBatchBuilderOptions) {
     this.options = options
     this.buffer = initialBuffer(options)
+    this.roomyEnd = Math.min(this.buffer.length, options.maxBytes)
   }
 
   /** Records appended so far. */
@@ -117,6 +121,28 @@ export class RecordBatchBuilder {
     const { count } = this
     const delta = count === 0 ? 0 : timestamp - this.baseTimestamp
     if (headers !== undefined && headers.length === 0) headers = undefined
+    const smallDelta = delta | 0
+    const next =
+      smallDelta !== delta ||
+      headers !== undefined ||
+      typeof key === 'string' ||
+      typeof value === 'string'
+        ? -1
+        : this.writeBytesOnly(smallDelta, key, value)
+    if (next < 0) return this.tryAppendAny(timestamp, key, value, headers)
+    this.appended(next, timestamp)
+    return true
+  }
+
+  /** Any record, and any that might not fit. */
+  private tryAppendAny(
+    timestamp: number,
+    key: Uint8Array | string | null,
+    value: Uint8Array | string | null,
+    headers: readonly RecordHeader[] | undefined,
+  ): boolean {
+    const { count } = this
+    const delta = count === 0 ? 0 : timestamp - this.baseTimestamp
     const least = lengthAtLeast(key) + lengthAtLeast(value)
     if (count > 0 && this.position + least > this.options.maxBytes) return false
     if (!Number.isSafeInteger(delta)) throw invalid('timestamps too far apart')
@@ -127,11 +153,16 @@ export class RecordBatchBuilder {
     }
     const next = this.write(delta, key, value, headers)
     if (count > 0 && next > this.options.maxBytes) return false
-    this.position = next
+    this.appended(next, timestamp)
+    return true
+  }
+
+  private appended(position: number, timestamp: number): void {
+    const { count } = this
+    this.position = position
     this.count = count + 1
     if (count === 0) this.baseTimestamp = timestamp
     if (count === 0 || timestamp > this.maxTimestamp) this.maxTimestamp = timestamp
-    return true
   }
 
   /**
@@ -177,6 +208,35 @@ export class RecordBatchBuilder {
     return batch
   }
 
+  /**
+   * Writes a record whose size is known without encoding anything; the position after it, or -1,
+   * with nothing changed, when it might not fit. `timestampDelta` is an int32.
+   */
+  private writeBytesOnly(
+    timestampDelta: number,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+  ): number {
+    const { buffer, position, count } = this
+    const keyLength = key === null ? -1 : key.length
+    const valueLength = value === null ? -1 : value.length
+    // Attributes and the header count are a byte each.
+    let length = 2 + varintSize(timestampDelta) + varintSize(count)
+    length += varintSize(keyLength) + varintSize(valueLength)
+    if (keyLength > 0) length += keyLength
+    if (valueLength > 0) length += valueLength
+    const next = position + varintSize(length) + length
+    if (next > this.roomyEnd) return -1
+    let at = writeVarint(buffer, position, length)
+    buffer[at] = 0
+    at = writeVarint(buffer, at + 1, timestampDelta)
+    at = writeVarint(buffer, at, count)
+    at = writeBytes(buffer, at, key)
+    at = writeBytes(buffer, at, value)
+    buffer[at] = 0
+    return next
+  }
+
   /** Writes the next record, for which there is room; returns the position after it. */
   private write(
     timestampDelta: number,
@@ -217,6 +277,7 @@ export class RecordBatchBuilder {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, doubled))
     grown.set(this.buffer.subarray(0, this.position))
     this.buffer = grown
+    this.roomyEnd = Math.min(grown.length, this.options.maxBytes)
     return true
   }
 }

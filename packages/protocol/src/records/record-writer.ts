@@ -29,6 +29,9 @@ const HEADER_OVERHEAD_MAX = 10
  */
 const SHORT_STRING = 24
 
+/** Up to here a loop over the bytes beats the call of `set`. */
+const SHORT_BYTES = 12
+
 export function lengthAtLeast(field: Uint8Array | string | null): number {
   return field === null ? 0 : field.length
 }
@@ -66,17 +69,20 @@ export function recordBytes(fields: RecordFields, deltas: RecordDeltas): number 
 
 /** Writes a length and its bytes; -1 for null. Returns the position after it. */
 export function writeField(buffer: Buffer, at: number, field: Uint8Array | string | null): number {
+  return typeof field === 'string' ? writeString(buffer, at, field) : writeBytes(buffer, at, field)
+}
+
+/** {@link writeField} for what is no text. */
+export function writeBytes(buffer: Buffer, at: number, field: Uint8Array | null): number {
   if (field === null) {
     buffer[at] = 1
     return at + 1
   }
   const { length } = field
-  if (typeof field !== 'string') {
-    at = writeVarint(buffer, at, length)
-    buffer.set(field, at)
-    return at + length
-  }
-  return writeString(buffer, at, field)
+  at = writeVarint(buffer, at, length)
+  if (length > SHORT_BYTES) buffer.set(field, at)
+  else for (let index = 0; index < length; index++) buffer[at + index] = field[index]!
+  return at + length
 }
 
 /** One pass over the string: its length is guessed to be ASCII's, and corrected when it was not. */

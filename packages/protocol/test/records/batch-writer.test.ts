@@ -5,6 +5,7 @@ import {
   validateBatch,
   encodeRecordBatch,
 } from '@kfk/protocol'
+import type { RecordInput } from '@kfk/protocol'
 
 const encoder = new TextEncoder()
 
@@ -83,6 +84,59 @@ describe('RecordBatchBuilder', () => {
         validateBatch(fromText)
       }
     }
+  })
+})
+
+describe('records of bytes', () => {
+  const lengths = [-1, 0, 1, 12, 13, 57, 58, 63, 64, 8191, 8192]
+  const bytesOf = (length: number) => (length < 0 ? null : new Uint8Array(length).fill(length + 3))
+
+  test('of every length and distance in time read back, and are what text would be', () => {
+    const times = [0, 1, -1, 63, 64, -64, -65, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -(2 ** 31) - 1]
+    const records = lengths.flatMap((keyLength) =>
+      lengths.map((valueLength, at) => ({
+        key: bytesOf(keyLength),
+        value: bytesOf(valueLength),
+        timestamp: 1_700_000_000_000 + times[at]!,
+      })),
+    )
+    const batch = encodeRecordBatch(records)
+    validateBatch(batch)
+    const shown = ({ key, value, timestamp }: RecordInput) =>
+      [key, value, timestamp].map((part) =>
+        part instanceof Uint8Array ? Buffer.from(part).toString('latin1') : part,
+      )
+    expect(decodeRecords(batch).map(shown)).toEqual(records.map(shown))
+    expect(readBatchHeader(batch).maxTimestamp).toBe(1_700_000_000_000 + 2 ** 31)
+    for (const { key, value, timestamp } of records) {
+      const one = encodeRecordBatch([{ key, value, timestamp }])
+      const builder = new RecordBatchBuilder({ maxBytes: one.length, buffer: one.slice() })
+      expect(builder.tryAppend({ key, value, timestamp, headers: [] })).toBe(true)
+      expect(Buffer.compare(builder.build(), one)).toBe(0)
+    }
+  })
+
+  test('fill a batch to its last byte', () => {
+    const value = new Uint8Array(20)
+    const two = encodeRecordBatch([
+      { value, timestamp: 1 },
+      { value, timestamp: 1 },
+    ])
+    for (const missing of [0, 1]) {
+      const builder = new RecordBatchBuilder({ maxBytes: two.length - missing })
+      expect(builder.tryAppendParts(1, null, value)).toBe(true)
+      expect(builder.tryAppendParts(1, null, value)).toBe(missing === 0)
+      if (missing === 0) expect(Buffer.compare(builder.build(), two)).toBe(0)
+    }
+  })
+
+  test('build takes the producer that is known only then', () => {
+    const producer = { producerId: 7n, producerEpoch: 3, baseSequence: 11 }
+    const builder = new RecordBatchBuilder({ maxBytes: 1000 })
+    builder.tryAppendParts(1, null, new Uint8Array(1))
+    const batch = builder.build(producer)
+    validateBatch(batch)
+    expect(readBatchHeader(batch)).toMatchObject(producer)
   })
 })
 
