@@ -1,7 +1,13 @@
 import { apis, batches, errorCodes } from '@kfk/protocol'
 import type { AbortedTransaction, LogSlice } from '@kfk/log-store'
 import type { RequestOf, ResponseInput } from '@kfk/protocol'
-import { defineHandler, type Handler, type Partition, type RequestContext } from '../context.js'
+import {
+  answersLater,
+  defineHandler,
+  type Handler,
+  type Partition,
+  type RequestContext,
+} from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
 import { checkLeaderEpoch } from './epoch-check.js'
 import { currentLeader, leaderEndpoints } from './leader-hints.js'
@@ -11,6 +17,8 @@ type Request = RequestOf<typeof apis.fetch>
 type Response = Writable<ResponseInput<typeof apis.fetch>>
 type TopicResponse = Response['responses'][number]
 type PartitionResponse = TopicResponse['partitions'][number]
+/** A response, or one that comes when there is something to read. */
+type Outcome = Response | typeof answersLater
 type PartitionRequest = Request['topics'][number]['partitions'][number]
 
 /** From here on topics are named by id. */
@@ -51,7 +59,7 @@ class Fetching {
     this.#request = request
   }
 
-  run(): Response | Promise<Response> {
+  run(): Outcome | Promise<Outcome> {
     const opening = this.#resolve()
     if (opening !== undefined) return opening.then(() => this.#readOrWait())
     const reading = this.#readAll()
@@ -87,7 +95,7 @@ class Fetching {
     return opening.length === 0 ? undefined : Promise.all(opening)
   }
 
-  async #readOrWait(): Promise<Response> {
+  async #readOrWait(): Promise<Outcome> {
     await this.#readAll()
     return this.#answerOrWait()
   }
@@ -196,39 +204,37 @@ class Fetching {
     target.response.logStartOffset = partition.logStartOffset
   }
 
-  #answerOrWait(): Response | Promise<Response> {
+  #answerOrWait(): Outcome {
     const { maxWaitMs, minBytes } = this.#request
     const enough = this.#readBytes >= minBytes || this.#failed || this.#targets.length === 0
     return enough || maxWaitMs <= 0 ? this.#answer() : this.#wait()
   }
 
-  #wait(): Promise<Response> {
+  #wait(): typeof answersLater {
     const { purgatory } = this.#context.services
-    const hosted = this.#targets.map(({ partition }) => partition as Partition)
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        // Nobody is left to read for.
-        if (this.#context.signal.aborted) {
-          resolve(this.#answer())
-          return
-        }
-        for (const target of this.#targets) target.partition = this.#stillServed(target)
-        const reading = this.#readAll()
-        if (reading === undefined) resolve(this.#answer())
-        else void reading.then(() => resolve(this.#answer()))
-      }
-      const keys = new Set(hosted.map(({ key }) => key))
-      purgatory.watch({
-        keys: [...keys],
-        timeoutMs: this.#request.maxWaitMs,
-        tryComplete: () => {
-          if (this.#bytesToCome() < this.#request.minBytes) return false
-          finish()
-          return true
-        },
-        expire: finish,
-      })
+    const keys = new Set(this.#targets.map(({ partition }) => (partition as Partition).key))
+    purgatory.watch({
+      keys: [...keys],
+      timeoutMs: this.#request.maxWaitMs,
+      tryComplete: () => {
+        if (this.#bytesToCome() < this.#request.minBytes) return false
+        this.#finish()
+        return true
+      },
+      expire: () => this.#finish(),
     })
+    return answersLater
+  }
+
+  /** What was waited for has come, or its time is over. */
+  #finish(): void {
+    const context = this.#context
+    // Nobody is left to read for.
+    if (context.signal.aborted) return
+    for (const target of this.#targets) target.partition = this.#stillServed(target)
+    const reading = this.#readAll()
+    if (reading === undefined) context.answer(this.#answer())
+    else void reading.then(() => context.answer(this.#answer()))
   }
 
   #stillServed({ partition, topicName, request }: Target): Partition | number {
