@@ -50,6 +50,7 @@ interface PendingRequest {
  * runaway.
  */
 const maxQueuedRequests = 10_000
+const noBytes = new Uint8Array(0)
 
 /**
  * One socket to one broker. Responses come in the order of the requests (the protocol promises it),
@@ -84,7 +85,9 @@ export class Connection {
     this.#options = options
     this.#deadlines = new EarliestTimer(options.clock, () => this.#checkDeadlines())
     this.#decoder = options.codec.createFrameDecoder({ maxFrameBytes: options.maxFrameBytes })
-    stream.ondata = (chunk) => this.#receive(chunk)
+    stream.ondata = (chunk) => this.#receive(chunk, 0)
+    stream.space = () => (this.#closed ? undefined : this.#decoder.space?.())
+    stream.onfilled = (byteCount) => this.#receive(undefined, byteCount)
     stream.ondrain = () => {
       this.#blocked = false
       this.#scheduleFlush()
@@ -203,12 +206,16 @@ export class Connection {
     else this.#inFlight.push(request)
   }
 
-  #receive(chunk: Uint8Array): void {
+  /** A chunk, or bytes that were put into the decoder's space. */
+  #receive(chunk: Uint8Array | undefined, filledBytes: number): void {
     if (this.#closed) return
     try {
-      for (const frame of this.#decoder.push(chunk)) this.#answer(frame)
+      if (chunk === undefined) {
+        const frame = this.#decoder.filled!(filledBytes)
+        if (frame !== undefined) this.#answer(frame)
+      } else for (const frame of this.#decoder.push(chunk)) this.#answer(frame)
     } catch (cause) {
-      this.close(this.#unusable(chunk, cause))
+      this.close(this.#unusable(chunk ?? noBytes, cause))
       return
     }
     this.#reportIdle()

@@ -99,6 +99,36 @@ describe.each([
   })
 })
 
+test('over TCP bytes land where the receiver wants them, the others in chunks', async () => {
+  const sent = Buffer.from(Array.from({ length: 300_000 }, (_, at) => at % 251))
+  const server = createTcpServer((socket) => socket.end(sent))
+  await withServer(server, async (address) => {
+    const [host, port] = address.split(':') as [string, string]
+    const stream = await tcpTransport().connect({ host, port: +port }, { timeoutMs: 5000 })
+    const wanted = Buffer.alloc(100_000)
+    const received = Buffer.alloc(sent.length)
+    let length = 0
+    let filled = 0
+    stream.space = () => {
+      const within = length >= 50_000 && filled < wanted.length
+      return within ? wanted.subarray(filled) : undefined
+    }
+    stream.onfilled = (byteCount) => {
+      wanted.copy(received, length, filled, filled + byteCount)
+      filled += byteCount
+      length += byteCount
+    }
+    stream.ondata = (chunk) => {
+      received.set(chunk, length)
+      length += chunk.length
+    }
+    await new Promise<void>((resolve) => (stream.onclose = () => resolve()))
+    expect(filled).toBe(wanted.length)
+    expect(received.equals(sent)).toBe(true)
+    expect(length).toBe(sent.length)
+  })
+})
+
 test('TLS does not accept a certificate that nobody vouches for', async () => {
   const cluster = new FakeCluster()
   const server = createTlsServer({ key, cert }, serve(cluster))
