@@ -48,6 +48,16 @@ export function defineHandler<A extends Api>(handler: Handler<A>): Handler {
   return handler
 }
 
+/** Memory that is used again when the response that it is a part of has been sent. */
+export interface AnswerMemory {
+  /** At least so many bytes, of any content. What is not given back is garbage at its time. */
+  take(byteCount: number): Uint8Array
+  /** A copy of the bytes, in such memory when they are many. */
+  copyOf(bytes: Uint8Array): Uint8Array
+  /** Nobody uses this any more, and it is in no response. */
+  give(bytes: Uint8Array): void
+}
+
 /** The circumstances of one request. */
 export interface RequestContext {
   readonly apiVersion: number
@@ -62,6 +72,8 @@ export interface RequestContext {
    * response is due.
    */
   disconnect(reason: string): void
+  /** For large parts of the response. */
+  readonly memory: AnswerMemory
   /** The response of a request whose handler has returned `answersLater`; once. */
   answer(response: ResponseInput<Api> | undefined): void
   readonly services: BrokerServices

@@ -90,6 +90,7 @@ function setUp() {
     }),
     memory: new RequestMemory(1_000_000),
     frames: new FramePool(),
+    answers: new FramePool(),
   })
   return { held, warnings, stream, connection, closed: () => closed }
 }

@@ -1,4 +1,5 @@
-import { apis, batches, errorCodes } from '@kfk/protocol'
+import { connect } from 'node:net'
+import { apis, batches, decodeRecords, errorCodes, kafkaCodec } from '@kfk/protocol'
 import { batchOf, Harness } from './harness.js'
 
 const harness = new Harness()
@@ -127,6 +128,44 @@ test('a waiting fetch ends when its topic is deleted', async () => {
   await other.fetch('events', 0)
   await other.request(apis.deleteTopics, 5, { topicNames: ['events'], timeoutMs: 5000 })
   expect((await waiting).errorCode).not.toBe(0)
+})
+
+test('what a slow reader has not taken yet stays as it was', async () => {
+  const broker = await harness.broker()
+  const client = await harness.client(broker)
+  for (const topic of ['a', 'b']) {
+    await client.topic(topic)
+    for (let batch = 0; batch < 12; batch++) {
+      await client.produce(topic, batchOf([topic.repeat(900_000)]))
+    }
+  }
+  const perFetch = 3_800_000
+  const slow = connect({ host: broker.host, port: broker.port, noDelay: true })
+  // Nobody reads from here: more than the system takes waits in the broker.
+  for (const fetchOffset of [0, 4, 8]) {
+    const partitions = [{ partition: 0, fetchOffset, partitionMaxBytes: perFetch }]
+    const body = { maxWaitMs: 0, minBytes: 1, maxBytes: perFetch, forgottenTopicsData: [] }
+    const header = { apiVersion: 11, correlationId: fetchOffset, clientId: null }
+    const topics = [{ topic: 'a', partitions }]
+    slow.write(Buffer.concat(kafkaCodec.encodeRequest(apis.fetch, header, { ...body, topics })))
+  }
+  for (let round = 0; round < 10; round++) {
+    const { records } = await client.fetch('b', (round % 3) * 4, { maxBytes: perFetch })
+    expect(records!.length).toBeGreaterThan(3_000_000)
+  }
+  const decoder = kafkaCodec.createFrameDecoder({ maxFrameBytes: 2 * perFetch })
+  const values: string[] = []
+  for await (const chunk of slow) {
+    for (const frame of decoder.push(chunk as Buffer)) {
+      const { responses } = kafkaCodec.decodeResponse(apis.fetch, 11, frame)
+      for (const { bytes } of batches(responses[0]!.partitions[0]!.records!)) {
+        const records = decodeRecords(bytes, { verifyChecksum: true })
+        values.push(...records.map(({ value }) => Buffer.from(value!).toString()))
+      }
+    }
+    if (values.length >= 12) break
+  }
+  expect(values.map((value) => value === 'a'.repeat(900_000))).toEqual(Array(12).fill(true))
 })
 
 test('what cannot be fetched has its error', async () => {

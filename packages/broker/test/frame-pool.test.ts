@@ -150,7 +150,9 @@ test.each([1, 2, 3, 4])('cut anywhere, requests stay whole while they run (%d)',
     const stream = new Pieces()
     const keeper = new Keeper()
     const decoder = createFrameDecoder({ ...limits, memory: pool })
-    const connection = new Connection(stream, { decoder, delegate: keeper, memory, frames: pool })
+    const answers = new FramePool()
+    const pools = { frames: pool, answers }
+    const connection = new Connection(stream, { decoder, delegate: keeper, memory, ...pools })
     const frames = Array.from({ length: 60 }, (_, index) => {
       const size = next(4) === 0 ? 6 + next(300_000) : 6 + next(80_000)
       const frame = Buffer.alloc(4 + size, 1 + ((index * 7 + seed) % 255))

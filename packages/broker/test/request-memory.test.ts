@@ -82,7 +82,7 @@ test('producers faster than the disk hold no more than the bound, and all are se
   const clients = Array.from({ length: producers }, () => {
     const decoder = createFrameDecoder({ maxFrameBytes: 1_000_000, memory: frames })
     const pieces = new Pieces()
-    new Connection(pieces, { decoder, delegate, memory, frames })
+    new Connection(pieces, { decoder, delegate, memory, frames, answers: frames })
     return { pieces, rest: stream as Uint8Array }
   })
   /** Whoever may send does, in turns, until nobody may. */

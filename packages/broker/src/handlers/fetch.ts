@@ -4,6 +4,7 @@ import type { RequestOf, ResponseInput } from '@kfk/protocol'
 import {
   answersLater,
   defineHandler,
+  type AnswerMemory,
   type Handler,
   type Partition,
   type RequestContext,
@@ -31,6 +32,9 @@ const endpointsSince = 16
 /** Isolation level (KIP-98): nothing of transactions that are open or were aborted. */
 const readCommitted = 1
 const noRecords = new Uint8Array(0)
+/** Reads of up to so many bytes, in memory that is used again. */
+const pooledReadBytesMin = 16 * 1024
+const pooledReadBytesMax = 4 * 1024 * 1024
 
 /** One partition of a fetch: what is asked, where it is, and what has been read. */
 interface Target {
@@ -153,7 +157,15 @@ class Fetching {
       return undefined
     }
     try {
-      return partition.read({ from, maxBytes: Math.max(0, maxBytes), minOneBatch, maxOffset })
+      const { memory } = this.#context
+      const request = { from, maxBytes: Math.max(0, maxBytes), minOneBatch, maxOffset }
+      const pooled = maxBytes >= pooledReadBytesMin && maxBytes <= pooledReadBytesMax
+      if (!pooled) return partition.read(request)
+      const into = memory.take(maxBytes)
+      const slice = partition.read({ ...request, into })
+      if (!(slice instanceof Promise)) return compact(slice, into, memory)
+      // Where a read fails, its memory is left alone: it may not be over.
+      return slice.then((read) => compact(read, into, memory))
     } catch (error) {
       this.#fail(target, toErrorCode(error))
       return undefined
@@ -281,6 +293,16 @@ class Fetching {
     }
     return response
   }
+}
+
+/** What was read, without holding up more memory than it needs: it may wait for a slow reader. */
+function compact(slice: LogSlice, into: Uint8Array, memory: AnswerMemory): LogSlice {
+  const { bytes } = slice
+  const within = bytes.buffer === into.buffer
+  if (within && bytes.length * 2 >= into.length) return slice
+  const kept = within ? { ...slice, bytes: memory.copyOf(bytes) } : slice
+  memory.give(into)
+  return kept
 }
 
 /** Why nothing can be read from there; NONE when it can. */

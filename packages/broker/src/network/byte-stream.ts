@@ -4,8 +4,11 @@ export interface ByteStream {
   readonly peer: string
   /** Bytes written that have not left yet. */
   readonly unsentBytes: number
-  /** Writes the chunks in order. They must not change until they are sent. */
-  write(chunks: readonly Uint8Array[]): void
+  /**
+   * Writes the chunks in order. They must not change until they are sent. `onSent` is told of that,
+   * but for a stream that hands them on as they are: then nobody knows when they are of no use.
+   */
+  write(chunks: readonly Uint8Array[], onSent?: (chunks: readonly Uint8Array[]) => void): void
   pause(): void
   resume(): void
   /** Closes at once: what is unsent is dropped. `onclose` follows. */

@@ -27,6 +27,8 @@ export class ConnectionSet {
   readonly #dispatcher: Dispatcher
   readonly #memory: RequestMemory
   readonly #frames = new FramePool()
+  /** Not the same: an answer may hold parts of requests that are still in use. */
+  readonly #answers = new FramePool()
   readonly #connections = new Set<Connection>()
   readonly #perAddress = new Map<string, number>()
   #sweep: TimerHandle | undefined
@@ -73,6 +75,7 @@ export class ConnectionSet {
       delegate: this.#dispatcher,
       memory: this.#memory,
       frames: this.#frames,
+      answers: this.#answers,
     })
     this.#connections.add(connection)
     const address = addressOf(connection.peer)
@@ -119,12 +122,17 @@ export class ConnectionSet {
     if (this.#connections.size === 0) this.#onEmpty?.()
   }
 
+  #trim(): void {
+    this.#frames.trim()
+    this.#answers.trim()
+  }
+
   #sweepIdle(): void {
     this.#sweep = undefined
     const now = this.#clock.monotonicMs()
     const idleMs = this.#config.long('connections.max.idle.ms')
     const favoured = this.#memory.favoured
-    this.#frames.trim()
+    this.#trim()
     for (const connection of [...this.#connections]) {
       const silentMs = connection.silentMs(now)
       if (connection === favoured && connection.midFrame && silentMs > stallMs) {
@@ -136,7 +144,7 @@ export class ConnectionSet {
       }
     }
     // Nobody will come by to trim again.
-    if (this.#connections.size === 0) this.#frames.trim()
+    if (this.#connections.size === 0) this.#trim()
     else if (!this.#stopping) {
       this.#sweep = this.#clock.setTimer(sweepMs, () => this.#sweepIdle())
     }

@@ -95,6 +95,8 @@ export class Connection implements MemoryAccount {
   readonly #delegate: ConnectionDelegate
   readonly #memory: RequestMemory
   readonly #frames: FramePool
+  /** Memory for parts of answers. */
+  readonly answers: FramePool
   #silentSinceMs = 0
   /** Bytes came or a request was answered since `silentMs` was asked. */
   #active = true
@@ -119,6 +121,7 @@ export class Connection implements MemoryAccount {
       delegate: ConnectionDelegate
       memory: RequestMemory
       frames: FramePool
+      answers: FramePool
     },
   ) {
     this.#stream = stream
@@ -126,6 +129,7 @@ export class Connection implements MemoryAccount {
     this.#delegate = options.delegate
     this.#memory = options.memory
     this.#frames = options.frames
+    this.answers = options.answers
     stream.ondata = (chunk, borrowed) => this.#receive(chunk, borrowed, 0)
     stream.space = () => (this.#stopping ? undefined : this.#decoder.space?.())
     stream.onfilled = (byteCount) => this.#receive(undefined, false, byteCount)
@@ -294,8 +298,12 @@ export class Connection implements MemoryAccount {
     if (ready === slots.length) slots.length = 0
     else slots.splice(0, ready)
     this.#active = true
-    if (chunks !== undefined && chunks.length > 0) this.#stream.write(chunks)
+    if (chunks !== undefined && chunks.length > 0) this.#stream.write(chunks, this.#onSent)
     this.#endIfDrained()
+  }
+
+  readonly #onSent = (chunks: readonly Uint8Array[]): void => {
+    for (let at = 0; at < chunks.length; at++) this.answers.give(chunks[at]!)
   }
 
   /** Something was answered or sent: more may start, or be read. */

@@ -1,6 +1,7 @@
 import { ProtocolError, apiByKey, apis, errorCodes } from '@kfk/protocol'
 import type { Api, ResponseInput, WireCodec } from '@kfk/protocol'
 import {
+  type AnswerMemory,
   answersLater,
   type BrokerServices,
   type Handler,
@@ -202,6 +203,10 @@ class Exchange implements RequestContext {
 
   get signal(): AbortSignal {
     return this.connection.signal
+  }
+
+  get memory(): AnswerMemory {
+    return this.connection.answers
   }
 
   answer(response: ResponseInput<Api> | undefined): void {

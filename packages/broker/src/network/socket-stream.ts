@@ -59,20 +59,20 @@ export class SocketStream implements ByteStream {
     this.#socket.read(0)
   }
 
-  write(chunks: readonly Uint8Array[]): void {
+  write(chunks: readonly Uint8Array[], onSent?: (chunks: readonly Uint8Array[]) => void): void {
     const socket = this.#socket
-    if (chunks.length === 1) {
-      socket.write(chunks[0]!)
-      return
-    }
     let bytes = 0
     for (const chunk of chunks) bytes += chunk.length
     if (bytes <= joinBytes) {
-      socket.write(Buffer.concat(chunks, bytes))
+      socket.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes))
+      if (chunks.length > 1) onSent?.(chunks)
       return
     }
+    const last = chunks.length - 1
     socket.cork()
-    for (const chunk of chunks) socket.write(chunk)
+    for (let at = 0; at < last; at++) socket.write(chunks[at]!)
+    // Called as well when the socket is destroyed, then after the last use of the memory, too.
+    socket.write(chunks[last]!, () => onSent?.(chunks))
     socket.uncork()
   }
 

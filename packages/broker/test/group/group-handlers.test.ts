@@ -1,6 +1,7 @@
 import { apis, errorCodes, kafkaCodec, ZERO_UUID } from '@kfk/protocol'
 import type { Api, RequestInput, ResponseOf } from '@kfk/protocol'
 import type { BrokerServices, Handler } from '../../src/context.js'
+import { FramePool } from '../../src/network/frame-pool.js'
 import { groupOffsetHandlers } from '../../src/handlers/group-offsets.js'
 import { groupHandlers } from '../../src/handlers/groups.js'
 import { FakeCluster, TOPIC_ID } from './fake-cluster.js'
@@ -38,6 +39,7 @@ async function call<A extends Api>(
       signal: new AbortController().signal,
       disconnect: () => undefined,
       answer: () => undefined,
+      memory: new FramePool(),
       services: { groups: cluster.coordinator, cluster: cluster.view } as unknown as BrokerServices,
     },
     request,
