@@ -40,6 +40,8 @@ export interface StructuredLog extends TrackedLog {
   roll(): void
 }
 
+const none: readonly [] = []
+
 interface StructureParts {
   readonly flush: LogFlush
   readonly acknowledgements: Acknowledgements
@@ -70,8 +72,8 @@ export class LogStructure {
   /** Made when segments go. */
   #remover: SegmentRemover | undefined
   #truncated: Listeners<number> | undefined
-  /** Deletions of old segments that are under way. */
-  #discards = 0
+  /** Old segments, none of the log's any more, whose files may still have their names. */
+  #doomed: readonly Segment[] = none
   /** Undefined: nothing is under way. */
   #last: Promise<unknown> | undefined
   /** Made for logs that are compacted. */
@@ -94,7 +96,7 @@ export class LogStructure {
 
   /** Old segments are being deleted: a crash now could bring some of them back. */
   get discarding(): boolean {
-    return this.#discards > 0
+    return this.#doomed.length > 0
   }
 
   /** Runs `work` when all changes that were asked for before have ended. */
@@ -157,6 +159,8 @@ export class LogStructure {
     const keep = segments.floor(offset) + 1
     const gone = segments.slice(keep)
     if (keep === 0) {
+      // What is left of them would be taken for what follows the cut.
+      await this.#discardDoomed()
       const cut = { offset, position: 0, keptEnd: offset }
       await this.#truncate({ ...cut, target: undefined, gone, keep })
       return
@@ -296,26 +300,35 @@ export class LogStructure {
     const log = this.#log
     const { segments } = log
     const gone = segments.slice(0, Math.max(0, Math.min(count, segments.sealedCount)))
-    if (gone.length === 0) return 0
+    if (gone.length === 0) {
+      await this.#discardDoomed()
+      return 0
+    }
     log.segments = segments.dropFirst(gone.length)
     const bytes = segments.sizeBytes - log.segments.sizeBytes
     log.logStartOffset = Math.max(log.logStartOffset, log.segments.firstOffset)
     log.tracking?.forget(gone.map((segment) => segment.baseOffset))
-    this.#discards++
-    // A crash may undo only some renames; the checkpointed log start hides the hole. A disk too
-    // full for the checkpoint is no reason to keep what fills it.
-    await this.#host.checkpoint().catch(() => undefined)
-    await this.#discardStart(gone)
-    // Not when that failed: the files stay, and only the checkpointed log start hides them.
-    this.#discards--
+    this.#doomed = [...this.#doomed, ...gone]
+    await this.#discardDoomed()
     // Not before: a crash would bring the records back without their epochs.
     log.epochs.truncateFromStart(log.logStartOffset)
     return bytes
   }
 
-  async #discardStart(gone: readonly Segment[]): Promise<void> {
+  /** Oldest first, what an attempt that failed has left too: recovery would end at a hole. */
+  async #discardDoomed(): Promise<void> {
+    const doomed = this.#doomed
+    if (doomed.length === 0) return
+    // A crash may undo only some renames; the checkpointed log start hides the hole. A disk too
+    // full for the checkpoint is no reason to keep what fills it: then they go one by one.
+    const noted = await this.#host.checkpoint().then(
+      () => true,
+      () => false,
+    )
     try {
-      await this.discard(gone)
+      if (noted) await this.discard(doomed)
+      else for (const segment of doomed) await this.discard([segment])
+      this.#doomed = none
     } catch (error) {
       const { path } = this.#log
       const failure = ioError(error, { action: 'delete old segments of', path })

@@ -109,7 +109,11 @@ export class SegmentRemover {
       if (plan.except.includes(name)) continue
       const path = join(this.#directory, name)
       const isData = index === 0
-      if (!isData && (await fileSystem.stat(path)) === undefined) continue
+      if ((await fileSystem.stat(path)) === undefined) {
+        // An attempt that failed half way may have come that far.
+        if (isData) paths.push(path + plan.as)
+        continue
+      }
       await fileSystem.rename(path, path + plan.as)
       if (isData) segment.renamed(plan.as)
       paths.push(path + plan.as)

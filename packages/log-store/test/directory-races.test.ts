@@ -88,6 +88,7 @@ describe('once the directory is closed', () => {
   test.each([
     ['delete', (directory: LogDirectory) => directory.delete('a-0')],
     ['delete, open', (directory: LogDirectory) => reopened(directory)],
+    ['advanceLogStart', (directory: LogDirectory) => directory.get('a-0')!.advanceLogStart(40)],
     ['truncateTo', (directory: LogDirectory) => directory.get('a-0')!.truncateTo(10)],
     ['applyRetention', (directory: LogDirectory) => directory.applyRetention()],
     ['checkpoint', (directory: LogDirectory) => directory.checkpoint()],
@@ -150,6 +151,29 @@ describe('once the directory is closed', () => {
       expect([directory.poisoned === undefined, watched.calls]).toEqual([false, calls])
     }
   })
+})
+
+test('a cut that comes with the close is done, or refused and not done', async () => {
+  const ends = new Set<number>()
+  for (let after = 0; after < 30; after++) {
+    const disk = slowDisk(2)
+    const directory = await openOn(disk)
+    const log = await directory.open('a-0')
+    await fill(log, 50)
+    const closed = after % 2 === 0 ? undefined : directory.close()
+    await settle(after)
+    const outcome = log.truncateTo(20).catch((error: unknown) => error)
+    await settle(after >> 1)
+    await (closed ?? directory.close())
+    const refused = (await outcome) instanceof Error
+    if (refused) expect(await outcome).toMatchObject({ code: 'KFK_STORE_CLOSED' })
+    const again = await openOn(disk)
+    const { logEndOffset } = await again.open('a-0')
+    expect([again.cleanStart, logEndOffset]).toEqual([true, refused ? 50 : 20])
+    ends.add(logEndOffset)
+    await again.close()
+  }
+  expect(ends.size).toBe(2)
 })
 
 async function reopened(directory: LogDirectory): Promise<void> {

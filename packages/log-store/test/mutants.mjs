@@ -691,8 +691,8 @@ export const mutants = [
   {
     name: 'segments-gone-before-the-log-start-is-durable',
     file: 'log-structure.ts',
-    find: '    await this.#host.checkpoint().catch(() => undefined)\n',
-    replace: '',
+    find: 'const noted = await this.#host.checkpoint().then(',
+    replace: 'const noted = await Promise.resolve().then(',
     tests: explorers,
   },
   {
@@ -856,5 +856,19 @@ export const mutants = [
     find: '  } finally {\n    source.close()\n  }\n',
     replace: '    source.close()\n  } finally {\n  }\n',
     tests: ['syscall-repair'],
+  },
+  {
+    name: 'half-deleted-segments-forgotten',
+    file: 'log-structure.ts',
+    find: 'this.#doomed = [...this.#doomed, ...gone]',
+    replace: 'this.#doomed = gone',
+    tests: ['half-deletions'],
+  },
+  {
+    name: 'old-segments-go-together-without-a-note',
+    file: 'log-structure.ts',
+    find: 'if (noted) await this.discard(doomed)',
+    replace: 'if (doomed.length > 0) await this.discard(doomed)',
+    tests: ['half-deletions'],
   },
 ]
