@@ -10,6 +10,7 @@ import {
   StoreError,
 } from '../src/index'
 import type { CrashOutcome, FileSystem, Log, RepairReport, StoreReport } from '../src/index'
+import { isFull } from './support/proofs'
 import { readVerified, record } from './support/records'
 import {
   diskOf,
@@ -270,7 +271,9 @@ test.each([
   const outcomes: CrashOutcome[] = ['lose-unsynced', 'keep-unsynced', 'tear-last-write']
   for (let point = 1; ; point++) {
     let finished = false
-    for (const outcome of outcomes) {
+    // The sample has every second point, with one outcome after another.
+    if (!isFull && point % 2 === 0) continue
+    for (const outcome of isFull ? outcomes : [outcomes[point % outcomes.length]!]) {
       const fileSystem = faultyFileSystem()
       await diskOf(before, { crashed: false, fileSystem })
       fileSystem.crash('keep-unsynced')
