@@ -18,9 +18,7 @@ export interface KeptFailure<History = Operations> {
 const mostKept = 20
 
 /** What is kept in this file, the latest failure first. */
-export function keptFailures<History = Operations>(
-  file: string,
-): readonly KeptFailure<History>[] {
+export function keptFailures<History = Operations>(file: string): readonly KeptFailure<History>[] {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as KeptFailure<History>[]) : []
 }
 
