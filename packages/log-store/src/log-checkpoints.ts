@@ -66,8 +66,10 @@ export class LogCheckpoints {
   /** Answers whether the files may still know the log; not any more after the next write. */
   forget(name: string): boolean {
     const started = this.#logStarts.delete(name)
-    const known = this.#recoveryPoints.delete(name) || started
-    if (known) this.#stale.set(name, (this.#stale.get(name) ?? 0) + 1)
+    const pointed = this.#recoveryPoints.delete(name)
+    // A log may have been noted as synced before any checkpoint knew of it.
+    if (started || pointed || this.#notes.tellOf(name))
+      this.#stale.set(name, (this.#stale.get(name) ?? 0) + 1)
     return this.#stale.has(name)
   }
 

@@ -68,6 +68,11 @@ export class RecoveryNotes {
     return notes
   }
 
+  /** Whether the file may say something of this log. */
+  tellOf(name: string): boolean {
+    return this.#claims.has(name)
+  }
+
   /** A log was synced. Must cost nothing: this is the append path. */
   synced(log: NotedLog): void {
     if (this.#settings.intervalMs === 0) return

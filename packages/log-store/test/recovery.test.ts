@@ -1,5 +1,5 @@
 // After a crash: what is read again, what is believed, and what is noted of damage.
-import { openLogDirectory, openLogIn, StoreError } from '../src/index'
+import { faultyFileSystem, openLogDirectory, openLogIn, StoreError } from '../src/index'
 import type { FileSystem, Log, LogDirectory, LogOptions, StoreReport } from '../src/index'
 import { ManualClock } from './support/manual-clock'
 import { readAll, readVerified, record } from './support/records'
@@ -183,6 +183,26 @@ describe('how far the log is known to be synced', () => {
     await fill(await directory.open('a-0'), 30)
     clock.advance(1000)
     await directory.delete('a-0')
+    await fill(await directory.open('a-0'), 5)
+    const left = await open(await diskOf(await storedFiles(fileSystem), { crashed: true }))
+    expect((await left.directory.open('a-0')).logEndOffset).toBe(5)
+  })
+
+  test('a log that no checkpoint knew is not missed either, if none could be taken', async () => {
+    const clock = new ManualClock()
+    const fileSystem = faultyFileSystem()
+    const { directory } = await open(fileSystem, {}, clock)
+    const log = await directory.open('a-0')
+    await fill(log, 10)
+    await fill(await directory.open('b-0'), 10)
+    const path = 'b-0/leader-epoch-checkpoint'
+    fileSystem.inject({ operation: 'create', path, at: 1, error: 'ENOSPC', times: 2 })
+    const noRoom = { code: 'KFK_STORE_NO_SPACE' }
+    await expect(directory.checkpoint()).rejects.toMatchObject(noRoom)
+    await fill(log, 20)
+    clock.advance(1000)
+    await expect(directory.delete('a-0')).rejects.toMatchObject(noRoom)
+    fileSystem.clearFaults()
     await fill(await directory.open('a-0'), 5)
     const left = await open(await diskOf(await storedFiles(fileSystem), { crashed: true }))
     expect((await left.directory.open('a-0')).logEndOffset).toBe(5)
