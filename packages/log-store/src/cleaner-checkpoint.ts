@@ -11,6 +11,8 @@ export class CleanerCheckpoint {
   readonly #path: string
   readonly #report: (report: StoreReport) => void
   #loading: Promise<Map<string, number>> | undefined
+  /** A write failed, and may have come as far as the disk: the file may say more than is known. */
+  #isUnsure = false
   /** One write at a time. */
   #last: Promise<unknown> = Promise.resolve()
 
@@ -52,11 +54,13 @@ export class CleanerCheckpoint {
     const run = this.#last.then(async () => {
       const offsets = await this.#offsets()
       const before = new Map(offsets)
-      if (!change(offsets)) return
+      if (!change(offsets) && !this.#isUnsure) return
       try {
         await writeCheckpoint(this.#fileSystem, this.#path, offsets)
+        this.#isUnsure = false
       } catch (error) {
         this.#loading = Promise.resolve(before)
+        this.#isUnsure = true
         throw error
       }
     })

@@ -32,7 +32,11 @@ export class LogCheckpoints {
   readonly #logStarts = new Map<string, number>()
   /** Logs that are gone, but perhaps not from the files; counts how often one went. */
   readonly #stale = new Map<string, number>()
-  #written = { recovery: '', start: '' }
+  /** What the files say; undefined: a write failed, and may have come as far as the disk. */
+  readonly #written: Record<'recovery' | 'start', string | undefined> = {
+    recovery: undefined,
+    start: undefined,
+  }
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
 
@@ -126,20 +130,27 @@ export class LogCheckpoints {
     const recoveryPoints = new Map(this.#recoveryPoints)
     const logStarts = new Map(this.#logStarts)
     const stale = [...this.#stale]
-    const start = encodeOffsets(logStarts).toString()
-    if (start !== this.#written.start) {
-      await writeCheckpoint(this.#fileSystem, this.#startPath, logStarts)
-      this.#written.start = start
-    }
-    const recovery = encodeOffsets(recoveryPoints)
-    if (recovery.toString() !== this.#written.recovery) {
-      await writeCheckpoint(this.#fileSystem, this.#recoveryPath, recoveryPoints)
-      this.#written.recovery = recovery.toString()
-    }
+    await this.#save('start', this.#startPath, logStarts)
+    const recovery = await this.#save('recovery', this.#recoveryPath, recoveryPoints)
     await this.#notes.follow(recovery, (name) => recoveryPoints.get(name))
     for (const [name, count] of stale) {
       if (this.#stale.get(name) === count) this.#stale.delete(name)
     }
+  }
+
+  /** Answers the bytes of the file. */
+  async #save(
+    file: 'recovery' | 'start',
+    path: string,
+    offsets: ReadonlyMap<string, number>,
+  ): Promise<Uint8Array> {
+    const bytes = encodeOffsets(offsets)
+    const text = bytes.toString()
+    if (text === this.#written[file]) return bytes
+    this.#written[file] = undefined
+    await writeCheckpoint(this.#fileSystem, path, offsets)
+    this.#written[file] = text
+    return bytes
   }
 
   async #loadOne(

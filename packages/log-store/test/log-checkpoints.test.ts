@@ -1,4 +1,7 @@
 // Property: the lines of a log are as true as its epoch file, also when the log goes meanwhile.
+import { CleanerCheckpoint } from '../src/cleaner-checkpoint'
+import { faultyFileSystem } from '../src/fs/faulty-file-system'
+import type { FileSystem } from '../src/fs/file-system'
 import { memoryFileSystem } from '../src/fs/memory-file-system'
 import { type CheckpointedLog, LogCheckpoints } from '../src/log-checkpoints'
 import { RecoveryNotes } from '../src/recovery-notes'
@@ -6,7 +9,7 @@ import { ManualClock } from './support/manual-clock'
 
 const report = () => undefined
 
-async function checkpointsOn(fileSystem = memoryFileSystem()) {
+async function checkpointsOn(fileSystem: FileSystem = memoryFileSystem()) {
   await fileSystem.makeDirectory('/data')
   const notes = new RecoveryNotes(fileSystem, '/data', {
     ...{ clock: new ManualClock(), intervalMs: 0, report },
@@ -61,4 +64,53 @@ test('who is told of one write asks for another while the next is about to begin
   const read = (await checkpointsOn(fileSystem)).checkpoints
   await read.load(report)
   expect(read.recoveryPoint('a-0')).toBe(4)
+})
+
+describe('a write that failed may have come as far as the disk', () => {
+  const steps = ['create', 'write', 'sync', 'close', 'rename', 'syncDirectory'] as const
+  const everyStep = steps.flatMap((operation) =>
+    [1, 2, 3, 4].flatMap((at) =>
+      (['lose-unsynced', 'keep-unsynced'] as const).map((crash) => ({
+        ...{ operation, at, crash, error: 'EMFILE' },
+      })),
+    ),
+  )
+
+  test.each(everyStep)(
+    'so what it replaced is written again ($operation $at, $crash)',
+    async (fault) => {
+      const fileSystem = faultyFileSystem()
+      const { checkpoints } = await checkpointsOn(fileSystem)
+      const at = (checkpointPoint: number, logStartOffset: number) =>
+        checkpoints.write(() => [
+          {
+            ...{ name: 'a-0', checkpointPoint, logStartOffset, firstOffset: 0, isGone: false },
+            saveEpochs: () => Promise.resolve(),
+          },
+        ])
+      await at(3, 1)
+      fileSystem.inject(fault)
+      const failed = await at(10, 5).catch((error: unknown) => error)
+      expect(failed === undefined).toBe(fileSystem.struck === 0)
+      await at(3, 1)
+      fileSystem.crash(fault.crash)
+      const read = (await checkpointsOn(fileSystem)).checkpoints
+      await read.load(report)
+      expect([read.recoveryPoint('a-0'), read.logStartOffset('a-0')]).toEqual([3, 1])
+    },
+  )
+
+  test.each(everyStep)('so what is clean is told again ($operation $at, $crash)', async (fault) => {
+    const fileSystem = faultyFileSystem()
+    await fileSystem.makeDirectory('/data')
+    const cleaned = new CleanerCheckpoint(fileSystem, '/data', report)
+    await cleaned.set('a-0', 5)
+    fileSystem.inject(fault)
+    await cleaned.set('a-0', 10).catch(() => undefined)
+    fileSystem.clearFaults()
+    await cleaned.lower('a-0', 7)
+    fileSystem.crash(fault.crash)
+    const offset = await new CleanerCheckpoint(fileSystem, '/data', report).offsetOf('a-0')
+    expect(offset).toBe(fileSystem.struck === 0 ? 7 : 5)
+  })
 })

@@ -7,6 +7,27 @@ const openings = ['syscall-openings']
 
 export const mutants = [
   {
+    name: 'checkpoint-of-a-failed-write-believed',
+    file: 'log-checkpoints.ts',
+    find: '    this.#written[file] = undefined\n',
+    replace: '',
+    tests: ['log-checkpoints'],
+  },
+  {
+    name: 'clean-offset-of-a-failed-write-believed',
+    file: 'cleaner-checkpoint.ts',
+    find: 'this.#isUnsure = true',
+    replace: 'this.#isUnsure = false',
+    tests: ['log-checkpoints'],
+  },
+  {
+    name: 'notes-of-a-log-that-no-checkpoint-knew-kept',
+    file: 'log-checkpoints.ts',
+    find: 'started || pointed || this.#notes.tellOf(name)',
+    replace: 'started || pointed',
+    tests: ['recovery'],
+  },
+  {
     name: 'checkpoint-not-synced',
     file: 'checkpoint-file.ts',
     find: '    await syncFile(handle)\n  } finally {',
