@@ -286,9 +286,9 @@ export class AppendPath {
       this.#host.poison(failure)
       return
     }
+    // A file that could not even be opened was not written to.
+    const opened = at.position >= 0 && at.segment.data.handle !== undefined
     try {
-      // A file that could not even be opened was not written to.
-      const opened = at.position >= 0 && at.segment.data.handle !== undefined
       if (opened) at.segment.cutBack(at.position)
     } catch (cutError) {
       this.#host.poison(ioError(cutError, { action: 'cut', path: at.segment.path }))
@@ -299,6 +299,7 @@ export class AppendPath {
     log.logEndOffset = log.writtenOffset
     log.epochs.truncateFromEnd(log.writtenOffset)
     log.tracking?.rollBack()
+    if (opened) this.#parts.flush.noteCutBack()
     this.#written?.rollBack(log.writtenOffset, failure)
     this.#parts.flush.rollBack(log.writtenOffset, failure)
     this.#parts.acknowledgements.rollBack(log.writtenOffset, failure)

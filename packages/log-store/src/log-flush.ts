@@ -52,6 +52,8 @@ class NothingSynced extends Error {}
 export class LogFlush {
   recoveryPoint: number
   syncs = 0
+  /** What a failed write had left was cut off, at least once. */
+  wasCutBack = false
   readonly #host: LogHost
   readonly #log: FlushedLog
   /** Rolled since the last sync, oldest first. */
@@ -73,6 +75,8 @@ export class LogFlush {
   /** Until the next try. Whoever comes meanwhile waits for it. */
   #retry: { readonly timer: { cancel(): void }; readonly keepsAlive: boolean } | undefined
   #syncing = false
+  /** How many syncs had begun when a file was cut back that none has covered since. */
+  #cutBackAt: number | undefined
   #idle: (() => void)[] | undefined
   /** Where the log is being cut. */
   #heldAt: number | undefined
@@ -123,6 +127,13 @@ export class LogFlush {
     this.request()
   }
 
+  /** What a failed write has left was cut off: until a sync a crash may bring it back. */
+  noteCutBack(): void {
+    this.wasCutBack = true
+    this.#cutBackAt = this.syncs
+    this.request()
+  }
+
   noteRolled(segment: Segment): void {
     this.#sealed = [...this.#sealed, segment]
     this.#directoryDirty = true
@@ -155,12 +166,13 @@ export class LogFlush {
     this.wake()
   }
 
-  /** Resolves when all below `offset`, and all names, are on the medium. */
+  /** Resolves when all below `offset`, all names, and what was cut back, are on the medium. */
   through(offset: number): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const named = !this.#directoryDirty && this.#sealed.length === 0
-    if (named && !this.#syncing && offset <= this.recoveryPoint) return Promise.resolve()
-    return this.#wait(offset, 0)
+    const settled = offset <= this.recoveryPoint && this.#cutBackAt === undefined
+    if (named && !this.#syncing && settled) return Promise.resolve()
+    return this.#wait(offset, this.#cutBackAt ?? 0)
   }
 
   /** The same for all that is written, by a sync that begins from now on: see `Waiter`. */
@@ -311,6 +323,8 @@ export class LogFlush {
 
   /** Answers how many had waited for names as well: the next sync may begin with new ones. */
   #synced(target: number): number {
+    // One that had begun before may have missed it.
+    if (this.syncs > (this.#cutBackAt ?? this.syncs)) this.#cutBackAt = undefined
     if (target > this.recoveryPoint) {
       this.recoveryPoint = target
       this.#host.noteSynced(this.#log)

@@ -409,7 +409,8 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   /** Undefined: it has been changed since it was opened. */
   #datesOfUnchanged(): LogDates | undefined {
-    if (this.#unchanged?.holds(this) !== true) this.#unchanged = undefined
+    const same = !this.#flush.wasCutBack && this.#unchanged?.holds(this) === true
+    if (!same) this.#unchanged = undefined
     return this.#unchanged
   }
 

@@ -1,10 +1,11 @@
 // Property: what the crash explorers cannot tell from luck: names that recovery found are durable when it
-// ends, checkpoints name only logs that exist, compaction leaves nothing to scan, a cut goes newest first.
+// ends, checkpoints name only logs that exist, compaction leaves nothing to scan, a cut goes newest first,
+// a refused append stays away.
 import { dirname } from 'node:path'
 import { openLogDirectory, recordingFileSystem } from '../src/index'
 import { readCheckpoint } from '../src/checkpoint-file'
 import { ManualClock } from './support/manual-clock'
-import { record } from './support/records'
+import { readAll, record, settle } from './support/records'
 
 const defaults = { segmentBytes: 250, indexIntervalBytes: 80, retentionMs: -1 }
 const open = (fileSystem: ReturnType<typeof recordingFileSystem>, options = {}) =>
@@ -85,4 +86,101 @@ test('a cut takes the newest segment first, so that the end of the process leave
   expect(gone.length).toBeGreaterThan(2)
   expect(gone).toEqual([...gone].sort().reverse())
   expect(dirname(gone[0]!)).toBe('/data/a-0')
+})
+
+describe('an append that was refused when it had been written by half', () => {
+  /** Of two chunks the first is written. Syncs of data wait while `held` is there. */
+  function fullDisk() {
+    const disk = recordingFileSystem()
+    const state = { full: false, held: undefined as (() => void)[] | undefined }
+    const open = disk.open.bind(disk)
+    disk.open = (path, mode) => {
+      const handle = open(path, mode)
+      if (!path.endsWith('.log')) return handle
+      const writevSync = handle.writevSync.bind(handle)
+      const syncData = handle.syncData.bind(handle)
+      handle.writevSync = (chunks, position) => {
+        if (!state.full) return writevSync(chunks, position)
+        if (chunks.length > 1) return writevSync(chunks.slice(0, 1), position)
+        throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
+      }
+      handle.syncData = (done) => {
+        if (state.held === undefined) syncData(done)
+        else state.held.push(() => syncData(done))
+      }
+      return handle
+    }
+    return { disk, state }
+  }
+
+  async function begun() {
+    const { disk, state } = fullDisk()
+    await (await fill(disk, ['a-0'])).close()
+    const directory = await open(disk, { segmentBytes: 10_000 })
+    return { disk, state, directory, log: await directory.open('a-0') }
+  }
+
+  async function refuse({ state, log }: Awaited<ReturnType<typeof begun>>): Promise<void> {
+    state.full = true
+    log.append(record('refused'), { leaderEpoch: 1 })
+    log.append(record('refused'), { leaderEpoch: 1 })
+    log.flushNow()
+    state.full = false
+    expect(log.logEndOffset).toBe(log.writtenOffset)
+  }
+
+  /** What a power cut leaves at worst: what was written, not what was cut off. */
+  async function afterPowerCut(disk: ReturnType<typeof recordingFileSystem>) {
+    const point = disk.crashAfter(disk.steps.length)
+    const left = point.restart(({ kind }) => (kind === 'truncate' ? 'lost' : 'kept')).fileSystem
+    const directory = await openLogDirectory('/data', { fileSystem: left, checkpointMs: 0 })
+    const found = await readAll(await directory.open('a-0'))
+    await directory.close()
+    return [...found.values()].slice(19)
+  }
+
+  test('is gone when a flush has ended', async () => {
+    const world = await begun()
+    await refuse(world)
+    await world.log.flush()
+    expect(await afterPowerCut(world.disk)).toEqual(['record 19'])
+  })
+
+  test('is gone after a while in which nobody asks for anything', async () => {
+    const world = await begun()
+    await refuse(world)
+    await settle()
+    expect(await afterPowerCut(world.disk)).toEqual(['record 19'])
+  })
+
+  test('is gone when the log was closed cleanly', async () => {
+    const world = await begun()
+    await refuse(world)
+    await world.directory.close()
+    expect(await afterPowerCut(world.disk)).toEqual(['record 19'])
+  })
+
+  test('is gone when a flush has ended, though a sync was under way before', async () => {
+    const world = await begun()
+    const { state, log, disk } = world
+    state.held = []
+    log.append(record('kept'), { leaderEpoch: 1 })
+    log.flushNow()
+    await settle()
+    const [first] = state.held
+    const before = disk.steps.length
+    await refuse(world)
+    state.held = [first!]
+    let flushed = false
+    const flush = log.flush().then(() => (flushed = true))
+    await settle()
+    expect([flushed, disk.steps.length > before]).toEqual([false, true])
+    first!()
+    await settle()
+    // The next one, which has begun behind the cut, is held as well.
+    expect([flushed, state.held.length]).toEqual([false, 2])
+    state.held[1]!()
+    await flush
+    expect(await afterPowerCut(disk)).toEqual(['record 19', 'kept'])
+  })
 })

@@ -298,8 +298,8 @@ export const mutants = [
   {
     name: 'flush-does-not-wait-for-names-under-way',
     file: 'log-flush.ts',
-    find: 'if (named && !this.#syncing && offset <= this.recoveryPoint)',
-    replace: 'if (named && offset <= this.recoveryPoint)',
+    find: 'if (named && !this.#syncing && settled)',
+    replace: 'if (named && settled)',
     tests: ['flush-scheduler'],
   },
   {
@@ -891,5 +891,26 @@ export const mutants = [
     find: 'if (noted) await this.discard(doomed)',
     replace: 'if (doomed.length > 0) await this.discard(doomed)',
     tests: ['half-deletions'],
+  },
+  {
+    name: 'cut-back-without-a-sync',
+    file: 'append-path.ts',
+    find: '    if (opened) this.#parts.flush.noteCutBack()\n',
+    replace: '',
+    tests: ['crash-order'],
+  },
+  {
+    name: 'flush-ends-with-a-sync-before-the-cut-back',
+    file: 'log-flush.ts',
+    find: 'return this.#wait(offset, this.#cutBackAt ?? 0)',
+    replace: 'return this.#wait(offset, 0)',
+    tests: ['crash-order'],
+  },
+  {
+    name: 'cut-back-log-taken-for-unchanged',
+    file: 'segmented-log.ts',
+    find: '!this.#flush.wasCutBack && ',
+    replace: '',
+    tests: ['crash-order'],
   },
 ]
