@@ -1,25 +1,25 @@
 import { join } from 'node:path'
 import { readCheckpoint, writeCheckpoint } from './checkpoint-file.js'
-import { StoreError } from './errors.js'
+import { ioError, isFailedWrite, StoreError } from './errors.js'
 import { fileNames } from './file-names.js'
-import type { FileSystem } from './fs/file-system.js'
-import type { StoreReport } from './report.js'
+import type { LogHost } from './log-host.js'
+
+/** What it needs of the directory. */
+type CheckpointHost = Pick<LogHost, 'fileSystem' | 'report' | 'poison'> & { readonly path: string }
 
 /** Up to which offset each log is clean: the file that Kafka's cleaner keeps, read when needed. */
 export class CleanerCheckpoint {
-  readonly #fileSystem: FileSystem
+  readonly #host: CheckpointHost
   readonly #path: string
-  readonly #report: (report: StoreReport) => void
   #loading: Promise<Map<string, number>> | undefined
   /** A write failed, and may have come as far as the disk: the file may say more than is known. */
   #isUnsure = false
   /** One write at a time. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(fileSystem: FileSystem, directory: string, report: (report: StoreReport) => void) {
-    this.#fileSystem = fileSystem
-    this.#path = join(directory, fileNames.cleanerOffsets)
-    this.#report = report
+  constructor(host: CheckpointHost) {
+    this.#host = host
+    this.#path = join(host.path, fileNames.cleanerOffsets)
   }
 
   /** Undefined: never compacted. */
@@ -56,12 +56,13 @@ export class CleanerCheckpoint {
       const before = new Map(offsets)
       if (!change(offsets) && !this.#isUnsure) return
       try {
-        await writeCheckpoint(this.#fileSystem, this.#path, offsets)
+        await writeCheckpoint(this.#host.fileSystem, this.#path, offsets)
         this.#isUnsure = false
       } catch (error) {
         this.#loading = Promise.resolve(before)
         this.#isUnsure = true
-        throw error
+        const failure = ioError(error, { action: 'write', path: this.#path })
+        throw isFailedWrite(failure) ? this.#host.poison(failure) : failure
       }
     })
     this.#last = run.catch(() => undefined)
@@ -75,7 +76,7 @@ export class CleanerCheckpoint {
 
   async #load(): Promise<Map<string, number>> {
     try {
-      return await readCheckpoint(this.#fileSystem, this.#path)
+      return await readCheckpoint(this.#host.fileSystem, this.#path)
     } catch (error) {
       if (!(error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT')) {
         this.#loading = undefined
@@ -83,7 +84,7 @@ export class CleanerCheckpoint {
       }
       const message = `${this.#path} is unreadable; logs are compacted from their start again`
       const details = { path: this.#path, error }
-      this.#report({ kind: 'checkpoint-unreadable', message, details })
+      this.#host.report({ kind: 'checkpoint-unreadable', message, details })
       return new Map()
     }
   }

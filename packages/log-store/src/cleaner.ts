@@ -59,9 +59,7 @@ export class Cleaner {
     this.#host = host
     this.#logs = logs
     this.#options = { ...defaultCleanerOptions, ...options }
-    this.checkpoint = new CleanerCheckpoint(host.fileSystem, host.path, (report) =>
-      host.report(report),
-    )
+    this.checkpoint = new CleanerCheckpoint(host)
   }
 
   /** Begins to look after the logs. */

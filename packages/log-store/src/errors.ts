@@ -80,6 +80,11 @@ export function ioError(error: unknown, attempt: { action: string; path: string 
   )
 }
 
+/** A write or a sync failed, and not for want of room or handles: it is not to be tried again. */
+export function isFailedWrite({ code, retriable, details }: StoreError): boolean {
+  return code === 'KFK_STORE_IO' && !retriable && details['action'] !== 'read'
+}
+
 /** A sync could not even begin, for a while: what was written stays, and it is tried on. */
 export function delayedSync(error: Error, path: string): StoreError {
   const errno = errnoOf(error) ?? errnoOf(error.cause)

@@ -7,7 +7,7 @@ import { diagnostics } from './diagnostics.js'
 import { DirectoryLogs } from './directory-logs.js'
 import { requireNumbers } from './directory-options.js'
 import type { CompactionReport } from './compaction.js'
-import { explained, ioError, StoreError } from './errors.js'
+import { explained, ioError, isFailedWrite, StoreError } from './errors.js'
 import { FileCache } from './file-cache.js'
 import { isDeletedDirectoryName, parseLogName, requireLogName } from './file-names.js'
 import { SyncScheduler, WriteScheduler } from './flush-scheduler.js'
@@ -231,7 +231,8 @@ class OpenLogDirectory implements LogDirectory, LogHost {
         if (saving !== undefined) await saving
       }
     } catch (error) {
-      throw ioError(error, { action: 'write the checkpoints of', path: this.path })
+      const failure = ioError(error, { action: 'write the checkpoints of', path: this.path })
+      throw isFailedWrite(failure) ? this.poison(failure) : failure
     }
   }
 
@@ -395,6 +396,8 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     try {
       await run()
     } catch (error) {
+      // That has been told, and nothing is tried again.
+      if (error === this.poisoned) return
       const message = `cannot ${name} of ${this.path}; will be tried again`
       this.report({ kind: 'background-failure', message, details: { error } })
     }

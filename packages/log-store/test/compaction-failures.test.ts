@@ -62,18 +62,21 @@ test('no room to note gaps that then do not come: appends need none', async () =
   expect(await Promise.race([closed, settle(1000)])).toBe('closed')
 })
 
-test('a failing disk poisons', async () => {
-  const { directory, log } = await openKeyed({ fileSystem })
-  await putAll(log, [
-    ['a', '1'],
-    ['a', '2'],
-  ])
-  fileSystem.inject({ at: 1, error: 'EIO', operation: 'sync', path: '.cleaned' })
-  await expect(directory.compact('a-0')).rejects.toMatchObject({ code: 'KFK_STORE_IO' })
-  expect(directory.poisoned).toBeInstanceOf(StoreError)
-  expect(await contents(log)).toHaveLength(2)
-  await directory.close()
-})
+test.each(['.cleaned', 'cleaner-offset-checkpoint'])(
+  'a failing disk (%s) poisons',
+  async (path) => {
+    const { directory, log } = await openKeyed({ fileSystem })
+    await putAll(log, [
+      ['a', '1'],
+      ['a', '2'],
+    ])
+    fileSystem.inject({ at: 1, error: 'EIO', operation: 'sync', path })
+    await expect(directory.compact('a-0')).rejects.toMatchObject({ code: 'KFK_STORE_IO' })
+    expect(directory.poisoned).toBeInstanceOf(StoreError)
+    expect(await contents(log)).toHaveLength(path === '.cleaned' ? 2 : 1)
+    await directory.close()
+  },
+)
 
 test('a replacement is read where it lies when its names cannot be changed any more', async () => {
   const { directory, log } = await openKeyed({ fileSystem, maxOpenFiles: 1 })

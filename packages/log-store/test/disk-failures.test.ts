@@ -183,6 +183,48 @@ test('a checkpoint that cannot be written does no harm', async () => {
   await directory.close()
 })
 
+test.each([
+  ['write', 'recovery-point-offset-checkpoint'],
+  ['sync', 'recovery-point-offset-checkpoint'],
+  ['rename', 'kfk.recovery-point-offset-checkpoint'],
+  ['sync', 'leader-epoch-checkpoint'],
+  ['syncDirectory', 'a-0'],
+  ['sync', 'kfk.recovery-points'],
+] as const)('EIO on a %s of a checkpoint (%s) poisons: no retry', async (operation, path) => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  log.append(record('one'), { leaderEpoch: 1 })
+  await log.whenAcknowledged(1)
+  const times = Number.MAX_SAFE_INTEGER
+  fileSystem.inject({ operation, path, at: 1, times, error: 'EIO' })
+  clock.advance(60_000)
+  await settle(50)
+  expect(directory.poisoned).toMatchObject({ code: 'KFK_STORE_IO', details: { errno: 'EIO' } })
+  expect(() => log.append(record('two'), { leaderEpoch: 1 })).toThrow('takes no more appends')
+  for (let minutes = 0; minutes < 3; minutes++) {
+    clock.advance(60_000)
+    await settle(50)
+  }
+  expect(fileSystem.struck).toBe(1)
+  expect(reports.map((report) => report.kind)).toEqual(['poisoned'])
+  await directory.close()
+  fileSystem.clearFaults()
+  expect((await open()).cleanStart).toBe(false)
+})
+
+test('a checkpoint that cannot be read before it is replaced poisons nothing', async () => {
+  const directory = await open()
+  const log = await directory.open('a-0')
+  await directory.checkpoint()
+  log.append(record('one'), { leaderEpoch: 1 })
+  await log.whenAcknowledged(1)
+  fileSystem.inject({ operation: 'read', path: 'recovery-point', at: 1, error: 'EIO' })
+  await expect(directory.checkpoint()).rejects.toMatchObject({ code: 'KFK_STORE_IO' })
+  expect(directory.poisoned).toBeUndefined()
+  await directory.checkpoint()
+  await directory.close()
+})
+
 test('a search that cannot read says so, and not that records are damaged', async () => {
   const directory = await open()
   const log = await directory.open('a-0')

@@ -1,5 +1,6 @@
 // Property: the lines of a log are as true as its epoch file, also when the log goes meanwhile.
 import { CleanerCheckpoint } from '../src/cleaner-checkpoint'
+import type { StoreError } from '../src/errors'
 import { faultyFileSystem } from '../src/fs/faulty-file-system'
 import type { FileSystem } from '../src/fs/file-system'
 import { memoryFileSystem } from '../src/fs/memory-file-system'
@@ -103,14 +104,15 @@ describe('a write that failed may have come as far as the disk', () => {
   test.each(everyStep)('so what is clean is told again ($operation $at, $crash)', async (fault) => {
     const fileSystem = faultyFileSystem()
     await fileSystem.makeDirectory('/data')
-    const cleaned = new CleanerCheckpoint(fileSystem, '/data', report)
+    const host = { fileSystem, path: '/data', report, poison: (error: StoreError) => error }
+    const cleaned = new CleanerCheckpoint(host)
     await cleaned.set('a-0', 5)
     fileSystem.inject(fault)
     await cleaned.set('a-0', 10).catch(() => undefined)
     fileSystem.clearFaults()
     await cleaned.lower('a-0', 7)
     fileSystem.crash(fault.crash)
-    const offset = await new CleanerCheckpoint(fileSystem, '/data', report).offsetOf('a-0')
+    const offset = await new CleanerCheckpoint(host).offsetOf('a-0')
     expect(offset).toBe(fileSystem.struck === 0 ? 7 : 5)
   })
 })
