@@ -22,8 +22,9 @@ interface MovedLog {
 
 /**
  * The start of a log moved on, its end moved back. Both go through the queue of structural changes
- * from their first change to their last sync: whoever is in it finds a start that is durable, and
- * whoever asks for what another call is about to do waits until that has been done, or has failed.
+ * from their first change to their last sync: whoever asks for what another call is about to do
+ * waits until that has been done, or has failed. What a failure has left to be made durable is made
+ * so before anything else is moved.
  */
 export class LogEnds {
   readonly #host: LogHost
@@ -32,6 +33,8 @@ export class LogEnds {
   readonly #structure: LogStructure
   /** A cut that may not be durable yet. */
   #unsettled = false
+  /** A start that may be on the medium, or not yet. */
+  #startUnsettled = false
   /**
    * Why appends are refused after such a cut below the start: a crash would take the start that was
    * noted for that of the log, and what was appended below it for gone.
@@ -75,18 +78,11 @@ export class LogEnds {
     }
     // Otherwise a crash could leave a log that ends before it begins.
     if (offset > log.recoveryPoint) await this.#flush.through(offset)
-    const before = log.logStartOffset
+    // For good: when a checkpoint fails that start may be on the medium nevertheless, and a crash
+    // must not move a log on that was read from an earlier one meanwhile.
     log.logStartOffset = offset
-    try {
-      await this.#host.checkpoint()
-    } catch (error) {
-      // Or the same call would do nothing, and say that it is durable.
-      log.logStartOffset = before
-      throw error
-    }
-    // Not before: a crash would bring the records back without their epochs.
-    log.epochs.truncateFromStart(offset)
-    await this.#structure.dropBelowStart()
+    this.#startUnsettled = true
+    await this.#settleStart()
   }
 
   /** See `Log.truncateTo`. */
@@ -141,9 +137,22 @@ export class LogEnds {
     this.#structure.exclusively(() => this.#settle()).then(settled, settled)
   }
 
-  /** Makes the last cut durable, if it is not. */
+  /** Makes the last cut and the start durable, where they are not. */
   async #settle(): Promise<void> {
-    if (!this.#unsettled) return
+    if (this.#unsettled) await this.#settleCut()
+    if (this.#startUnsettled) await this.#settleStart()
+  }
+
+  async #settleStart(): Promise<void> {
+    const log = this.#log
+    await this.#host.checkpoint()
+    this.#startUnsettled = false
+    // Not before: a crash would bring the records back without their epochs.
+    log.epochs.truncateFromStart(log.logStartOffset)
+    await this.#structure.dropBelowStart()
+  }
+
+  async #settleCut(): Promise<void> {
     const log = this.#log
     await this.#flush.through(log.writtenOffset)
     await this.#host.checkpoint()

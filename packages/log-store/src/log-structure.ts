@@ -310,8 +310,8 @@ export class LogStructure {
     log.tracking?.forget(gone.map((segment) => segment.baseOffset))
     this.#doomed = [...this.#doomed, ...gone]
     await this.#discardDoomed()
-    // Not before: a crash would bring the records back without their epochs.
-    log.epochs.truncateFromStart(log.logStartOffset)
+    // Not before, and no further than that: a crash would bring records back without their epochs.
+    log.epochs.truncateFromStart(log.segments.firstOffset)
     return bytes
   }
 

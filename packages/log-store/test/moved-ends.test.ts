@@ -42,11 +42,68 @@ describe('the start', () => {
       await settle(after)
       await directory.applyRetention()
       expect(await moved).toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
-      expect(log.logStartOffset).toBe(0)
-      expect((await readAll(log)).size).toBe(50)
+      expect(log.logStartOffset).toBe(40)
+      expect((await readAll(log)).size).toBe(10)
       await directory.close()
-      expect((await readAll(await (await openOn(disk)).open('a-0'))).size).toBe(50)
+      expect((await readAll(await (await openOn(disk)).open('a-0'))).size).toBe(10)
     }
+  })
+
+  test.each([
+    ['write', 'ENOSPC'],
+    ['rename', 'ENOSPC'],
+    ['open', 'EMFILE'],
+    ['syncDirectory', 'EMFILE'],
+  ] as const)('is not moved on by a crash after a failure (%s: %s)', async (operation, error) => {
+    for (let at = 1, struck = true; struck; at++) {
+      for (const crash of ['keep-unsynced', 'lose-unsynced'] as const) {
+        const disk = slowDisk(1)
+        const log = await (await openOn(disk)).open('a-0')
+        await fill(log, 50)
+        const path = operation === 'syncDirectory' ? '/data' : 'checkpoint'
+        disk.inject({ operation, error, path, at })
+        const before = disk.struck
+        const failure = await outcome(log.advanceLogStart(40))
+        struck = disk.struck > before
+        if (failure !== undefined) expect(failure).toMatchObject({ retriable: true })
+        const { logStartOffset } = log
+        disk.crash(crash)
+        const again = await (await openOn(disk)).open('a-0')
+        expect(again.logStartOffset).toBeLessThanOrEqual(logStartOffset)
+        if (failure === undefined) expect(again.logStartOffset).toBe(40)
+      }
+    }
+  })
+
+  test('is durable when it is asked for again after a failure, and what is below it goes', async () => {
+    const disk = slowDisk(1)
+    const log = await (await openOn(disk)).open('a-0')
+    await fill(log, 50)
+    const { segments } = log.stats()
+    disk.inject({ ...noRoom, path: 'log-start' })
+    await expect(log.advanceLogStart(40)).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+    expect(log.stats().segments).toBe(segments)
+    await log.advanceLogStart(40)
+    expect(log.stats().segments).toBeLessThan(segments / 2)
+    disk.crash('lose-unsynced')
+    expect((await (await openOn(disk)).open('a-0')).logStartOffset).toBe(40)
+  })
+
+  test('that could not be noted: what a crash brings back has its epochs', async () => {
+    const disk = slowDisk(1)
+    const directory = await openOn(disk)
+    const log = await directory.open('a-0')
+    for (let n = 0; n < 80; n++) log.append(record(`old ${n}`), { leaderEpoch: n })
+    await log.flush()
+    await directory.checkpoint()
+    disk.inject({ ...noRoom, path: 'log-start', times: Number.MAX_SAFE_INTEGER })
+    await outcome(log.advanceLogStart(42))
+    await outcome(directory.applyRetention())
+    await outcome(directory.checkpoint())
+    disk.crash('lose-unsynced')
+    const again = await (await openOn(disk)).open('a-0')
+    expect(again.logStartOffset).toBeLessThan(42)
+    expect(again.epochAt(again.logStartOffset)).toBe(again.logStartOffset)
   })
 
   test('is durable for whoever asks while, or after, others fail to move it', async () => {

@@ -198,13 +198,6 @@ export const mutants = [
     tests: ['moved-ends'],
   },
   {
-    name: 'failed-start-stays',
-    file: 'log-ends.ts',
-    find: '      log.logStartOffset = before\n',
-    replace: '',
-    tests: ['moved-ends'],
-  },
-  {
     name: 'cut-again-not-durable',
     file: 'log-ends.ts',
     find: 'if (this.#unsettled) await this.#structure',
@@ -397,15 +390,15 @@ export const mutants = [
   {
     name: 'epochs-trimmed-before-the-log-start',
     file: 'log-ends.ts',
-    find: '    log.logStartOffset = offset\n    try {',
-    replace: '    log.logStartOffset = offset\n    log.epochs.truncateFromStart(offset)\n    try {',
+    find: '    log.logStartOffset = offset\n',
+    replace: '    log.logStartOffset = offset\n    log.epochs.truncateFromStart(offset)\n',
     tests: explorers,
   },
   {
     name: 'log-start-not-made-durable',
     file: 'log-ends.ts',
-    find: '    try {\n      await this.#host.checkpoint()\n    } catch (error) {',
-    replace: '    try {\n    } catch (error) {',
+    find: '    await this.#host.checkpoint()\n    this.#startUnsettled = false',
+    replace: '    this.#startUnsettled = false',
     tests: explorers,
   },
   {
@@ -912,5 +905,48 @@ export const mutants = [
     find: '!this.#flush.wasCutBack && ',
     replace: '',
     tests: ['crash-order'],
+  },
+  {
+    name: 'failed-checkpoint-tried-again',
+    file: 'open-log-directory.ts',
+    find: 'throw isFailedWrite(failure) ? this.poison(failure) : failure',
+    replace: 'throw failure',
+    tests: ['disk-failures'],
+  },
+  {
+    name: 'unreadable-checkpoint-poisons',
+    file: 'errors.ts',
+    find: " && details['action'] !== 'read'",
+    replace: '',
+    tests: ['disk-failures'],
+  },
+  {
+    name: 'failed-cleaner-checkpoint-tried-again',
+    file: 'cleaner-checkpoint.ts',
+    find: 'throw isFailedWrite(failure) ? this.#host.poison(failure) : failure',
+    replace: 'throw failure',
+    tests: ['compaction-failures'],
+  },
+  {
+    name: 'start-put-back-after-a-failure',
+    file: 'log-ends.ts',
+    find: '    this.#startUnsettled = true\n    await this.#settleStart()',
+    replace:
+      '    await this.#settleStart().catch((error) => {\n      log.logStartOffset = 0\n      throw error\n    })',
+    tests: ['moved-ends'],
+  },
+  {
+    name: 'start-not-settled-after-a-failure',
+    file: 'log-ends.ts',
+    find: '    this.#startUnsettled = true\n',
+    replace: '',
+    tests: ['moved-ends'],
+  },
+  {
+    name: 'epochs-dropped-below-a-start-that-is-not-durable',
+    file: 'log-structure.ts',
+    find: 'log.epochs.truncateFromStart(log.segments.firstOffset)',
+    replace: 'log.epochs.truncateFromStart(log.logStartOffset)',
+    tests: ['moved-ends'],
   },
 ]

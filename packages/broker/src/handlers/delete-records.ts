@@ -31,7 +31,8 @@ async function deleteBefore(
   const offset = request.offset === highWatermark ? partition.highWatermark : request.offset
   if (offset < 0 || offset > partition.highWatermark) return fail(errorCodes.OFFSET_OUT_OF_RANGE)
   try {
-    if (offset > partition.logStartOffset) await partition.log.advanceLogStart(offset)
+    // Also when the log starts there: that may not be durable yet.
+    await partition.log.advanceLogStart(offset)
     return { partitionIndex, lowWatermark: partition.logStartOffset, errorCode: errorCodes.NONE }
   } catch (error) {
     return fail(toErrorCode(error))

@@ -143,12 +143,7 @@ export class Calls {
   async #advance(tracked: TrackedLog, offset: number): Promise<void> {
     const { log } = tracked
     tracked.startMost = Math.max(tracked.startMost, offset)
-    try {
-      await log.advanceLogStart(offset)
-    } catch (error) {
-      tracked.putBack = true
-      throw error
-    }
+    await log.advanceLogStart(offset)
     // Who cuts below it takes it back.
     if (tracked.cuts > 0) return
     if (log.logStartOffset < offset) {

@@ -230,9 +230,8 @@ class RaceWorld {
       if (why !== undefined) throw new Error(`${log.name}: ${why}`)
       await settle(8)
       // A follower ends with a read that fails.
-      const mayMiss = tracked.putBack || this.#readsMayFail
       for (const { follower, tracked: followed } of calls.followers) {
-        if (followed === tracked && !mayMiss) follower.verify(found, false)
+        if (followed === tracked && !this.#readsMayFail) follower.verify(found, false)
       }
     } catch (error) {
       this.#fail(error as Error)

@@ -40,6 +40,14 @@ export const regressions: readonly Regression[] = [
     at(0, { kind: 'retain' }),
   ]),
   regression(
+    'a start that was put back came with the next crash',
+    [
+      at(0, { ...once, operation: 'rename', path: 'recovery-point', error: 'ENOSPC' }),
+      at(0, { kind: 'advance', log: 0, share: 0.75 }),
+    ],
+    { ending: { kind: 'crash', when: 'settled', at: null, outcome: 'lose-unsynced' } },
+  ),
+  regression(
     'a cut below the start failed because another log was deleted',
     [
       at(0, { kind: 'truncate', log: 0, share: 0.25 }),

@@ -22,8 +22,6 @@ export class TrackedLog {
   /** Somebody has cut it, or tries to. */
   cuts = 0
   rollbacks = 0
-  /** A start that could not be made durable was put back: followers may have skipped to it. */
-  putBack = false
   /** Cuts that have been made. */
   age = 0
   /** The log begins no earlier, also after a crash. */
@@ -134,7 +132,10 @@ export class TrackedLog {
   }
 
   #whyNotStart({ start }: ModelLog): string | undefined {
-    const { startPromised, startMost } = this
+    const { startPromised } = this
+    // Only a cut moves it back: a start that a crash brings was that of the log before, whatever
+    // was said to who moved it.
+    const startMost = this.cuts > 0 ? this.startMost : this.log.logStartOffset
     if (start >= startPromised && start <= startMost) return undefined
     return `it starts at ${start}, not within ${startPromised} to ${startMost}`
   }
