@@ -4,6 +4,7 @@ import type { CleanerCheckpoint } from './cleaner-checkpoint.js'
 import type { CleanShutdown } from './clean-shutdown.js'
 import { ioError, StoreError } from './errors.js'
 import { deletedDirectoryName } from './file-names.js'
+import { despiteShortage } from './handle-shortage.js'
 import type { LogCheckpoints } from './log-checkpoints.js'
 import type { LogHost } from './log-host.js'
 import { loadLog } from './log-loader.js'
@@ -186,7 +187,7 @@ export class DirectoryLogs {
     checkpoints.forget(name)
     shutdown.forget(name)
     try {
-      await host.fileSystem.syncDirectory(host.path)
+      await despiteShortage(host, () => host.fileSystem.syncDirectory(host.path))
     } catch (error) {
       throw host.poison(ioError(error, attempt))
     }

@@ -1,5 +1,6 @@
 import type { BatchSummary } from './batch-format.js'
 import { ioError } from './errors.js'
+import { despiteShortage } from './handle-shortage.js'
 import type { LogHost } from './log-host.js'
 import { type Captured, type GrowingLog, LogSnapshots } from './log-snapshots.js'
 import type { AbortedTransaction, LogTracker } from './log-tracker.js'
@@ -204,16 +205,22 @@ export class LogTracking {
    */
   truncate(log: TrackedLog): Promise<void> {
     this.#snapshots.dropBeyond(log.writtenOffset)
-    return this.#exclusively(async () => {
-      await this.#indexes.truncate(log)
-      const { snapshots } = await this.#files.list()
-      if (!this.tracker.isEmpty) await this.#restore(log, snapshots, { trusted: log.writtenOffset })
-      else {
-        // Without producers before the cut there are none after it.
-        const kept = await this.#removeStrays(log, snapshots, log.writtenOffset)
-        this.#snapshots.noteNewest(log, kept.at(-1))
-      }
+    return this.#exclusively(() => {
+      // A try that ends half way may leave it empty.
+      const { isEmpty } = this.tracker
+      return despiteShortage(this.#host, () => this.#truncate(log, isEmpty))
     })
+  }
+
+  async #truncate(log: TrackedLog, isEmpty: boolean): Promise<void> {
+    await this.#indexes.truncate(log)
+    const { snapshots } = await this.#files.list()
+    if (!isEmpty) await this.#restore(log, snapshots, { trusted: log.writtenOffset })
+    else {
+      // Without producers before the cut there are none after it.
+      const kept = await this.#removeStrays(log, snapshots, log.writtenOffset)
+      this.#snapshots.noteNewest(log, kept.at(-1))
+    }
   }
 
   /** Segments that are not part of the log any more; their files are somebody else's to remove. */

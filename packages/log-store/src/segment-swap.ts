@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { CleanedSegment } from './cleaned-segment.js'
 import { assert, ioError, StoreError } from './errors.js'
 import { cleanedSuffix, segmentFileName, segmentSuffixes, swapSuffix } from './file-names.js'
+import { despiteShortage } from './handle-shortage.js'
 import type { LogHost } from './log-host.js'
 import type { LogTracking } from './log-tracking.js'
 import type { SegmentList } from './segment-list.js'
@@ -70,7 +71,7 @@ async function finishSwap(host: LogHost, log: SwappedLog, swap: Swap, path: Path
       // At once: reads go on when the next step fails, and may have to open it.
       if (suffix === segmentSuffixes.log) segment.renamed('')
     }
-    await host.fileSystem.syncDirectory(log.path)
+    await despiteShortage(host, () => host.fileSystem.syncDirectory(log.path))
     segment.releaseIndexes()
   } catch (error) {
     throw host.poison(ioError(error, { action: 'replace segments of', path: log.path }))
@@ -110,5 +111,5 @@ async function takeBack(
 ): Promise<void> {
   for (const suffix of cleaned.suffixes) await host.fileSystem.remove(path(suffix, swapSuffix))
   await cleaned.discard()
-  await host.fileSystem.syncDirectory(log.path)
+  await despiteShortage(host, () => host.fileSystem.syncDirectory(log.path))
 }

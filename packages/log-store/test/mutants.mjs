@@ -949,4 +949,25 @@ export const mutants = [
     replace: 'log.epochs.truncateFromStart(log.logStartOffset)',
     tests: ['moved-ends'],
   },
+  {
+    name: 'tracker-half-restored-counts-as-empty',
+    file: 'log-tracking.ts',
+    find: 'this.#truncate(log, isEmpty))',
+    replace: 'this.#truncate(log, this.tracker.isEmpty))',
+    tests: ['handle-shortage'],
+  },
+  {
+    name: 'shortage-at-the-end-of-a-swap-poisons',
+    file: 'segment-swap.ts',
+    find: 'await despiteShortage(host, () => host.fileSystem.syncDirectory(log.path))\n    segment.',
+    replace: 'await host.fileSystem.syncDirectory(log.path)\n    segment.',
+    tests: ['handle-shortage'],
+  },
+  {
+    name: 'shortage-at-the-end-of-a-deletion-poisons',
+    file: 'directory-logs.ts',
+    find: 'await despiteShortage(host, () => host.fileSystem.syncDirectory(host.path))',
+    replace: 'await host.fileSystem.syncDirectory(host.path)',
+    tests: ['handle-shortage'],
+  },
 ]
