@@ -191,7 +191,16 @@ export class DirectoryLogs {
     } catch (error) {
       throw host.poison(ioError(error, attempt))
     }
-    await host.checkpoint()
+    // Whatever becomes of the checkpoint: the log is gone, and its room may be what is lacking.
+    // Lines that stay are taken back before the next log of that name.
     this.removeDirectory(to, log)
+    try {
+      await host.checkpoint()
+    } catch (error) {
+      const failure = ioError(error, { action: 'write the checkpoints of', path: host.path })
+      if (!failure.retriable) throw failure
+      const { message } = failure
+      host.report({ kind: 'background-failure', message, details: { name, error } })
+    }
   }
 }

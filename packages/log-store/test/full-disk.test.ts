@@ -118,6 +118,23 @@ describe('on a faulty file system', () => {
     expect(short).toBeLessThan(whole / 2)
   })
 
+  test('a deletion makes room, and the next log of that name begins anew', async () => {
+    const directory = await open()
+    const log = await directory.open('a-0')
+    for (let n = 0; n < 12; n++) log.append(record(`record ${n}`), { leaderEpoch: 1 })
+    await log.whenAcknowledged(12)
+    await directory.checkpoint()
+    fill(fileSystem)
+    await directory.delete('a-0')
+    await settle()
+    expect((await fileSystem.list(path)).filter(({ isDirectory }) => isDirectory)).toEqual([])
+    expect(reports.map(({ kind }) => kind)).toContain('background-failure')
+    fileSystem.clearFaults()
+    await directory.open('a-0')
+    fileSystem.crash('keep-unsynced')
+    expect((await (await open()).open('a-0')).logEndOffset).toBe(0)
+  })
+
   test('without room for an index it reads, and looks for it once', async () => {
     await filled()
     fileSystem.crash('keep-unsynced')

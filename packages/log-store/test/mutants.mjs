@@ -970,4 +970,11 @@ export const mutants = [
     replace: 'await host.fileSystem.syncDirectory(host.path)',
     tests: ['handle-shortage'],
   },
+  {
+    name: 'deletion-without-room-keeps-its-files',
+    file: 'directory-logs.ts',
+    find: '      if (!failure.retriable) throw failure\n      const { message } = failure',
+    replace: '      throw failure\n      const { message } = failure',
+    tests: ['full-disk'],
+  },
 ]
