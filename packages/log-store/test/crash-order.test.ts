@@ -8,11 +8,12 @@ import { ManualClock } from './support/manual-clock'
 import { readAll, record, settle } from './support/records'
 
 const defaults = { segmentBytes: 250, indexIntervalBytes: 80, retentionMs: -1 }
-const open = (fileSystem: ReturnType<typeof recordingFileSystem>, options = {}) =>
+const open = (fileSystem: ReturnType<typeof recordingFileSystem>, options = {}, more = {}) =>
   openLogDirectory('/data', {
     fileSystem,
     clock: new ManualClock(),
     checkpointMs: 0,
+    ...more,
     defaults: { ...defaults, ...options },
   })
 
@@ -116,7 +117,8 @@ describe('an append that was refused when it had been written by half', () => {
   async function begun() {
     const { disk, state } = fullDisk()
     await (await fill(disk, ['a-0'])).close()
-    const directory = await open(disk, { segmentBytes: 10_000 })
+    const options = { segmentBytes: 10_000 }
+    const directory = await open(disk, options, { maxConcurrentSyncs: 1 })
     return { disk, state, directory, log: await directory.open('a-0') }
   }
 
@@ -153,10 +155,20 @@ describe('an append that was refused when it had been written by half', () => {
     expect(await afterPowerCut(world.disk)).toEqual(['record 19'])
   })
 
-  test('is gone when the log was closed cleanly', async () => {
+  test('is gone when the log was closed cleanly, though others had the syncs', async () => {
     const world = await begun()
+    const { state, directory } = world
+    const other = await directory.open('b-0')
+    state.held = []
+    other.append(record('other'), { leaderEpoch: 1 })
+    other.flushNow()
     await refuse(world)
-    await world.directory.close()
+    const closed = directory.close()
+    await settle()
+    const [first] = state.held
+    state.held = undefined
+    first!()
+    await closed
     expect(await afterPowerCut(world.disk)).toEqual(['record 19'])
   })
 
