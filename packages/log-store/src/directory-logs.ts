@@ -17,7 +17,6 @@ import { SegmentedLog } from './segmented-log.js'
 interface LogsHost extends LogHost {
   readonly path: string
   readonly cleanStart: boolean
-  readonly poisoned: StoreError | undefined
   /** Throws KFK_STORE_CLOSED. */
   requireOpen(): void
 }

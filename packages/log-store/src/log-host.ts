@@ -25,6 +25,8 @@ export interface LogHost {
   /** A new tracker for the log of that name; undefined: it has none. */
   tracker(name: string): LogTracker | undefined
   report(report: StoreReport): void
+  /** Why nothing is written any more; undefined: all is well. */
+  readonly poisoned: StoreError | undefined
   /**
    * The disk failed: ends appends and acknowledgements of the whole directory, for good. Answers
    * the error that tells so, which is what whoever met the failure throws.

@@ -325,6 +325,8 @@ export class LogStructure {
       () => true,
       () => false,
     )
+    const { poisoned } = this.#host
+    if (poisoned !== undefined) throw poisoned
     try {
       if (noted) await this.discard(doomed)
       else for (const segment of doomed) await this.discard([segment])
@@ -332,7 +334,8 @@ export class LogStructure {
     } catch (error) {
       const { path } = this.#log
       const failure = ioError(error, { action: 'delete old segments of', path })
-      throw failure.retriable ? failure : this.#host.poison(failure)
+      const passes = failure.retriable && this.#host.poisoned === undefined
+      throw passes ? failure : this.#host.poison(failure)
     }
   }
 }

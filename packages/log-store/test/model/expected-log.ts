@@ -14,6 +14,7 @@ export class ExpectedLog {
   states: readonly (ModelLog | undefined)[] = [undefined]
   /** What a crash may bring back, for its removal has failed. */
   #unsettled: readonly ModelLog[] = []
+  #earlierStart: number | undefined
   /** Somebody was told that all below is on the medium. */
   #promised = 0
   /** Compactions may run, or have run by half. */
@@ -90,9 +91,19 @@ export class ExpectedLog {
     this.states = after
   }
 
+  /** A move of the start was refused: until the next one succeeds a crash may bring `start` back. */
+  refuseStart(start: number): void {
+    this.#earlierStart = Math.min(start, this.#earlierStart ?? start)
+  }
+
+  /** The start is durable. */
+  settleStart(): void {
+    this.#earlierStart = undefined
+  }
+
   /** Opened after an end that was not clean: what failed half way may show now. */
   reopenUnclean(): void {
-    this.states = [...this.states, ...this.#unsettled]
+    this.states = [...this.states, ...this.#unsettled, ...this.#withEarlierStart()]
   }
 
   /** Compactions may begin now. */
@@ -129,8 +140,9 @@ export class ExpectedLog {
       return
     }
     const possible = this.states.filter((state) => state !== undefined)
-    possible.push(...this.#unsettled)
+    possible.push(...this.#unsettled, ...this.#withEarlierStart())
     this.#unsettled = []
+    this.#earlierStart = undefined
     // Created, and the machine stopped before anything was appended.
     if (possible.length === 0) possible.push(ModelLog.empty)
     const durable = Math.max(this.#promised, moment.durableOffset)
@@ -146,6 +158,13 @@ export class ExpectedLog {
   requireListed(listed: boolean): void {
     if (this.states.length > 1) return
     requireSame(`${this.name} is listed`, listed, this.states[0] !== undefined)
+  }
+
+  #withEarlierStart(): ModelLog[] {
+    const start = this.#earlierStart
+    if (start === undefined) return []
+    const later = this.states.filter((state) => state !== undefined && state.start > start)
+    return later.map((state) => new ModelLog({ ...state!, start }))
   }
 
   /** Takes for the truth what compaction may have made of one of the states. */

@@ -116,4 +116,15 @@ export const regressions: readonly { what: string; operations: readonly Operatio
       { kind: 'crashSoon', mutation: 12, outcome: 'lose-unsynced' },
     ],
   },
+  {
+    what: 'a start that had been refused was taken for durable once more was appended',
+    operations: [
+      { ...append, log: 2, batches: one },
+      { ...outOfSpace, operation: 'open' },
+      { kind: 'deleteBefore', log: 2, share: 0.5 },
+      { kind: 'replicate', log: 2, batches: one, gap: 1 },
+      { kind: 'crash', outcome: 'lose-unsynced' },
+      { ...append, batches: one },
+    ],
+  },
 ]
