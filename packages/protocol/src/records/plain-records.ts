@@ -8,7 +8,7 @@ const impossible = 2 ** 31 - 1
  * Steps over records from `at` on that are of the common kind (lengths of up to three bytes, small
  * timestamps, no headers), whose offset deltas go on from `index`, while there are fewer than
  * `count`. Stops before the first that is not, be it sound or not: that is for a `RecordCursor` to
- * judge, which takes five times as long. Answers how many records there are before `at`, and sets
+ * judge, which takes half as long again. Answers how many records there are before `at`, and sets
  * `stopped.position`.
  */
 export function skipPlainRecords(
@@ -42,17 +42,10 @@ export function skipPlainRecords(
       bytes[to++]! >= 0x80
     )
       break
-    value = bytes[to++]!
-    if (value >= 0x80) {
-      const second = bytes[to++]!
-      value = (value & 0x7f) | ((second & 0x7f) << 7)
-      if (second >= 0x80) {
-        const third = bytes[to++]!
-        if (third >= 0x80) break
-        value |= third << 14
-      }
-    }
-    if (value !== 2 * index) break
+    // What the offset delta is to be is known, so it is compared and not read.
+    let rest = 2 * index
+    for (; rest >= 0x80 && bytes[to] === ((rest & 0x7f) | 0x80); rest >>>= 7) to++
+    if (bytes[to++] !== rest) break
     to = behindField(bytes, to)
     // Nothing is read beyond the payload: the value's length has up to three bytes.
     if (to > end - 3) break
