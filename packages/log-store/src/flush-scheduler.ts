@@ -1,3 +1,5 @@
+import { tellOne } from './listeners.js'
+
 /** Where a log stands with the scheduler. `again`: asked for while its sync runs. */
 export type SyncState = 'idle' | 'waiting' | 'running' | 'again'
 
@@ -84,6 +86,8 @@ export interface Writable {
   flushNow(): void
 }
 
+const flushNow = (log: Writable): void => log.flushNow()
+
 /**
  * Writes what was queued in a turn of the event loop at its end: one vectored write per log,
  * however many connections appended.
@@ -104,14 +108,8 @@ export class WriteScheduler {
     this.#queued = []
     for (const log of logs) {
       log.awaitsWrite = false
-      try {
-        log.flushNow()
-      } catch (error) {
-        // A listener's bug: it must surface, but not keep other logs from being written.
-        queueMicrotask(() => {
-          throw error
-        })
-      }
+      // What a listener throws must not keep other logs from being written.
+      tellOne(flushNow, log)
     }
   }
 }
