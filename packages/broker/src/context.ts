@@ -3,7 +3,14 @@
  * partitions, groups and controller depend on this file and never on each other.
  */
 import type { Log, LogSlice, ReadRequest } from '@kfk/log-store'
-import type { Api, RequestInput, RequestOf, ResponseInput, ResponseOf } from '@kfk/protocol'
+import type {
+  Api,
+  FrameMemory,
+  RequestInput,
+  RequestOf,
+  ResponseInput,
+  ResponseOf,
+} from '@kfk/protocol'
 import type { GroupRequests } from './group/group-api.js'
 import type { Clock } from './runtime/clock.js'
 import type { Logger } from './runtime/logger.js'
@@ -48,14 +55,10 @@ export function defineHandler<A extends Api>(handler: Handler<A>): Handler {
   return handler
 }
 
-/** Memory that is used again when the response that it is a part of has been sent. */
-export interface AnswerMemory {
-  /** At least so many bytes, of any content. What is not given back is garbage at its time. */
-  take(byteCount: number): Uint8Array
+/** Memory for parts of responses. What is not given back is garbage at its time. */
+export interface AnswerMemory extends FrameMemory {
   /** A copy of the bytes, in such memory when they are many. */
   copyOf(bytes: Uint8Array): Uint8Array
-  /** Nobody uses this any more, and it is in no response. */
-  give(bytes: Uint8Array): void
 }
 
 /** The circumstances of one request. */

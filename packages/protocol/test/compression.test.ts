@@ -11,6 +11,7 @@ import {
 import snappyNative from 'snappy'
 import { Lz4Codec } from '../src/compression-lz4.js'
 import { SnappyCodec } from '../src/compression-snappy.js'
+import { codeOf } from './protocol-code.js'
 
 const compressed: CompressionType[] = ['gzip', 'snappy', 'lz4', 'zstd']
 
@@ -71,16 +72,6 @@ const inputs: [string, Buffer][] = [
 ]
 
 const limit = { maxOutputBytes: 1024 * 1024 }
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof ProtocolError) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 describe.each(codecs)('%s', (_name, codec) => {
   test('gives back what it compressed', () => {

@@ -43,7 +43,7 @@ function clientOf(
       ? (await partition.read({ from: fetchOffset, maxBytes: 1e6 })).bytes
       : null
     // What is appended may not be written yet; asked again at once, nobody would come to write it.
-    if (!records?.length) await new Promise((resolve) => setTimeout(resolve, 5))
+    if (!records?.length) await new Promise((resolve) => setImmediate(resolve))
     const answer = {
       errorCode,
       records,

@@ -3,7 +3,6 @@ import {
   compressionCodecs,
   decodeRecords,
   encodeRecordBatch,
-  ProtocolError,
   readBatchHeader,
   recordBatchFormat,
   validateBatch,
@@ -11,19 +10,10 @@ import {
   type RecordInput,
 } from '@kfk/protocol'
 import { writeBatchHeader } from '../../src/records/batch-stamps.js'
+import { codeOf } from '../protocol-code.js'
 import { golden, random } from './golden.js'
 
 const types: CompressionType[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof ProtocolError) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 /** A batch with a right checksum around any payload. */
 function batchAround(payload: Uint8Array, fields: Partial<Parameters<typeof writeBatchHeader>[1]>) {

@@ -1,18 +1,9 @@
-import { decodeRecords, encodeRecordBatch, ProtocolError, validateBatch } from '@kfk/protocol'
+import { decodeRecords, encodeRecordBatch, validateBatch } from '@kfk/protocol'
 import type { RecordInput } from '@kfk/protocol'
 import { writeBatchHeader } from '../../src/records/batch-stamps.js'
 import { skipPlainRecords } from '../../src/records/plain-records.js'
+import { codeOf } from '../protocol-code.js'
 import { random } from './golden.js'
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof ProtocolError) return error.code
-    throw error
-  }
-  return 'no error'
-}
 
 const next = random(42)
 const upTo = (limit: number): number => Math.floor(next() * limit)
