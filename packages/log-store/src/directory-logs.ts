@@ -196,9 +196,8 @@ export class DirectoryLogs {
     try {
       await host.checkpoint()
     } catch (error) {
-      const failure = ioError(error, { action: 'write the checkpoints of', path: host.path })
-      if (!failure.retriable) throw failure
-      const { message } = failure
+      const { message, retriable } = error as StoreError
+      if (!retriable) throw error
       host.report({ kind: 'background-failure', message, details: { name, error } })
     }
   }
