@@ -5,6 +5,7 @@ import { ioError, StoreError } from './errors.js'
 import { syncFile, writeFully, type FileHandle } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import type { AbortedTransaction } from './log-tracker.js'
+import { poisonUnlessItPasses } from './poisoning.js'
 import { Segment } from './segment.js'
 import { IndexBuilder } from './segment-scan.js'
 import { encodeTransactionIndex } from './transaction-index.js'
@@ -160,8 +161,7 @@ export class CleanedSegment {
   /** A disk that does not take bytes is not trusted with appends either. */
   #failure(error: unknown): StoreError {
     const failure = ioError(error, { action: 'compact to', path: this.#handle.path })
-    if (!failure.retriable) this.#host.poison(failure)
-    return failure
+    return poisonUnlessItPasses(this.#host, failure)
   }
 
   async #writeSide(suffix: string, chunks: readonly Uint8Array[]): Promise<void> {

@@ -1,11 +1,14 @@
 import { join } from 'node:path'
 import { readCheckpoint, writeCheckpoint } from './checkpoint-file.js'
-import { ioError, isFailedWrite, StoreError } from './errors.js'
+import { ioError, StoreError } from './errors.js'
 import { fileNames } from './file-names.js'
 import type { LogHost } from './log-host.js'
+import { poisonIfWriteFailed } from './poisoning.js'
 
 /** What it needs of the directory. */
-type CheckpointHost = Pick<LogHost, 'fileSystem' | 'report' | 'poison'> & { readonly path: string }
+type CheckpointHost = Pick<LogHost, 'fileSystem' | 'report' | 'poisoned' | 'poison'> & {
+  readonly path: string
+}
 
 /** Up to which offset each log is clean: the file that Kafka's cleaner keeps, read when needed. */
 export class CleanerCheckpoint {
@@ -62,7 +65,7 @@ export class CleanerCheckpoint {
         this.#loading = Promise.resolve(before)
         this.#isUnsure = true
         const failure = ioError(error, { action: 'write', path: this.#path })
-        throw isFailedWrite(failure) ? this.#host.poison(failure) : failure
+        throw poisonIfWriteFailed(this.#host, failure)
       }
     })
     this.#last = run.catch(() => undefined)

@@ -15,6 +15,7 @@ import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
 import type { TrackedLog } from './transaction-indexes.js'
 import type { Quarantine } from './quarantine.js'
+import { poisonUnlessItPasses } from './poisoning.js'
 import { createSegment, SegmentRemover } from './segment-files.js'
 import { SegmentList } from './segment-list.js'
 import { ensureIndexes, findLargestTimestamp, locateOffset } from './segment-repair.js'
@@ -216,7 +217,7 @@ export class LogStructure {
       target.cutFile(position)
     } catch (error) {
       const failure = ioError(error, { action: 'cut', path: target.path })
-      throw failure.retriable ? failure : this.#host.poison(failure)
+      throw poisonUnlessItPasses(this.#host, failure)
     }
   }
 
@@ -334,8 +335,7 @@ export class LogStructure {
     } catch (error) {
       const { path } = this.#log
       const failure = ioError(error, { action: 'delete old segments of', path })
-      const passes = failure.retriable && this.#host.poisoned === undefined
-      throw passes ? failure : this.#host.poison(failure)
+      throw poisonUnlessItPasses(this.#host, failure)
     }
   }
 }

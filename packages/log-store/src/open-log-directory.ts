@@ -7,7 +7,7 @@ import { diagnostics } from './diagnostics.js'
 import { DirectoryLogs } from './directory-logs.js'
 import { requireNumbers } from './directory-options.js'
 import type { CompactionReport } from './compaction.js'
-import { explained, ioError, isFailedWrite, StoreError } from './errors.js'
+import { explained, ioError, StoreError } from './errors.js'
 import { FileCache } from './file-cache.js'
 import { isDeletedDirectoryName, parseLogName, requireLogName } from './file-names.js'
 import { SyncScheduler, WriteScheduler } from './flush-scheduler.js'
@@ -29,6 +29,7 @@ import type { Log } from './log.js'
 import type { LogTracker } from './log-tracker.js'
 import { defaultLogOptions, resolveLogOptions, type LogOptions } from './options.js'
 import { affordableOpenFiles, affordableSyncs } from './process-limits.js'
+import { poisonIfWriteFailed } from './poisoning.js'
 import { ProducerTracker } from './producer-tracker.js'
 import { RecoveryNotes, type NotedLog } from './recovery-notes.js'
 import type { StoreReport } from './report.js'
@@ -232,7 +233,7 @@ class OpenLogDirectory implements LogDirectory, LogHost {
       }
     } catch (error) {
       const failure = ioError(error, { action: 'write the checkpoints of', path: this.path })
-      throw isFailedWrite(failure) ? this.poison(failure) : failure
+      throw poisonIfWriteFailed(this, failure)
     }
   }
 

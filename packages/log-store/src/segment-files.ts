@@ -10,6 +10,7 @@ import {
   segmentFileNames,
   segmentSuffixes,
 } from './file-names.js'
+import { poisonUnlessItPasses } from './poisoning.js'
 import { Segment } from './segment.js'
 
 /** Creates an empty segment. Not durable. Poisons the directory unless the error passes. */
@@ -21,7 +22,7 @@ export function createSegment(host: LogHost, directory: string, baseOffset: numb
     return segment
   } catch (error) {
     const failure = ioError(error, { action: 'create', path: segment.path })
-    throw failure.retriable ? failure : host.poison(failure)
+    throw poisonUnlessItPasses(host, failure)
   }
 }
 

@@ -104,7 +104,8 @@ describe('a write that failed may have come as far as the disk', () => {
   test.each(everyStep)('so what is clean is told again ($operation $at, $crash)', async (fault) => {
     const fileSystem = faultyFileSystem()
     await fileSystem.makeDirectory('/data')
-    const host = { fileSystem, path: '/data', report, poison: (error: StoreError) => error }
+    const poison = (error: StoreError) => error
+    const host = { fileSystem, path: '/data', report, poisoned: undefined, poison }
     const cleaned = new CleanerCheckpoint(host)
     await cleaned.set('a-0', 5)
     fileSystem.inject(fault)

@@ -909,7 +909,7 @@ export const mutants = [
   {
     name: 'failed-checkpoint-tried-again',
     file: 'open-log-directory.ts',
-    find: 'throw isFailedWrite(failure) ? this.poison(failure) : failure',
+    find: 'throw poisonIfWriteFailed(this, failure)',
     replace: 'throw failure',
     tests: ['disk-failures'],
   },
@@ -923,9 +923,16 @@ export const mutants = [
   {
     name: 'failed-cleaner-checkpoint-tried-again',
     file: 'cleaner-checkpoint.ts',
-    find: 'throw isFailedWrite(failure) ? this.#host.poison(failure) : failure',
+    find: 'throw poisonIfWriteFailed(this.#host, failure)',
     replace: 'throw failure',
     tests: ['compaction-failures'],
+  },
+  {
+    name: 'retriable-on-a-poisoned-directory',
+    file: 'poisoning.ts',
+    find: 'failure.retriable && host.poisoned === undefined',
+    replace: 'failure.retriable',
+    tests: ['poisoning'],
   },
   {
     name: 'start-put-back-after-a-failure',
@@ -973,8 +980,8 @@ export const mutants = [
   {
     name: 'deletion-without-room-keeps-its-files',
     file: 'directory-logs.ts',
-    find: '      if (!failure.retriable) throw failure\n      const { message } = failure',
-    replace: '      throw failure\n      const { message } = failure',
+    find: '      if (!retriable) throw error\n',
+    replace: '      if (!retriable || message) throw error\n',
     tests: ['full-disk'],
   },
 ]
