@@ -14,7 +14,6 @@ export class ExpectedLog {
   states: readonly (ModelLog | undefined)[] = [undefined]
   /** What a crash may bring back, for its removal has failed. */
   #unsettled: readonly ModelLog[] = []
-  #earlierStart: number | undefined
   /** Somebody was told that all below is on the medium. */
   #promised = 0
   /** Compactions may run, or have run by half. */
@@ -41,8 +40,10 @@ export class ExpectedLog {
   }
 
   append(batches: readonly ModelBatch[]): void {
+    // Not where the first batch begins: offsets may be missing before it.
+    const { end: before } = this.model
     this.states = [this.model.append(batches)]
-    const grown = this.#unsettled.filter(({ end }) => end === batches[0]!.base)
+    const grown = this.#unsettled.filter(({ end }) => end === before)
     this.#unsettled = grown.map((state) => state.append(batches))
   }
 
@@ -55,12 +56,14 @@ export class ExpectedLog {
    * the next append, so a crash may bring back any part of it.
    */
   rollBack(endOffset: number): void {
-    this.#unsettled = [...this.#unsettled, ...prefixes(this.model, endOffset)]
+    const cuts = (state: ModelLog) => cutsFrom(state, endOffset)
+    this.#unsettled = [...this.#unsettled.flatMap(cuts), ...prefixes(this.model, endOffset)]
     this.states = [this.model.truncateTo(endOffset)]
   }
 
   /** What had not been written is gone for now; at the next opening any part may be there. */
   poison(writtenOffset: number): void {
+    this.#unsettled = this.#unsettled.flatMap((state) => cutsFrom(state, writtenOffset))
     const kept = this.states.map((state) => state?.truncateTo(writtenOffset))
     const more = this.states.flatMap((state) => (state ? prefixes(state, writtenOffset) : []))
     this.states = [...kept, ...more, ...this.states]
@@ -91,19 +94,9 @@ export class ExpectedLog {
     this.states = after
   }
 
-  /** A move of the start was refused: until the next one succeeds a crash may bring `start` back. */
-  refuseStart(start: number): void {
-    this.#earlierStart = Math.min(start, this.#earlierStart ?? start)
-  }
-
-  /** The start is durable. */
-  settleStart(): void {
-    this.#earlierStart = undefined
-  }
-
   /** Opened after an end that was not clean: what failed half way may show now. */
   reopenUnclean(): void {
-    this.states = [...this.states, ...this.#unsettled, ...this.#withEarlierStart()]
+    this.states = [...this.states, ...this.#unsettled]
   }
 
   /** Compactions may begin now. */
@@ -140,9 +133,8 @@ export class ExpectedLog {
       return
     }
     const possible = this.states.filter((state) => state !== undefined)
-    possible.push(...this.#unsettled, ...this.#withEarlierStart())
+    possible.push(...this.#unsettled)
     this.#unsettled = []
-    this.#earlierStart = undefined
     // Created, and the machine stopped before anything was appended.
     if (possible.length === 0) possible.push(ModelLog.empty)
     const durable = Math.max(this.#promised, moment.durableOffset)
@@ -158,13 +150,6 @@ export class ExpectedLog {
   requireListed(listed: boolean): void {
     if (this.states.length > 1) return
     requireSame(`${this.name} is listed`, listed, this.states[0] !== undefined)
-  }
-
-  #withEarlierStart(): ModelLog[] {
-    const start = this.#earlierStart
-    if (start === undefined) return []
-    const later = this.states.filter((state) => state !== undefined && state.start > start)
-    return later.map((state) => new ModelLog({ ...state!, start }))
   }
 
   /** Takes for the truth what compaction may have made of one of the states. */
@@ -186,6 +171,11 @@ export class ExpectedLog {
     }
     throw noneOf(`${this.name} ${what}, compacted (${problems.join('; ')})`, found, states)
   }
+}
+
+/** The log cut at `from`, and as it was after each batch behind it. */
+function cutsFrom(state: ModelLog, from: number): ModelLog[] {
+  return state.end > from ? [state.truncateTo(from), ...prefixes(state, from)] : [state]
 }
 
 /** The log as it was after each of the batches that end behind `from`. */

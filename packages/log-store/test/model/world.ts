@@ -227,11 +227,9 @@ export class World {
       await expected.change(after, work, [shortest])
     } else if (operation.kind === 'deleteBefore') {
       const offset = offsetAt(operation.share, start, end)
-      expected.refuseStart(start)
       await expected.change([before.startAt(offset)], async () => {
         requireSame('starts at', await embedded.deleteBefore(offset), log.logStartOffset)
       })
-      expected.settleStart()
     } else {
       const { retentionBytes, retentionMs, cleanupPolicy } = operation
       const usual = log.options
