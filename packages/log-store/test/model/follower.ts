@@ -46,7 +46,7 @@ export class Follower {
 
   /** `failing`: a file may not have been readable. */
   verify(model: ModelLog, failing: boolean): void {
-    const failed = this.#error instanceof StoreError && this.#error.code === 'KFK_STORE_IO'
+    const failed = this.#error instanceof StoreError && isFailedRead(this.#error)
     if (this.#error !== undefined && !failed) throw this.#error
     if (failed && failing) return
     if (failed && this.#error !== undefined) throw this.#error
@@ -66,4 +66,10 @@ export class Follower {
     if (this.#durability === 'os') return this.log.writtenOffset
     return this.log.acknowledgedOffset
   }
+}
+
+/** What is said of an append that was taken back has no other code than a full disk at a read. */
+function isFailedRead({ code, details }: StoreError): boolean {
+  const reading = details['action'] === 'open' || details['action'] === 'read'
+  return code === 'KFK_STORE_IO' || (code === 'KFK_STORE_NO_SPACE' && reading)
 }
