@@ -193,7 +193,7 @@ export class LogStructure {
         await ensureIndexes(this.#host, target, log.options.indexIntervalBytes)
       }
       // Up to here a failure has changed nothing; from here on it leaves half a cut.
-      const active = this.#firstStep(cut)
+      const active = await this.#firstStep(cut)
       await this.#orPoison('cut', () => this.#cut(cut, active))
     } finally {
       flush.release()
@@ -204,12 +204,24 @@ export class LogStructure {
    * What a cut changes on the disk before it changes anything else. Without room or handles for it
    * nothing has happened. Answers the segment that the log ends with.
    */
-  #firstStep(cut: Cut): Segment {
+  async #firstStep(cut: Cut): Promise<Segment> {
     const { target, gone, position } = cut
-    if (target === undefined) return createSegment(this.#host, this.#log.path, cut.offset)
-    // Those that go are gone before, so that a crash in between leaves no hole.
-    if (gone.length === 0) this.#cutFile(target, position)
-    return target
+    const newest = gone.at(-1)
+    if (target !== undefined && newest === undefined) this.#cutFile(target, position)
+    const active = target ?? createSegment(this.#host, this.#log.path, cut.offset)
+    // Those that go are gone before the file is cut, so that a crash in between leaves no hole.
+    if (newest === undefined) return active
+    try {
+      await this.#removals.begin(newest)
+    } catch (error) {
+      const failure = ioError(error, { action: 'delete', path: newest.path })
+      const told = poisonUnlessItPasses(this.#host, failure)
+      if (target === undefined && told.retriable) {
+        await this.#orPoison('take back a segment of', () => this.#removals.takeBack(active))
+      }
+      throw told
+    }
+    return active
   }
 
   #cutFile(target: Segment, position: number): void {

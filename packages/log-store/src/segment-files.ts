@@ -62,11 +62,32 @@ export class SegmentRemover {
     this.#directory = directory
   }
 
+  /** The first step of `discard`, alone: when it fails, nothing has changed. */
+  async begin(segment: Segment): Promise<void> {
+    const { files, fileSystem } = this.#host
+    const path = join(this.#directory, segmentFileName(segment.baseOffset, segmentSuffixes.log))
+    // Whoever reads it has no use for either name until it is known which one it has.
+    files.pin(segment.data)
+    try {
+      await fileSystem.rename(path, path + deletedSuffix)
+      segment.renamed(deletedSuffix)
+    } finally {
+      files.unpin(segment.data)
+    }
+  }
+
+  /** Takes a segment back that was just created, durably. */
+  async takeBack(segment: Segment): Promise<void> {
+    const { files, fileSystem } = this.#host
+    files.close(segment.data)
+    await fileSystem.remove(segment.path)
+    await this.#syncNames()
+  }
+
   /**
    * Renames the files to `.deleted`, durably, and removes them after `delayMs` or when the last
-   * reader
-   * has let go, whichever is later. A crash in between leaves `.deleted` files or indexes without
-   * data, both of which the next start removes.
+   * reader has let go, whichever is later. A crash in between leaves `.deleted` files or indexes
+   * without data, both of which the next start removes.
    */
   async discard(segments: readonly Segment[], delayMs: number): Promise<void> {
     for (const segment of segments) {

@@ -297,16 +297,19 @@ describe('a cut below the start', () => {
 
 describe('a cut that lacks room or handles for its first step', () => {
   test.each([
-    ['no segment before it is left', { operation: 'create', path: '010.log' }, 10],
-    ['the last segment is cut', { operation: 'truncate', path: '.log' }, 49],
+    ['no segment before it is left', { operation: 'create', path: '010.log', error: 'EMFILE' }, 10],
+    ['the last segment is cut', { operation: 'truncate', path: '.log', error: 'EMFILE' }, 49],
+    ['no room to rename the last', { operation: 'rename', path: '/0000', error: 'ENOSPC' }, 33],
+    ['no room to rename any', { operation: 'rename', path: '/0000', error: 'ENOSPC' }, 10],
   ] as const)('%s: nothing has changed', async (_, fault, offset) => {
     const disk = slowDisk(1)
     const directory = await openOn(disk)
     const log = await directory.open('a-0')
     await fill(log, 50)
     await log.advanceLogStart(30)
-    disk.inject({ ...fault, at: 1, times: 2, error: 'EMFILE' })
+    disk.inject({ ...fault, at: 1, times: 2 })
     await expect(log.truncateTo(offset)).rejects.toMatchObject({ retriable: true })
+    expect(disk.struck).toBeGreaterThan(0)
     disk.clearFaults()
     expect(directory.poisoned).toBeUndefined()
     expect([log.logStartOffset, log.logEndOffset]).toEqual([30, 50])
@@ -317,6 +320,23 @@ describe('a cut that lacks room or handles for its first step', () => {
     expect((await (await openOn(disk)).open('a-0')).logEndOffset).toBe(offset)
   })
 })
+
+test.each(['lose-unsynced', 'keep-unsynced'] as const)(
+  'a cut without room to rename any segment has changed nothing for a crash either (%s)',
+  async (crash) => {
+    const disk = slowDisk(1)
+    const log = await (await openOn(disk)).open('a-0')
+    await fill(log, 50)
+    await log.advanceLogStart(30)
+    disk.inject({ operation: 'rename', path: '/0000', error: 'ENOSPC', at: 1 })
+    await expect(log.truncateTo(10)).rejects.toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
+    expect(await appendAcknowledged(log, 'next')).toBe(50)
+    disk.crash(crash)
+    const again = await (await openOn(disk)).open('a-0')
+    expect([again.logStartOffset, again.logEndOffset]).toEqual([30, 51])
+    expect((await readAll(again)).get(50)).toBe('next')
+  },
+)
 
 test.each(['open', 'create', 'syncDirectory'] as const)(
   'a cut that lacks handles for a while (%s) ends, or may be asked for again',

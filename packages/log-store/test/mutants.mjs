@@ -256,8 +256,22 @@ export const mutants = [
   {
     name: 'cut-in-memory-first',
     file: 'log-structure.ts',
-    find: '    if (gone.length === 0) this.#cutFile(target, position)\n',
+    find: 'if (target !== undefined && newest === undefined) this.#cutFile(target, position)',
     replace: '',
+    tests: ['moved-ends'],
+  },
+  {
+    name: 'cut-of-segments-in-memory-first',
+    file: 'log-structure.ts',
+    find: '      await this.#removals.begin(newest)\n',
+    replace: '',
+    tests: ['moved-ends'],
+  },
+  {
+    name: 'segment-of-a-refused-cut-left',
+    file: 'log-structure.ts',
+    find: '() => this.#removals.takeBack(active)',
+    replace: '() => Promise.resolve()',
     tests: ['moved-ends'],
   },
   {
