@@ -239,6 +239,12 @@ export interface PartitionAppendResult {
   readonly duplicate?: boolean
 }
 
+/** Somebody who waits until a partition is committed up to an offset. */
+export interface CommitWaiter {
+  readonly offset: number
+  committed(failure?: Error): void
+}
+
 /** One partition that this broker leads. */
 export interface Partition {
   readonly topic: string
@@ -273,10 +279,10 @@ export interface Partition {
    */
   whenCommitted(offset: number, signal?: AbortSignal): Promise<void>
   /**
-   * The same without a promise: calls back once, with the reason when the offset will never be
-   * committed; at once when it is committed already.
+   * The same without a promise or closure: tells the waiter once, with the reason when its offset
+   * will never be committed; at once when it is committed already.
    */
-  onceCommitted(offset: number, callback: (failure?: Error) => void): void
+  onceCommitted(waiter: CommitWaiter): void
   /**
    * Called after each advance of the high watermark; no promise per append. Returns the
    * unsubscriber.

@@ -152,6 +152,17 @@ test('a serial request holds up those behind it', async () => {
   expect(answered(stream)).toEqual([[1]])
 })
 
+test('what came before an unreadable request is answered, what comes after is not begun', () => {
+  const { stream, held, closed } = setUp()
+  const unreadable = heartbeat(2, 'now')
+  unreadable.writeInt16BE(999, 4)
+  const chunk = [heartbeat(1, 'now'), unreadable, heartbeat(3, 'late'), produce(4)]
+  stream.ondata(Buffer.concat(chunk), false)
+  expect(answered(stream)).toEqual([[1]])
+  expect(held).toEqual([])
+  expect([closed(), stream.destroyed]).toEqual([1, true])
+})
+
 test('frames may come in single bytes, and acks=0 has no response', async () => {
   const { stream } = setUp()
   for (const byte of Buffer.concat([produce(1, 0), heartbeat(2, 'now')])) {

@@ -60,6 +60,14 @@ class LengthPrefixedFrames implements FrameDecoder {
   push(bytes: Uint8Array): Uint8Array[] {
     if (this.#failure) throw this.#failure
     const chunk = asBuffer(bytes)
+    const { length } = chunk
+    // Requests that wait for their answers come one at a time.
+    if (
+      this.#held === 0 &&
+      length >= PREFIX_BYTES &&
+      this.#size(chunk, 0) === length - PREFIX_BYTES
+    )
+      return [chunk.subarray(PREFIX_BYTES)]
     const frames: Uint8Array[] = []
     let position = this.#held > 0 ? this.#complete(chunk, frames) : 0
     while (chunk.length - position >= PREFIX_BYTES) {

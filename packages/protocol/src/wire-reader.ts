@@ -5,6 +5,32 @@ const TWO_32 = 4294967296
 /** Kafka's limit for a string in bytes, also where the length is a varint. */
 const MAX_STRING_BYTES = 0x7fff
 
+/** Names of topics, clients and groups come again and again, and are rarely longer. */
+const REPEATED_BYTES = 32
+/** The last text of each hash; a power of two of them. */
+const repeated: string[] = Array.from({ length: 256 }, () => '')
+
+/**
+ * The text of so few bytes, which is mostly one that was read before: to compare it takes a third
+ * of making a string, which as the key of a map would be hashed besides.
+ */
+function repeatedText(bytes: Buffer, position: number, length: number): string {
+  const end = position + length
+  let hash = length
+  for (let at = position; at < end; at += 1) hash = (Math.imul(hash, 31) + bytes[at]!) | 0
+  const slot = (hash ^ (hash >>> 8)) & 0xff
+  const known = repeated[slot]!
+  if (known.length === length) {
+    let at = 0
+    // A text with a character for each byte is ASCII, but for U+FFFD, which equals no byte.
+    while (at < length && known.charCodeAt(at) === bytes[position + at]) at += 1
+    if (at === length) return known
+  }
+  const text = bytes.toString('utf8', position, end)
+  repeated[slot] = text
+  return text
+}
+
 /** A `Buffer` over the same memory. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes)
@@ -229,6 +255,7 @@ export class WireReader {
       throw this.#malformed(`a string has an impossible length of ${length}`)
     }
     const position = this.take(length)
+    if (length <= REPEATED_BYTES) return repeatedText(this.bytes, position, length)
     return this.bytes.toString('utf8', position, position + length)
   }
 

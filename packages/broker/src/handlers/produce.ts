@@ -3,6 +3,7 @@ import type { RequestOf, ResponseInput } from '@kfk/protocol'
 import {
   type Answer,
   answersLater,
+  type CommitWaiter,
   defineHandler,
   type Handler,
   type Partition,
@@ -31,9 +32,24 @@ const byId = 13
 const zstdSince = 7
 
 /** A partition whose records wait to be committed. */
-interface Uncommitted {
+class Uncommitted implements CommitWaiter {
+  readonly offset: number
   readonly response: PartitionResponse
-  settled: boolean
+  settled = false
+  readonly #production: Production
+
+  constructor(production: Production, offset: number, response: PartitionResponse) {
+    this.#production = production
+    this.offset = offset
+    this.response = response
+  }
+
+  committed(failure?: Error): void {
+    if (this.settled) return
+    this.settled = true
+    if (failure !== undefined) fail(this.response, toErrorCode(failure))
+    this.#production.settled()
+  }
 }
 
 /**
@@ -45,7 +61,7 @@ class Production {
   readonly #context: RequestContext
   readonly #request: Request
   readonly #response: Response = { responses: [] }
-  readonly #uncommitted: Uncommitted[] = []
+  #uncommitted: Uncommitted[] | undefined
   #unsettled = 0
   /** The answer waits for the commits alone. */
   #waiting = false
@@ -113,17 +129,16 @@ class Production {
     if (result.errorCode !== errorCodes.NONE || this.#request.acks === 0) return
     const committed = result.lastOffset + 1
     if (partition.highWatermark >= committed) return
-    const waiting = { response, settled: false }
-    this.#uncommitted.push(waiting)
+    const waiting = new Uncommitted(this, committed, response)
+    if (this.#uncommitted === undefined) this.#uncommitted = [waiting]
+    else this.#uncommitted.push(waiting)
     this.#unsettled++
-    partition.onceCommitted(committed, (failure) => this.#settled(waiting, failure))
+    partition.onceCommitted(waiting)
   }
 
-  #settled(waiting: Uncommitted, failure: unknown): void {
-    if (waiting.settled) return
-    waiting.settled = true
+  /** One of its partitions is committed, or never will be. */
+  settled(): void {
     this.#unsettled--
-    if (failure !== undefined) fail(waiting.response, toErrorCode(failure))
     if (this.#unsettled === 0 && this.#waiting) this.#end()
   }
 
@@ -141,7 +156,7 @@ class Production {
   }
 
   #timeOut(): void {
-    for (const waiting of this.#uncommitted) {
+    for (const waiting of this.#uncommitted ?? []) {
       if (!waiting.settled) fail(waiting.response, errorCodes.REQUEST_TIMED_OUT)
       waiting.settled = true
     }

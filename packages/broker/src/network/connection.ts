@@ -210,16 +210,19 @@ export class Connection implements MemoryAccount {
     // Handlers keep what they are given: a small chunk is copied as a whole, of a large one only
     // the frames that it completes (what is left over, the decoder copies anyway).
     const copyFirst = borrowed && chunk.length <= copyWholeBytes
+    const copyEach = borrowed && !copyFirst
     const owned = copyFirst ? Buffer.from(chunk) : chunk
     for (const frame of this.#decoder.push(owned)) {
-      this.#open(borrowed && frame.buffer === chunk.buffer ? this.#frames.copyOf(frame) : frame)
+      this.#open(copyEach && frame.buffer === chunk.buffer ? this.#frames.copyOf(frame) : frame)
     }
   }
 
   #open(frame: Uint8Array | undefined): void {
-    if (frame === undefined) return
-    this.#backlog.push(this.#delegate.open(frame))
+    if (frame === undefined || this.#closed) return
+    const request = this.#delegate.open(frame)
     this.#backlogBytes += frame.length
+    if (this.#backlog.length === 0 && this.#mayStart(request)) this.#start(request)
+    else this.#backlog.push(request)
   }
 
   /** A chunk, or bytes that were put into the decoder's space. */
@@ -245,20 +248,23 @@ export class Connection implements MemoryAccount {
     const backlog = this.#backlog
     while (started < backlog.length && !this.#closed) {
       const request = backlog[started]!
-      const alone = this.#unfinished === 0
-      if (!alone && !(this.#pipelining && request.pipelined)) break
-      if (this.#unfinished >= inFlightRequestsMax || this.#stream.unsentBytes > unsentBytesMax)
-        break
-      this.#pipelining = request.pipelined
+      if (!this.#mayStart(request)) break
       started++
       this.#start(request)
     }
-    if (started === backlog.length) this.#backlog = []
-    else if (started > 0) this.#backlog = backlog.slice(started)
+    if (started === 0) return
+    this.#backlog = started === backlog.length ? [] : backlog.slice(started)
+  }
+
+  #mayStart(request: IncomingRequest): boolean {
+    const alone = this.#unfinished === 0
+    if (!alone && !(this.#pipelining && request.pipelined)) return false
+    return this.#unfinished < inFlightRequestsMax && this.#stream.unsentBytes <= unsentBytesMax
   }
 
   #start(request: IncomingRequest): void {
     const bytes = request.frame.length
+    this.#pipelining = request.pipelined
     this.#backlogBytes -= bytes
     this.#inFlightBytes += bytes
     this.#unfinished++
@@ -295,7 +301,8 @@ export class Connection implements MemoryAccount {
     if (ready === 0 || this.#closed) return
     let chunks = slots[0]!.chunks
     if (ready > 1) chunks = slots.slice(0, ready).flatMap((slot) => slot.chunks ?? [])
-    if (ready === slots.length) slots.length = 0
+    // An array that is emptied by its length gives up its memory.
+    if (slots.length === 1) slots.pop()
     else slots.splice(0, ready)
     this.#active = true
     if (chunks !== undefined && chunks.length > 0) this.#stream.write(chunks, this.#onSent)

@@ -1,7 +1,4 @@
-interface Waiter {
-  readonly offset: number
-  readonly callback: (failure?: Error) => void
-}
+import type { CommitWaiter } from '../context.js'
 
 /**
  * Who waits for which offset of one partition to be committed. Offsets come nearly in order, so
@@ -9,29 +6,30 @@ interface Waiter {
  */
 export class CommitQueue {
   /** Ascending by offset; all before `#head` are released. */
-  #waiters: (Waiter | undefined)[] = []
+  #waiters: (CommitWaiter | undefined)[] = []
   #head = 0
 
   get size(): number {
     return this.#waiters.length - this.#head
   }
 
-  add(offset: number, callback: (failure?: Error) => void): void {
+  add(waiter: CommitWaiter): void {
     const waiters = this.#waiters
+    const { offset } = waiter
     let at = waiters.length
     // A duplicate waits for an older offset than those that are behind it.
     while (at > this.#head && waiters[at - 1]!.offset > offset) at--
-    if (at === waiters.length) waiters.push({ offset, callback })
-    else waiters.splice(at, 0, { offset, callback })
+    if (at === waiters.length) waiters.push(waiter)
+    else waiters.splice(at, 0, waiter)
   }
 
-  /** Calls back all that wait for at most `offset`, in order of their offsets. */
+  /** Tells all that wait for at most `offset`, in order of their offsets. */
   release(offset: number): void {
     for (;;) {
       const waiter = this.#waiters[this.#head]
       if (waiter === undefined || waiter.offset > offset) break
       this.#waiters[this.#head++] = undefined
-      waiter.callback()
+      waiter.committed()
     }
     if (this.#head === this.#waiters.length) {
       this.#waiters.length = 0
@@ -42,12 +40,12 @@ export class CommitQueue {
     }
   }
 
-  /** Calls back with the failure all that wait for more than `offset`: it will not come. */
+  /** Tells the failure to all that wait for more than `offset`: it will not come. */
   fail(offset: number, failure: Error): void {
-    const doomed: Waiter[] = []
+    const doomed: CommitWaiter[] = []
     while (this.#waiters.length > this.#head && this.#waiters.at(-1)!.offset > offset) {
       doomed.unshift(this.#waiters.pop()!)
     }
-    for (const waiter of doomed) waiter.callback(failure)
+    for (const waiter of doomed) waiter.committed(failure)
   }
 }

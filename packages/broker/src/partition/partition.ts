@@ -1,7 +1,7 @@
 import { StoreError } from '@kfk/log-store'
 import type { Log, LogSlice, ProducerTracker, ReadRequest } from '@kfk/log-store'
 import { type BatchHeader, errorCodes } from '@kfk/protocol'
-import type { Clock, Partition, PartitionAppendResult } from '../context.js'
+import type { Clock, CommitWaiter, Partition, PartitionAppendResult } from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
 import { type AppendRules, admitClientBatch, type Refusal } from './append-validation.js'
 import { CommitQueue } from './commit-queue.js'
@@ -135,18 +135,19 @@ export class LeaderPartition implements Partition {
         reject(signal!.reason as Error)
       }
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.onceCommitted(offset, (failure) => {
+      const committed = (failure?: Error): void => {
         signal?.removeEventListener('abort', onAbort)
         if (failure === undefined) resolve()
         else reject(failure)
-      })
+      }
+      this.onceCommitted({ offset, committed })
     })
   }
 
-  onceCommitted(offset: number, callback: (failure?: Error) => void): void {
-    if (this.highWatermark >= offset) callback()
-    else if (this.#ended !== undefined) callback(this.#ended)
-    else this.#waiters.add(offset, callback)
+  onceCommitted(waiter: CommitWaiter): void {
+    if (this.highWatermark >= waiter.offset) waiter.committed()
+    else if (this.#ended !== undefined) waiter.committed(this.#ended)
+    else this.#waiters.add(waiter)
   }
 
   onHighWatermark(listener: (highWatermark: number) => void): () => void {

@@ -7,10 +7,29 @@ import type { Clock, TimerHandle } from './clock.js'
  */
 const tickMs = 5
 
-interface Entry {
+/** A timer that runs: one object each, its handle included. */
+class Entry implements TimerHandle {
   callback: (() => void) | undefined
   /** Where it stands in its bucket. */
   at: number
+  readonly #bucket: Bucket
+
+  constructor(bucket: Bucket, callback: () => void) {
+    this.#bucket = bucket
+    this.callback = callback
+    this.at = bucket.entries.push(this) - 1
+  }
+
+  /** Takes it out at once: a busy broker cancels far more timers than it lets fire. */
+  cancel(): void {
+    if (this.callback === undefined) return
+    this.callback = undefined
+    const { entries } = this.#bucket
+    const last = entries.pop()
+    if (last === undefined || last === this) return
+    entries[this.at] = last
+    last.at = this.at
+  }
 }
 
 interface Bucket {
@@ -44,10 +63,7 @@ export class SystemClock implements Clock {
       push(this.#heap, bucket)
       if (tick < this.#armedTick) this.#arm()
     }
-    const entries = bucket.entries
-    const entry: Entry = { callback, at: entries.length }
-    entries.push(entry)
-    return { cancel: () => remove(entries, entry) }
+    return new Entry(bucket, callback)
   }
 
   #arm(): void {
@@ -83,16 +99,6 @@ export class SystemClock implements Clock {
     }
     this.#arm()
   }
-}
-
-/** Takes a cancelled entry out at once: a busy broker cancels far more timers than it lets fire. */
-function remove(entries: Entry[], entry: Entry): void {
-  if (entry.callback === undefined) return
-  entry.callback = undefined
-  const last = entries.pop()
-  if (last === undefined || last === entry) return
-  entries[entry.at] = last
-  last.at = entry.at
 }
 
 function push(heap: Bucket[], bucket: Bucket): void {
