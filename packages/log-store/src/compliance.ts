@@ -1,4 +1,4 @@
-import { ok, rejects, strictEqual } from 'node:assert'
+import { ok, rejects, strictEqual, throws } from 'node:assert'
 import { join } from 'node:path'
 import { frameFormat } from './frame-format.js'
 import type { FileSystem } from './fs/file-system.js'
@@ -55,6 +55,18 @@ export function fileSystemCompliance(runner: Runner, factory: FileSystemFactory)
       strictEqual(into.toString(), 'two')
       strictEqual(handle.readSync(into, 6), 0)
       handle.close()
+    })
+    on('creates a file only where it is asked to', async (fs, at) => {
+      for (const mode of ['read', 'update'] as const) {
+        throws(() => fs.open(at('absent'), mode), { code: 'ENOENT' })
+      }
+      strictEqual(await fs.stat(at('absent')), undefined)
+      const created = fs.open(at('a'), 'write')
+      const updated = fs.open(at('a'), 'update')
+      writeFully(updated, [bytes('seen')], 0)
+      strictEqual(Buffer.from(await readRange(created, 0, 9)).toString(), 'seen')
+      created.close()
+      updated.close()
     })
     on('keeps content over close and truncates', async (fs, at) => {
       const first = fs.open(at('a'), 'write')

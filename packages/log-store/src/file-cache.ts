@@ -1,5 +1,5 @@
 import { isOutOfHandles } from './errors.js'
-import type { FileHandle, FileSystem } from './fs/file-system.js'
+import type { FileHandle, FileSystem, OpenMode } from './fs/file-system.js'
 
 /** Who knows a file's name, which is not kept: there may be tens of thousands of files. */
 export interface FileOwner {
@@ -11,9 +11,12 @@ export interface FileOwner {
   evicted?(): void
 }
 
-/** A file that is opened when needed. */
+/**
+ * A file that is opened when needed, and not made by that: who still reads what has been deleted or
+ * replaced must not put an empty file where it was.
+ */
 export class CachedFile {
-  readonly mode: 'read' | 'write'
+  readonly mode: 'read' | 'update'
   handle: FileHandle | undefined
   /** While positive the handle stays open: an asynchronous call is using it. */
   pins = 0
@@ -23,7 +26,7 @@ export class CachedFile {
   onUnpinned: (() => void)[] | undefined
   readonly owner: FileOwner
 
-  constructor(owner: FileOwner, mode: 'read' | 'write') {
+  constructor(owner: FileOwner, mode: 'read' | 'update') {
     this.owner = owner
     this.mode = mode
   }
@@ -88,13 +91,22 @@ export class FileCache {
 
   /** The open handle; good until the next call here, unless pinned. Throws the system's error. */
   use(file: CachedFile): FileHandle {
+    return this.#use(file, file.mode)
+  }
+
+  /** The same for a file that need not exist yet. */
+  create(file: CachedFile): FileHandle {
+    return this.#use(file, 'write')
+  }
+
+  #use(file: CachedFile, mode: OpenMode): FileHandle {
     if (file.handle !== undefined) {
       file.used = true
       return file.handle
     }
     // Before it is open: whoever loses a file may close others with it, but not this one.
     if (this.#open.size >= this.#maxOpen) this.#evict(this.#maxOpen - 1, file)
-    file.handle = this.#openFile(file)
+    file.handle = this.#openFile(file, mode)
     this.#open.add(file)
     return file.handle
   }
@@ -131,7 +143,7 @@ export class FileCache {
       handle?.close()
     } catch (error) {
       // Who only reads has lost nothing.
-      if (file.mode === 'write') this.#closeFailed(error, file.owner.path)
+      if (file.mode !== 'read') this.#closeFailed(error, file.owner.path)
     }
   }
 
@@ -148,13 +160,13 @@ export class FileCache {
     this.#evict(Math.floor(this.#open.size / 2), exempt)
   }
 
-  #openFile(file: CachedFile): FileHandle {
+  #openFile(file: CachedFile, mode: OpenMode): FileHandle {
     try {
-      return this.fileSystem.open(file.owner.path, file.mode)
+      return this.fileSystem.open(file.owner.path, mode)
     } catch (error) {
       if (!isOutOfHandles(error)) throw error
       this.giveBack(file)
-      return this.fileSystem.open(file.owner.path, file.mode)
+      return this.fileSystem.open(file.owner.path, mode)
     }
   }
 

@@ -34,6 +34,7 @@ export {
   type FileHandle,
   type FileStat,
   type FileSystem,
+  type OpenMode,
 } from './fs/file-system.js'
 export {
   type CrashOutcome,

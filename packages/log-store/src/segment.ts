@@ -81,7 +81,7 @@ export class Segment implements FileOwner, IndexNames {
     this.baseOffset = place.baseOffset
     this.createdMs = place.createdMs
     this.#sizeBytes = place.sizeBytes
-    this.data = new CachedFile(this, 'write')
+    this.data = new CachedFile(this, 'update')
     this.#indexes = new IndexPair(files, this)
   }
 
@@ -232,7 +232,7 @@ export class Segment implements FileOwner, IndexNames {
 
   /** Creates the data file, empty. Throws the system's error; the name is not durable yet. */
   create(): void {
-    const handle = this.#files.use(this.data)
+    const handle = this.#files.create(this.data)
     if (handle.size() > 0) handle.truncateSync(0)
     this.#sizeBytes = 0
     this.#indexes.create()

@@ -47,10 +47,17 @@ export class TimestampSearch {
   }
 
   async #guarded<Found>(search: () => Promise<Found>): Promise<Found> {
-    try {
-      return await search()
-    } catch (error) {
-      throw ioError(error, { action: 'search', path: this.#view.path })
+    const view = this.#view
+    for (;;) {
+      const { segments, truncations } = view
+      try {
+        const found = await search()
+        if (truncations === view.truncations) return found
+      } catch (error) {
+        // What was searched may have been deleted, cut or replaced meanwhile; then it says nothing.
+        const same = segments === view.segments && truncations === view.truncations
+        if (same) throw ioError(error, { action: 'search', path: view.path })
+      }
     }
   }
 

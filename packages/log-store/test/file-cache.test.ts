@@ -7,8 +7,9 @@ async function cacheOf(maxOpen: number, names: string) {
   await fileSystem.makeDirectory('/data')
   const cache = new FileCache(fileSystem, maxOpen, () => undefined)
   const files = new Map(
-    [...names].map((name) => [name, new CachedFile({ path: `/data/${name}` }, 'write')]),
+    [...names].map((name) => [name, new CachedFile({ path: `/data/${name}` }, 'update')]),
   )
+  for (const { owner } of files.values()) fileSystem.open(owner.path, 'write').close()
   const file = (name: string): CachedFile => files.get(name)!
   const use = (used: string) => {
     for (const name of used) cache.use(file(name))

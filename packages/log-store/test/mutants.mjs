@@ -874,7 +874,7 @@ export const mutants = [
   {
     name: 'failed-close-of-a-written-file-ignored',
     file: 'file-cache.ts',
-    find: "      if (file.mode === 'write') this.#closeFailed(error, file.owner.path)\n",
+    find: "      if (file.mode !== 'read') this.#closeFailed(error, file.owner.path)\n",
     replace: '',
     tests: ['disk-failures'],
   },
@@ -997,5 +997,19 @@ export const mutants = [
     find: '      if (!retriable) throw error\n',
     replace: '      if (!retriable || message) throw error\n',
     tests: ['full-disk'],
+  },
+  {
+    name: 'reading-creates-files',
+    file: 'segment.ts',
+    find: "new CachedFile(this, 'update')",
+    replace: "new CachedFile(this, 'write')",
+    tests: ['stale-readers'],
+  },
+  {
+    name: 'search-of-what-is-gone-is-not-repeated',
+    file: 'timestamp-search.ts',
+    find: 'if (same) throw ioError(',
+    replace: 'throw ioError(',
+    tests: ['stale-readers'],
   },
 ]

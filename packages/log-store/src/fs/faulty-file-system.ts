@@ -1,4 +1,4 @@
-import type { FileHandle, FileSystem } from './file-system.js'
+import type { FileHandle, FileSystem, OpenMode } from './file-system.js'
 import {
   type MemoryDirectory,
   type MemoryFile,
@@ -185,7 +185,7 @@ class Faulty implements FaultyFileSystem {
     this.#changes = this.#changes.filter((change) => !covered.has(change))
   }
 
-  open(path: string, mode: 'read' | 'write'): FileHandle {
+  open(path: string, mode: OpenMode): FileHandle {
     const at = normalise(path)
     this.enter(this.tree.file(at) === undefined && mode === 'write' ? 'create' : 'open', at)
     const handle = this.memory.open(path, mode)

@@ -1,4 +1,10 @@
 /**
+ * `read`: the file must exist. `update`: read and write, and it must exist, too. `write`: the same,
+ * created empty when absent.
+ */
+export type OpenMode = 'read' | 'update' | 'write'
+
+/**
  * The seam between the store and a disk. What the store assumes of a disk:
  * bytes written are durable only after `syncData` of that file; a created, renamed or removed name
  * is
@@ -10,10 +16,10 @@
 export interface FileSystem {
   readonly name: string
   /**
-   * Opens at once. `read`: must exist. `write`: read and write, created empty when absent; the new
-   * name is durable after `syncDirectory`. Throws the system's error (ENOENT, EMFILE, ...).
+   * Opens at once. The name of a file that it created is durable after `syncDirectory`. Throws the
+   * system's error (ENOENT, EMFILE, ...).
    */
-  open(path: string, mode: 'read' | 'write'): FileHandle
+  open(path: string, mode: OpenMode): FileHandle
   /**
    * Opens for reading what the medium holds, past any cache of the system. Absent where the
    * platform has no such thing; throws the system's error (EINVAL) where the file system has not.

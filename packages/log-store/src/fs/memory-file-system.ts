@@ -216,7 +216,7 @@ export function memoryFileSystemOver(tree: MemoryTree): FileSystem {
       const at = normalise(path)
       let file = tree.file(at)
       if (file === undefined) {
-        if (mode === 'read') throw systemError('ENOENT', at)
+        if (mode !== 'write') throw systemError('ENOENT', at)
         file = new MemoryFile()
         tree.directory(parentOf(at)).set(nameOf(at), file)
       }

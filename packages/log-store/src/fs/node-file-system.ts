@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { ioError } from '../errors.js'
 import { lockDirectory } from './directory-lock.js'
 import { canReadUncached, UncachedFileHandle } from './uncached-file.js'
-import type { DirectoryEntry, FileHandle, FileStat, FileSystem } from './file-system.js'
+import type { DirectoryEntry, FileHandle, FileStat, FileSystem, OpenMode } from './file-system.js'
 
 /** Chunks of this size on average are copied together: to list them to the system costs more. */
 const smallBytes = 1024
@@ -90,14 +90,18 @@ function isAbsent(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT'
 }
 
-const writeFlags = fs.constants.O_RDWR | fs.constants.O_CREAT
+const flags: Readonly<Record<OpenMode, number>> = {
+  read: fs.constants.O_RDONLY,
+  update: fs.constants.O_RDWR,
+  write: fs.constants.O_RDWR | fs.constants.O_CREAT,
+}
 
 /** The machine's own disks. */
 export const nodeFileSystem: FileSystem = {
   name: 'node',
 
   open(path, mode) {
-    return new NodeFileHandle(path, fs.openSync(path, mode === 'read' ? 'r' : writeFlags, 0o644))
+    return new NodeFileHandle(path, fs.openSync(path, flags[mode], 0o644))
   },
 
   ...(canReadUncached && { openUncached: (path: string) => new UncachedFileHandle(path) }),

@@ -1,6 +1,6 @@
 import { CrashReplay, type CrashPoint, type Medium, mediumOf } from './crash-replay.js'
 import type { DiskStep } from './disk-step.js'
-import type { FileHandle, FileSystem } from './file-system.js'
+import type { FileHandle, FileSystem, OpenMode } from './file-system.js'
 import {
   type MemoryDirectory,
   type MemoryFile,
@@ -88,7 +88,7 @@ class Recording implements RecordingFileSystem {
     return known
   }
 
-  open(path: string, mode: 'read' | 'write'): FileHandle {
+  open(path: string, mode: OpenMode): FileHandle {
     const at = normalise(path)
     const isNew = this.tree.file(at) === undefined
     const handle = this.#memory.open(path, mode)

@@ -1,6 +1,6 @@
 // A disk that takes so many turns of the event loop, always the same, for what it is not asked to do
 // at once, so that other calls come in between.
-import type { FaultyFileSystem, FileHandle, FileSystem } from '../../src/index'
+import type { FaultyFileSystem, FileHandle, FileSystem, OpenMode } from '../../src/index'
 import { syncFile } from '../../src/fs/file-system'
 import { settle } from '../support/records'
 
@@ -25,7 +25,7 @@ export class SlowDisk implements FileSystem {
     this.#ended = true
   }
 
-  open(path: string, mode: 'read' | 'write'): FileHandle {
+  open(path: string, mode: OpenMode): FileHandle {
     this.note('open', path)
     const handle = new SlowHandle(this, this.#disk.open(path, mode))
     this.openFiles.add(handle)
