@@ -22,7 +22,7 @@ export class PartitionQueue {
   readonly inFlight: ProducerBatch[] = []
   /** The youngest waiting batch, while it takes records. */
   open: ProducerBatch | undefined
-  /** Size of the last batch that left: a guess at the next one. */
+  /** A guess at the next batch: the size of the last that left, or half of the guess before. */
   expectedBatchBytes = 0
   /** Nothing leaves before this monotonic time. */
   retryAtMs = 0
@@ -68,7 +68,10 @@ export class PartitionQueue {
   take(batch: ProducerBatch): void {
     this.waiting.shift()
     if (this.open === batch) this.open = undefined
-    if (batch.attempts === 0) this.expectedBatchBytes = batch.sizeInBytes
+    if (batch.attempts === 0) {
+      // Among large ones some are small, with which a burst ends.
+      this.expectedBatchBytes = Math.max(batch.sizeInBytes, this.expectedBatchBytes >>> 1)
+    }
     batch.attempts += 1
     batch.inFlight = true
     this.inFlight.push(batch)

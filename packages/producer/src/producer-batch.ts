@@ -137,8 +137,7 @@ export class ProducerBatch {
   /** False when the batch is full. */
   tryAppend(record: SerializedRecord, delivery: Delivery | undefined, position: number): boolean {
     const delta = this.#builder.recordCount
-    const { timestamp, key, value, headers } = record
-    const appended = this.#builder.tryAppendParts(timestamp, key, value, headers)
+    const appended = this.#builder.tryAppend(record)
     if (appended && delivery !== undefined) {
       this.#watchedCount += 1
       const last = this.#deliveries.length - 1

@@ -28,14 +28,16 @@ export class RecordClock {
   }
 
   now(): number {
-    if (this.#uses === 0) {
-      this.#nowMs = this.#clock.now()
-      this.#onLook()
-      this.#uses = recordsPerLook
-      this.#forgetAfterThisTurn()
-    }
+    if (this.#uses === 0) this.#look()
     this.#uses -= 1
     return this.#nowMs
+  }
+
+  #look(): void {
+    this.#nowMs = this.#clock.now()
+    this.#onLook()
+    this.#uses = recordsPerLook
+    this.#forgetAfterThisTurn()
   }
 
   #forgetAfterThisTurn(): void {

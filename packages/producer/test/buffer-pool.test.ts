@@ -28,10 +28,11 @@ describe('BufferPool', () => {
 describe('memory of batches', () => {
   const batchBytes = 2000
 
-  /** Sends rounds of a full batch each; the memory of each Produce request's batch, as sent. */
+  /** Sends rounds of a full batch each, or a small one; the memory of each Produce request's batch, as sent. */
   async function memoryOfBatches(
     settings: ProducerSettings,
     faultOf: (request: number) => Fault | undefined = () => undefined,
+    small: readonly number[] = [],
   ) {
     const cluster = new FakeCluster({ topics: { t: 1 } })
     const client = createClient({ broker: cluster, retry: { initialMs: 0, maxMs: 1 } })
@@ -51,7 +52,7 @@ describe('memory of batches', () => {
     const producer = createProducer({ client: observed, batchBytes, ...settings })
     const values: string[] = []
     for (let round = 0; round < 6; round += 1) {
-      const value = `${round}`.padEnd(batchBytes - 100)
+      const value = `${round}`.padEnd(small.includes(round) ? 1 : batchBytes - 100)
       values.push(value)
       await producer.send('t', { value })
     }
@@ -68,6 +69,17 @@ describe('memory of batches', () => {
     // The first has none of the pool: how large batches become is not known yet.
     expect(memory[0]).not.toBe(memory[1])
     expect(new Set(memory.slice(1)).size).toBe(1)
+  })
+
+  test('is used again after a small one', async () => {
+    const memory = await memoryOfBatches({}, undefined, [3])
+    expect(new Set(memory.slice(1)).size).toBe(1)
+  })
+
+  test('is not taken for what has been small several times', async () => {
+    const memory = await memoryOfBatches({}, undefined, [2, 3, 4, 5])
+    expect(memory[2]).toBe(memory[1])
+    expect(memory[4]).not.toBe(memory[1])
   })
 
   test('is not used again after a second sending', async () => {

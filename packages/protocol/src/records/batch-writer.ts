@@ -22,7 +22,7 @@ import { varintSize, writeVarint, writeVarlong } from './varint.js'
 export interface RecordInput {
   readonly key?: Uint8Array | string | null
   readonly value: Uint8Array | string | null
-  readonly headers?: readonly RecordHeader[]
+  readonly headers?: readonly RecordHeader[] | undefined
   /** Milliseconds since 1970. */
   readonly timestamp: number
 }
@@ -106,63 +106,50 @@ export class RecordBatchBuilder {
    *   integer), TOO_LARGE (a batch above 2 GiB)
    */
   tryAppend(record: RecordInput): boolean {
-    return this.tryAppendParts(record.timestamp, record.key ?? null, record.value, record.headers)
-  }
-
-  /** `tryAppend` of a record that is no object: a producer at full speed makes none. */
-  tryAppendParts(
-    timestamp: number,
-    key: Uint8Array | string | null,
-    value: Uint8Array | string | null,
-    headers?: readonly RecordHeader[],
-  ): boolean {
     if (this.built) throw invalid('the batch is built')
+    // The timestamp is read where it is needed: as an argument each would be an object.
+    const { timestamp, value, headers } = record
     if (!Number.isSafeInteger(timestamp)) throw invalid(`impossible timestamp ${timestamp}`)
-    const { count } = this
-    const delta = count === 0 ? 0 : timestamp - this.baseTimestamp
-    if (headers !== undefined && headers.length === 0) headers = undefined
+    const key = record.key ?? null
+    const delta = this.count === 0 ? 0 : timestamp - this.baseTimestamp
     const smallDelta = delta | 0
     const next =
       smallDelta !== delta ||
-      headers !== undefined ||
+      (headers !== undefined && headers.length > 0) ||
       typeof key === 'string' ||
       typeof value === 'string'
         ? -1
         : this.writeBytesOnly(smallDelta, key, value)
-    if (next < 0) return this.tryAppendAny(timestamp, key, value, headers)
-    this.appended(next, timestamp)
+    if (next < 0) return this.tryAppendAny(record)
+    this.appended(next, record)
     return true
   }
 
   /** Any record, and any that might not fit. */
-  private tryAppendAny(
-    timestamp: number,
-    key: Uint8Array | string | null,
-    value: Uint8Array | string | null,
-    headers: readonly RecordHeader[] | undefined,
-  ): boolean {
+  private tryAppendAny(record: RecordInput): boolean {
+    const { timestamp, key = null, value, headers } = record
     const { count } = this
     const delta = count === 0 ? 0 : timestamp - this.baseTimestamp
     const least = lengthAtLeast(key) + lengthAtLeast(value)
     if (count > 0 && this.position + least > this.options.maxBytes) return false
     if (!Number.isSafeInteger(delta)) throw invalid('timestamps too far apart')
-    const most = recordBytesAtMost(key, value, headers)
-    if (this.position + most > this.buffer.length) {
+    const fields = { key, value, headers }
+    if (this.position + recordBytesAtMost(fields) > this.buffer.length) {
       const deltas = { timestampDelta: delta, offsetDelta: count }
-      if (!this.makeRoom({ key, value, headers }, deltas)) return false
+      if (!this.makeRoom(fields, deltas)) return false
     }
-    const next = this.write(delta, key, value, headers)
+    const next = this.write(delta, fields)
     if (count > 0 && next > this.options.maxBytes) return false
-    this.appended(next, timestamp)
+    this.appended(next, record)
     return true
   }
 
-  private appended(position: number, timestamp: number): void {
+  private appended(position: number, record: RecordInput): void {
     const { count } = this
     this.position = position
     this.count = count + 1
-    if (count === 0) this.baseTimestamp = timestamp
-    if (count === 0 || timestamp > this.maxTimestamp) this.maxTimestamp = timestamp
+    if (count === 0) this.baseTimestamp = record.timestamp
+    if (count === 0 || record.timestamp > this.maxTimestamp) this.maxTimestamp = record.timestamp
   }
 
   /**
@@ -238,12 +225,7 @@ export class RecordBatchBuilder {
   }
 
   /** Writes the next record, for which there is room; returns the position after it. */
-  private write(
-    timestampDelta: number,
-    key: Uint8Array | string | null,
-    value: Uint8Array | string | null,
-    headers: readonly RecordHeader[] | undefined,
-  ): number {
+  private write(timestampDelta: number, { key, value, headers }: RecordFields): number {
     const { buffer, position: start, count } = this
     // The length goes before a body whose size is not known until strings are encoded. It is
     // guessed as if they were ASCII (never too large); when it needs more bytes the body is moved.

@@ -112,11 +112,7 @@ function writeShortAscii(buffer: Buffer, at: number, text: string): number {
 }
 
 /** Quick and pessimistic: strings may take three bytes a character, varints their longest form. */
-export function recordBytesAtMost(
-  key: Uint8Array | string | null,
-  value: Uint8Array | string | null,
-  headers: readonly RecordHeader[] | undefined,
-): number {
+export function recordBytesAtMost({ key, value, headers }: RecordFields): number {
   const bytes = RECORD_OVERHEAD_MAX + lengthAtMost(key) + lengthAtMost(value)
   return headers === undefined ? bytes : bytes + headersAtMost(headers)
 }

@@ -124,8 +124,8 @@ describe('records of bytes', () => {
     ])
     for (const missing of [0, 1]) {
       const builder = new RecordBatchBuilder({ maxBytes: two.length - missing })
-      expect(builder.tryAppendParts(1, null, value)).toBe(true)
-      expect(builder.tryAppendParts(1, null, value)).toBe(missing === 0)
+      expect(builder.tryAppend({ timestamp: 1, value })).toBe(true)
+      expect(builder.tryAppend({ timestamp: 1, value })).toBe(missing === 0)
       if (missing === 0) expect(Buffer.compare(builder.build(), two)).toBe(0)
     }
   })
@@ -133,7 +133,7 @@ describe('records of bytes', () => {
   test('build takes the producer that is known only then', () => {
     const producer = { producerId: 7n, producerEpoch: 3, baseSequence: 11 }
     const builder = new RecordBatchBuilder({ maxBytes: 1000 })
-    builder.tryAppendParts(1, null, new Uint8Array(1))
+    builder.tryAppend({ timestamp: 1, value: new Uint8Array(1) })
     const batch = builder.build(producer)
     validateBatch(batch)
     expect(readBatchHeader(batch)).toMatchObject(producer)
