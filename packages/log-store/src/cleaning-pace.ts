@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js'
+import { nextTurn } from './next-turn.js'
 
 /** The event loop is left to others after so many ms of work. */
 const sliceMs = 3
@@ -40,7 +41,7 @@ export class CleaningPace {
 
   /** Lets others run. Throws the signal's reason when the work is to end. */
   async rest(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve))
+    await nextTurn()
     this.#signal.throwIfAborted()
     this.#due = false
     this.#sliceStartMs = this.#clock.monotonicMs()

@@ -9,7 +9,6 @@ import {
   type EmbeddedLogStats,
   type FollowOptions,
   isList,
-  isPayload,
   logOptionsOf,
   soleLogDefaults,
   type NewRecord,
@@ -19,7 +18,10 @@ import {
   type RecordsOptions,
   requireDurability,
   requireKey,
+  requireSize,
+  requireTime,
   toRecord,
+  toSoleRecord,
 } from './embedded-options.js'
 import { appendError, StoreError } from './errors.js'
 import type { RecordCodec } from './frame-format.js'
@@ -27,6 +29,7 @@ import type { LogDirectory, RetentionReport } from './log-directory.js'
 import { type FollowedLog, LogFollower } from './log-follower.js'
 import { type EmbeddedRecord, LogPage } from './log-page.js'
 import type { AppendInfo, Log, LogSlice } from './log.js'
+import { nextTurn } from './next-turn.js'
 import { openLogDirectory } from './open-log-directory.js'
 import { damageError } from './quarantine.js'
 
@@ -35,6 +38,13 @@ const soleName = 'log-0'
 /** An embedded log has one writer for good. */
 const stamp = { leaderEpoch: 0 }
 const defaultPageBytes = 256 * 1024
+/**
+ * Pages from memory or the page cache come without waiting: after so many bytes timers and others
+ * have their turn, or an iteration over a large log would keep them from it to its end.
+ */
+const bytesATurn = 256 * 1024
+/** A page counts for this at least. */
+const leastPageBytes = 1024
 /** So often is looked for what is too old or too much. */
 const retentionCheckMs = 300_000
 
@@ -89,6 +99,7 @@ export class EmbeddedLog implements AsyncDisposable {
   readonly #followers = new Set<LogFollower>()
   readonly #stopListening: () => void
   #closing: Promise<void> | undefined
+  #bytesThisTurn = 0
 
   /** Use `openLog` or `openLogIn`. */
   constructor(directory: LogDirectory, log: Log, options: { readonly ownsDirectory: boolean }) {
@@ -154,7 +165,7 @@ export class EmbeddedLog implements AsyncDisposable {
       const batch = this.#encoder('encodeAll')(records, nowMs)
       return this.#appended(this.#log.append(batch, stamp), durability)
     }
-    const record = isPayload(what) ? { value: what, key: options.key } : toRecord(what)
+    const record = toSoleRecord(what, options.key)
     if (needKey) requireKey(record)
     const { baseOffset, lastOffset } = this.#log.append(
       this.#encoder('encode')(record.value, {
@@ -212,6 +223,7 @@ export class EmbeddedLog implements AsyncDisposable {
       const page = await this.#page(next, options)
       for (const record of page.records) {
         if (record.offset >= end) return
+        options.signal?.throwIfAborted()
         yield record
       }
       // Not a step further: it was cut meanwhile, to there.
@@ -244,6 +256,7 @@ export class EmbeddedLog implements AsyncDisposable {
     options: Pick<ReadOptions, 'durability'> = {},
   ): Promise<number | undefined> {
     this.#requireOpen()
+    requireTime(timestampMs)
     const readable = this.#readable(options.durability)
     return (await this.#log.offsetForTimestamp(timestampMs, readable))?.offset
   }
@@ -373,11 +386,21 @@ export class EmbeddedLog implements AsyncDisposable {
   async #slice(from: number, options: PageOptions, limit = Infinity): Promise<LogSlice> {
     this.#requireOpen()
     const { maxBytes = defaultPageBytes } = options
+    requireSize(maxBytes)
     const maxOffset = Math.min(this.#readable(options.durability), limit)
     const slice = await this.#log.read({ from, maxBytes, maxOffset })
+    await this.#giveTurn(slice.bytes.length)
     if (slice.bytes.length > 0) return slice
-    // Nothing left up to there: compaction took it.
-    return { ...slice, nextOffset: Math.max(from, maxOffset) }
+    // Nothing left up to there: compaction took it. Or it was cut meanwhile, and that is the end.
+    const end = Math.min(maxOffset, this.#readable(options.durability))
+    return { ...slice, nextOffset: Math.max(from, end) }
+  }
+
+  async #giveTurn(bytes: number): Promise<void> {
+    this.#bytesThisTurn += Math.max(bytes, leastPageBytes)
+    if (this.#bytesThisTurn < bytesATurn) return
+    this.#bytesThisTurn = 0
+    await nextTurn()
   }
 
   #encoder<Name extends 'encode' | 'encodeAll'>(name: Name): RecordCodec[Name] {

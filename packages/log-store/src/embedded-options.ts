@@ -52,7 +52,7 @@ export type NewRecord = FrameRecord
 export interface AppendOptions {
   /** What the record survives when the promise resolves. Default: the log's `durability`. */
   readonly durability?: Durability
-  /** For one payload. */
+  /** Of one record that does not say. */
   readonly key?: Payload | null
   /** Ms since 1970, for records that do not say. Default: now. */
   readonly timestamp?: number
@@ -142,7 +142,7 @@ function refuseDurability(durability: unknown): StoreError {
   })
 }
 
-export function isPayload(what: unknown): what is Payload | null {
+function isPayload(what: unknown): what is Payload | null {
   return typeof what === 'string' || what instanceof Uint8Array || what === null
 }
 
@@ -157,6 +157,32 @@ export function toRecord(what: Payload | NewRecord): NewRecord {
   const { value } = (what as Partial<NewRecord> | null) ?? {}
   if (value !== undefined) return what
   throw new StoreError('KFK_STORE_INVALID_ARGUMENT', 'a record is bytes, text or { value, key }')
+}
+
+/** The one record of an append. */
+export function toSoleRecord(
+  what: Payload | null | NewRecord,
+  key: Payload | null | undefined,
+): NewRecord {
+  if (isPayload(what)) return { value: what, key }
+  const record = toRecord(what)
+  return record.key === undefined ? { ...record, key } : record
+}
+
+/** Also for JavaScript: with NaN a page would have no bound, and no record would be that late. */
+export function requireSize(maxBytes: number): void {
+  if (typeof maxBytes === 'number' && maxBytes >= 0) return
+  throw refuseNumber('maxBytes takes a number from 0 on', maxBytes)
+}
+
+export function requireTime(timestampMs: number): void {
+  if (typeof timestampMs === 'number' && !Number.isNaN(timestampMs)) return
+  throw refuseNumber('a timestamp is a number of ms since 1970', timestampMs)
+}
+
+function refuseNumber(what: string, value: unknown): StoreError {
+  const message = `${what}, not ${String(value)}`
+  return new StoreError('KFK_STORE_INVALID_ARGUMENT', message, { details: { value } })
 }
 
 /** Compaction keeps the latest record of each key, so one without a key would vanish silently. */

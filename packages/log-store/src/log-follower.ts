@@ -1,5 +1,6 @@
 import { outOfRange, StoreError } from './errors.js'
 import type { EmbeddedRecord, LogPage } from './log-page.js'
+import { nextTurn } from './next-turn.js'
 
 /** What a follower needs of its log. */
 export interface FollowedLog {
@@ -140,10 +141,6 @@ export class LogFollower {
       return undefined
     }
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve))
 }
 
 /** What was waited for has been taken back, or takes long: the log goes on. */

@@ -52,20 +52,22 @@ test('keys, timestamps and tombstones are kept; the clock stamps the rest', asyn
   await log.append(null, { key: Buffer.from('k') })
   await log.append({ value: 'w', key: 'l', timestamp: 7 }, { timestamp: 6 })
   await log.append(['x', { value: null, key: 'k' }, { value: 'y', timestamp: 8 }], { timestamp: 9 })
+  await log.append({ value: 'z' }, { key: 'm' })
+  await log.append({ value: 'z', key: null }, { key: 'm' })
   const records: EmbeddedRecord[] = []
   for await (const record of log.records()) records.push(record)
   const now = clock.now()
-  expect(records.map(({ timestamp }) => timestamp)).toEqual([5, now, now, 7, 9, 9, 8])
+  expect(records.map(({ timestamp }) => timestamp)).toEqual([5, now, now, 7, 9, 9, 8, now, now])
   expect(records.map(({ key }) => key && Buffer.from(key).toString())).toEqual(
-    ['k', null, 'k', 'l', null, 'k', null], // prettier-ignore
+    ['k', null, 'k', 'l', null, 'k', null, 'm', null], // prettier-ignore
   )
-  expect(records.map(textOf)).toEqual(['v', '', '', 'w', 'x', '', 'y'])
+  expect(records.map(textOf)).toEqual(['v', '', '', 'w', 'x', '', 'y', 'z', 'z'])
   expect(records.map(({ tombstone }) => tombstone)).toEqual(
-    [false, false, true, false, false, true, false], // prettier-ignore
+    [false, false, true, false, false, true, false, false, false], // prettier-ignore
   )
 })
 
-test('what cannot be appended is refused, and takes no offset', async () => {
+test('what cannot be is refused, and takes no offset', async () => {
   await using log = await open({ maxBatchBytes: 200 })
   const invalid = { code: 'KFK_STORE_INVALID_ARGUMENT' }
   await expect(log.append([])).rejects.toMatchObject(invalid)
@@ -76,6 +78,9 @@ test('what cannot be appended is refused, and takes no offset', async () => {
   await expect(log.append('a', { durability: 'disc' as never })).rejects.toMatchObject(invalid)
   await expect(log.append('a'.repeat(300))).rejects.toMatchObject({ code: 'KFK_STORE_TOO_LARGE' })
   await expect(log.appendBatches(Buffer.from('rubbish'))).rejects.toMatchObject(invalid)
+  await expect(log.read({ maxBytes: NaN })).rejects.toMatchObject(invalid)
+  await expect(log.offsetForTimestamp(NaN)).rejects.toMatchObject(invalid)
+  await expect(log.offsetForTimestamp(new Date(0) as never)).rejects.toMatchObject(invalid)
   await expect(open({ durability: {} })).rejects.toMatchObject(invalid)
   await expect(open({ durability: 'none' as never })).rejects.toMatchObject(invalid)
   expect(await log.append('first')).toBe(0)
@@ -372,6 +377,40 @@ test('a signal rejects an iteration over what is there', async () => {
   const records: AsyncGenerator<EmbeddedRecord> = log.records({ signal: abort.signal })
   abort.abort(new Error('enough'))
   await expect(records.next()).rejects.toThrow('enough')
+})
+
+describe('an iteration over what comes without waiting', () => {
+  const opened = async () => {
+    const log = await open({ durability: 'os' })
+    for (let n = 0; n < 40; n++) await log.append(['x'.repeat(32_000), 'y'.repeat(32_000)])
+    return log
+  }
+
+  test.each(['records', 'follow'] as const)('%s: others have their turn', async (how) => {
+    await using log = await opened()
+    let turns = 0
+    let ended = false
+    const turn = () => {
+      turns++
+      if (!ended) setImmediate(turn)
+    }
+    setImmediate(turn)
+    expect(await collect(log[how]({ from: 0 }), 80)).toHaveLength(80)
+    ended = true
+    expect(turns).toBeGreaterThan(4)
+  })
+
+  test('a signal ends it meanwhile, and before the next record', async () => {
+    await using log = await opened()
+    const abort = new AbortController()
+    setImmediate(() => abort.abort(new Error('enough')))
+    await expect(collect(log.records({ signal: abort.signal }))).rejects.toThrow('enough')
+    const other = new AbortController()
+    const records = log.records({ signal: other.signal })
+    expect((await records.next()).value).toMatchObject({ offset: 0 })
+    other.abort(new Error('enough'))
+    await expect(records.next()).rejects.toThrow('enough')
+  })
 })
 
 test('when opening fails and closing after that fails, too, the first error is thrown', async () => {

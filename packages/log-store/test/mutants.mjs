@@ -1012,4 +1012,18 @@ export const mutants = [
     replace: 'throw ioError(',
     tests: ['stale-readers'],
   },
+  {
+    name: 'iteration-keeps-the-event-loop',
+    file: 'embedded-log.ts',
+    find: '    this.#bytesThisTurn = 0\n    await nextTurn()\n',
+    replace: '',
+    tests: ['embedded-log'],
+  },
+  {
+    name: 'page-goes-on-behind-a-cut',
+    file: 'embedded-log.ts',
+    find: 'const end = Math.min(maxOffset, this.#readable(options.durability))',
+    replace: 'const end = maxOffset',
+    tests: ['stale-readers'],
+  },
 ]

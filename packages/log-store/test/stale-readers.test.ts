@@ -92,3 +92,18 @@ test.each(['compact', 'delete'] as const)('a search while its segment goes: %s',
   const page = await again.read({ from: 11 })
   expect(page.records.map(({ offset }) => offset)).toEqual([48, 49, 50, 51, 52, 53, 54])
 })
+
+test('a page that finds the log cut says that it ends there', async () => {
+  const disk = slowFileSystem()
+  const options = { fileSystem: disk.fileSystem, hotTailBytes: 0 }
+  await fill(options)
+  await using log = await openLog('/events', options)
+  disk.holds = 0
+  const reading = log.read({ from: 20 })
+  await settle()
+  disk.holds = undefined
+  expect(disk.held.size).toBe(1)
+  await log.truncateTo(20)
+  disk.release(0)
+  expect(await reading).toMatchObject({ records: [], nextOffset: 20 })
+})
