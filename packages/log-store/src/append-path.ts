@@ -231,7 +231,11 @@ export class AppendPath {
     }
   }
 
-  /** Replicated batches may leave offsets out: recovery has to know before it can meet them. */
+  /**
+   * Replicated batches may leave offsets out: recovery has to know before it can meet them. The
+   * bound stays when they are taken back, for their segment may have begun there already. Nothing
+   * is lost by that: what is missing below it is taken for normal later, and is not reported.
+   */
   #noteGaps(batches: readonly BatchSummary[], first: number): void {
     const { offsetGaps, logEndOffset } = this.#log
     let due = logEndOffset

@@ -145,7 +145,14 @@ export class LogEnds {
 
   async #settleStart(): Promise<void> {
     const log = this.#log
-    await this.#host.checkpoint()
+    try {
+      await this.#host.checkpoint()
+    } catch (error) {
+      if (!(error instanceof StoreError && error.code === 'KFK_STORE_NO_SPACE')) throw error
+      // What is to go may be what fills the disk. After a crash the log starts no further than here.
+      await this.#structure.makeRoomBelowStart()
+      await this.#host.checkpoint()
+    }
     this.#startUnsettled = false
     // Not before: a crash would bring the records back without their epochs.
     log.epochs.truncateFromStart(log.logStartOffset)

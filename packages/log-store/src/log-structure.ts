@@ -132,6 +132,12 @@ export class LogStructure {
     await this.#deleteFirst(this.#log.segments.floor(this.#log.logStartOffset))
   }
 
+  /** The disk is full: deletes the same at once, without the usual delay. Exclusively, too. */
+  async makeRoomBelowStart(): Promise<void> {
+    await this.dropBelowStart()
+    await this.#remover?.hurry()
+  }
+
   /**
    * Deletes what is too old or too much. To be called exclusively. `nowMs` undefined: leave age
    * out.

@@ -204,10 +204,11 @@ export interface Log {
   abortedTransactions(from: number, to: number): Promise<readonly AbortedTransaction[]>
 
   /**
-   * Forgets all below `offset` (DeleteRecords); durable when it resolves. Never moves back. Rejects
-   * with KFK_STORE_OFFSET_OUT_OF_RANGE when the log ends before that, KFK_STORE_IO; with a
-   * retriable error (NO_SPACE, DELAYED, IO) when it may work later: until then nothing has changed,
-   * or the start has moved and is not durable yet; the same call again makes it so.
+   * Forgets all below `offset` (DeleteRecords); durable when it resolves. Never moves back. On a
+   * full disk what it forgets makes room for the note that it is forgotten. Rejects with
+   * KFK_STORE_OFFSET_OUT_OF_RANGE when the log ends before that, KFK_STORE_IO; with a retriable
+   * error (NO_SPACE, DELAYED, IO) when it may work later: until then nothing has changed, or the
+   * start has moved and is not durable yet; the same call again makes it so.
    */
   advanceLogStart(offset: number): Promise<void>
   /**

@@ -53,7 +53,7 @@ export class SegmentRemover {
   readonly #host: LogHost
   readonly #directory: string
   /** Removals that wait for their delay, by the function that runs them early. */
-  readonly #pending = new Set<() => Promise<void>>()
+  readonly #pending = new Map<() => Promise<void>, Segment>()
   /** Segments that were replaced, for names of their own: the base offset may come again. */
   #replaced = 0
 
@@ -145,7 +145,15 @@ export class SegmentRemover {
 
   /** Runs all pending removals now; waits for readers. */
   async finish(): Promise<void> {
-    for (const remove of [...this.#pending]) await remove()
+    for (const remove of [...this.#pending.keys()]) await remove()
+  }
+
+  /** Begins all pending removals now; waits for those that no reader holds up. */
+  async hurry(): Promise<void> {
+    for (const [remove, { data }] of [...this.#pending]) {
+      const removed = remove()
+      if (data.pins === 0) await removed
+    }
   }
 
   #removeLater(segment: Segment, plan: { paths: readonly string[]; delayMs: number }): void {
@@ -156,7 +164,7 @@ export class SegmentRemover {
       return removal
     }
     const timer = this.#host.clock.setTimer(plan.delayMs, () => void remove())
-    this.#pending.add(remove)
+    this.#pending.set(remove, segment)
   }
 
   async #remove(segment: Segment, paths: readonly string[]): Promise<void> {

@@ -5,6 +5,8 @@ import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { faultyFileSystem, frameFormat, openLogDirectory, StoreError } from '../src/index'
 import type { FaultyFileSystem, LogDirectoryOptions, StoreReport } from '../src/index'
+import type { LogHost } from '../src/log-host'
+import type { SegmentList } from '../src/segment-list'
 import { ManualClock } from './support/manual-clock'
 import { MountedVolume } from './support/mounted-volume'
 import { readAll, record, settle } from './support/records'
@@ -54,9 +56,15 @@ test('a volume of 2 MB, filled and emptied again and again', async () => {
       const found = await readAll(log, 100_000)
       expect(found.size).toBe(log.logEndOffset - log.logStartOffset)
       for (const [offset, text] of found) expect(texts.get(offset) === text).toBe(true)
-      log.configure({ retentionBytes: 500_000 })
+      if (cycle % 2 === 0) {
+        const start = log.logEndOffset - 60
+        await log.advanceLogStart(start)
+        expect(log.logStartOffset).toBe(start)
+        continue
+      }
+      log.configure({ retentionBytes: 500_000, fileDeleteDelayMs: 0 })
       expect((await directory.applyRetention()).deletedSegments).toBeGreaterThan(0)
-      log.configure({ retentionBytes: -1 })
+      log.configure({ retentionBytes: -1, fileDeleteDelayMs: 60_000 })
     }
     await directory.close()
     const again = await openLogDirectory(join(volume.path, 'store'), { defaults })
@@ -133,6 +141,54 @@ describe('on a faulty file system', () => {
     await directory.open('a-0')
     fileSystem.crash('keep-unsynced')
     expect((await (await open()).open('a-0')).logEndOffset).toBe(0)
+  })
+
+  /** Until something is removed. */
+  function fillUp(): void {
+    fill(fileSystem)
+    const remove = fileSystem.remove.bind(fileSystem)
+    fileSystem.remove = async (removed) => {
+      await remove(removed)
+      if (removed.includes('.log')) fileSystem.clearFaults()
+    }
+  }
+
+  test('what is forgotten makes room for the note that it is', async () => {
+    const directory = await open()
+    const log = await directory.open('a-0')
+    for (let n = 0; n < 24; n++) log.append(record(`record ${n}`), { leaderEpoch: 1 })
+    await log.whenAcknowledged(24)
+    const before = log.stats().segments
+    fillUp()
+    // Whoever reads what goes may take as long as it wants.
+    const { segments } = log as unknown as { segments: SegmentList }
+    const { files } = directory as unknown as LogHost
+    files.pin(segments.at(0).data)
+    let forgotten = false
+    void log.advanceLogStart(20).then(() => (forgotten = true))
+    await settle(100)
+    expect(forgotten).toBe(true)
+    expect(log.stats().segments).toBeLessThan(before)
+    expect(reports).toEqual([])
+    files.unpin(segments.at(0).data)
+    fileSystem.crash('lose-unsynced')
+    const again = await (await open()).open('a-0')
+    expect([again.logStartOffset, again.logEndOffset]).toEqual([20, 24])
+    expect((await readAll(again)).size).toBe(4)
+  })
+
+  test('without a file to delete it is not noted, may be asked for again, and nothing is lost', async () => {
+    const directory = await open()
+    const log = await directory.open('a-0')
+    for (let n = 0; n < 3; n++) log.append(record(`record ${n}`), { leaderEpoch: 1 })
+    await log.whenAcknowledged(3)
+    fill(fileSystem)
+    await expect(log.advanceLogStart(1)).rejects.toMatchObject({ ...noSpace, retriable: true })
+    fileSystem.clearFaults()
+    await log.advanceLogStart(1)
+    fileSystem.crash('lose-unsynced')
+    const again = await (await open()).open('a-0')
+    expect([again.logStartOffset, again.logEndOffset]).toEqual([1, 3])
   })
 
   test('without room for an index it reads, and looks for it once', async () => {

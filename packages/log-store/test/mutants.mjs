@@ -949,6 +949,27 @@ export const mutants = [
     tests: ['poisoning'],
   },
   {
+    name: 'no-room-made-for-the-note-of-the-start',
+    file: 'log-ends.ts',
+    find: '      await this.#structure.makeRoomBelowStart()\n',
+    replace: '',
+    tests: ['full-disk'],
+  },
+  {
+    name: 'room-made-after-the-usual-delay',
+    file: 'log-structure.ts',
+    find: '    await this.#remover?.hurry()\n',
+    replace: '',
+    tests: ['full-disk'],
+  },
+  {
+    name: 'room-waits-for-readers',
+    file: 'segment-files.ts',
+    find: 'if (data.pins === 0) await removed',
+    replace: 'await removed',
+    tests: ['full-disk'],
+  },
+  {
     name: 'start-put-back-after-a-failure',
     file: 'log-ends.ts',
     find: '    this.#startUnsettled = true\n    await this.#settleStart()',

@@ -227,9 +227,12 @@ export class World {
       await expected.change(after, work, [shortest])
     } else if (operation.kind === 'deleteBefore') {
       const offset = offsetAt(operation.share, start, end)
-      await expected.change([before.startAt(offset)], async () => {
+      const work = async () => {
         requireSame('starts at', await embedded.deleteBefore(offset), log.logStartOffset)
-      })
+      }
+      // Whole segments go to make room for the note of where it starts.
+      const between = laterStarts(before).filter((state) => state.start < offset)
+      await expected.change([before.startAt(offset)], work, between)
     } else {
       const { retentionBytes, retentionMs, cleanupPolicy } = operation
       const usual = log.options
