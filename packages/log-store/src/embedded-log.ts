@@ -332,7 +332,7 @@ export class EmbeddedLog implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#stopListening()
     for (const follower of [...this.#followers]) follower.end()
-    await (this.#ownsDirectory ? this.#directory.close() : this.#log.flush())
+    await (this.#ownsDirectory ? this.#directory.close() : this.#log.flush().catch(unlessClosed))
   }
 
   async #appended(info: AppendInfo, durability: Durability | undefined): Promise<AppendedRange> {
@@ -414,4 +414,9 @@ export class EmbeddedLog implements AsyncDisposable {
     if (this.#closing === undefined) return
     throw new StoreError('KFK_STORE_CLOSED', `log ${this.#log.path} is closed`)
   }
+}
+
+/** Whoever closed its directory, or deleted it, before has seen to everything. */
+function unlessClosed(error: unknown): void {
+  if (!(error instanceof StoreError && error.code === 'KFK_STORE_CLOSED')) throw error
 }

@@ -276,6 +276,15 @@ test('several logs in one directory', async () => {
   expect(await collect((await openLogIn(reopened, 'users-0')).records())).toEqual(['ann', 'bob'])
 })
 
+test.each(['closed', 'deleted'] as const)('close after the directory has %s it', async (how) => {
+  await using directory = await openLogDirectory('/logs', { fileSystem: memoryFileSystem() })
+  await using log = await openLogIn(directory, 'orders-0')
+  await log.append('one')
+  await (how === 'closed' ? directory.close() : directory.delete('orders-0'))
+  await expect(log.append('two')).rejects.toMatchObject({ code: 'KFK_STORE_CLOSED' })
+  await expect(log.close()).resolves.toBeUndefined()
+})
+
 test('what openLogIn does not say stays as the directory has it', async () => {
   const defaults = { segmentBytes: 200, retentionBytes: 200 }
   await using directory = await openLogDirectory('/many', {
