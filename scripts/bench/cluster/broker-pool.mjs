@@ -3,7 +3,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { createAdmin } from '@kfk/client'
-import { startBroker } from './brokers.mjs'
+import { isBare, startBroker } from './brokers.mjs'
 import { clients } from './clients.mjs'
 
 const never = '9223372036854775807'
@@ -44,13 +44,14 @@ export class BrokerPool {
     this.#profiler = profiler
   }
 
-  async get(name) {
+  /** Ours and the bare ones live as long as one case, whose `durability` they are given. */
+  async get(name, { durability } = {}) {
     if (!this.#brokers.has(name)) {
       const nodeArgs = name === 'kfk' ? this.#profiler?.argumentsFor('kfk broker') : undefined
       const dir = path.join(this.#dir, `${name}-${this.#number++}`)
-      const broker = await startBroker(name, dir, { nodeArgs })
+      const broker = await startBroker(name, dir, { nodeArgs, durability })
       this.#brokers.set(name, broker)
-      if (name !== 'raw') this.#admins.set(broker, createAdmin({ brokers: broker.address }))
+      if (!isBare(name)) this.#admins.set(broker, createAdmin({ brokers: broker.address }))
       if (name === 'kafka') await this.#warmKafka(broker)
       else this.idleMb[name] ??= broker.usage()?.residentMb
     }
@@ -94,7 +95,7 @@ export class BrokerPool {
       const params = { partitions: Math.min(partitions, 6), durability: 'os' }
       const topic = await this.createTopic(broker, params)
       own.set(shape, topic)
-      if (broker.name !== 'raw')
+      if (!isBare(broker.name))
         await this.#fillWarm(broker, { ...params, topic, valueBytes, codec })
     }
     return own.get(shape)
@@ -112,7 +113,7 @@ export class BrokerPool {
   }
 
   async deleteTopic(broker, topic) {
-    if (broker.name === 'raw') fs.truncateSync(path.join(broker.dataDir, 'bytes'))
+    if (isBare(broker.name)) fs.truncateSync(path.join(broker.dataDir, 'bytes'))
     else await this.#admins.get(broker).deleteTopics([topic])
   }
 
@@ -127,7 +128,7 @@ export class BrokerPool {
   }
 
   async restartOurs() {
-    for (const name of ['kfk', 'raw']) await this.#stop(name)
+    for (const name of ['kfk', 'raw', 'node']) await this.#stop(name)
   }
 
   async close() {

@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { root } from '../../lib/project.mjs'
 import { startChild } from './child.mjs'
 import { nativeLoad } from './native.mjs'
@@ -119,9 +120,28 @@ async function startRaw(dir) {
   return broker('raw', dir, port, child)
 }
 
-const starts = { kfk: startKfk, kafka: startKafka, raw: startRaw }
+/** The same in Node, which syncs as well when the case asks for it. */
+async function startBareNode(dir, { durability }) {
+  fs.mkdirSync(dir, { recursive: true })
+  const file = fileURLToPath(new URL('bare-server.mjs', import.meta.url))
+  const child = startChild({
+    name: 'bare Node server',
+    file: process.execPath,
+    args: [file, path.join(dir, 'bytes'), durability],
+  })
+  const [, port] = await child.waitFor(listening)
+  return broker('node', dir, port, child)
+}
 
-/** Starts the broker `name` with its data in `dir`. `nodeArgs`: arguments of Node before ours. */
+const starts = { kfk: startKfk, kafka: startKafka, raw: startRaw, node: startBareNode }
+
+/** Those that only move bytes: they know no topics. */
+export const isBare = (name) => name === 'raw' || name === 'node'
+
+/**
+ * Starts the broker `name` with its data in `dir`. `nodeArgs`: arguments of Node before ours; `durability`: for those that
+ * have no topics to set it on.
+ */
 export function startBroker(name, dir, options = {}) {
   return starts[name](dir, options)
 }

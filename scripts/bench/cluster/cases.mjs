@@ -3,6 +3,8 @@
 
 const fullStack = ['kfk>kfk', 'java>kafka']
 const neutral = ['c>kfk', 'c>kafka', 'raw>raw']
+/** Beside a bare Node server, which no broker in Node can beat. */
+const bounded = [...neutral, 'c>node']
 const clientsOnOurs = ['java>kfk', 'confluent>kfk', 'platformatic>kfk', 'kafkajs>kfk']
 const all = [...fullStack, ...neutral, 'kfk>kafka', ...clientsOnOurs]
 
@@ -34,8 +36,11 @@ function bothCase(changes, rows, quick = []) {
   return { name, kind: 'both', unit: 'records/s', params, rows, quick }
 }
 
+/** Calls one after the other before the clock starts, at most for so long, in milliseconds; then seconds at the rate. */
+const warming = { warmCalls: 20_000, warmMs: 10_000, warmSeconds: 1, seconds: 5 }
+
 function latencyCase(changes, rows, quick = []) {
-  const params = { ...plain, warmSeconds: 1, seconds: 5, ...changes }
+  const params = { ...plain, ...warming, ...changes }
   const { rate, durability, idle } = params
   const load = idle ? 'idle' : rate >= 1e6 ? `${rate / 1e6}M/s` : `${rate / 1e3}k/s`
   const name = `latency ${load} ${durability}`
@@ -46,7 +51,7 @@ function requestsCase(changes, quick = []) {
   const params = { ...plain, acks: '1', perBatch: 1, inFlight: 1, ...changes }
   const { connections, durability } = params
   const name = `requests ${connections} connections ${durability}`
-  return { name, kind: 'requests', unit: 'requests/s', params, rows: neutral, quick }
+  return { name, kind: 'requests', unit: 'requests/s', params, rows: bounded, quick }
 }
 
 const codecs = ['gzip', 'snappy', 'lz4', 'zstd']
@@ -79,8 +84,8 @@ export function allCases() {
     bothCase({}, [...fullStack, 'c>kfk', 'c>kafka'], fullStack),
     bothCase({ valueBytes: 1000 }, [...fullStack, 'c>kfk', 'c>kafka']),
     bothCase({ consumers: 10 }, ['kfk>kfk', 'c>kfk', 'c>kafka']),
-    latencyCase(idle, latencyRows, fullStack),
-    latencyCase({ ...idle, durability: 'disk' }, latencyRows),
+    latencyCase(idle, [...latencyRows, 'node>node'], [...fullStack, 'node>node']),
+    latencyCase({ ...idle, durability: 'disk' }, [...latencyRows, 'node>node']),
     latencyCase({ rate: 10_000 }, latencyRows),
     latencyCase({ rate: 100_000 }, latencyRows, fullStack),
     latencyCase({ rate: 300_000 }, latencyRows),

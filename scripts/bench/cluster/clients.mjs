@@ -44,10 +44,11 @@ const startConfluent = (job) =>
 
 function startJava(job) {
   if (!job.role.startsWith('paced')) return startJavaTool(job)
-  const { address, topic, partitions, valueBytes, rate, warmSeconds, seconds, idle } = job
+  const { address, topic, partitions, valueBytes, rate, warmSeconds, seconds } = job
   const numbers = [partitions, valueBytes, rate, warmSeconds, seconds]
   const jvm = ['-Xms512m', '-Xmx512m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error']
-  const args = [job.role, address, topic, ...numbers, Boolean(idle)]
+  const warm = [job.warmCalls, job.warmMs]
+  const args = [job.role, address, topic, ...numbers, Boolean(job.idle), ...warm]
   return startClient({
     name: `java ${job.role}`,
     file: 'java',
@@ -59,7 +60,7 @@ function startJava(job) {
 /** The load program: `connections`, `inFlight` and `perBatch` of a job are for it alone. */
 function startNative(job) {
   const frames = path.join(job.dir, `frames-${process.hrtime.bigint()}`)
-  const raw = job.broker === 'raw'
+  const raw = job.broker === 'raw' || job.broker === 'node'
   const command =
     job.role === 'produce' ? nativeProduce(job, frames, raw) : nativeFetch(job, frames, raw)
   const args = command.map(String)
@@ -116,5 +117,6 @@ export const clients = {
     missing: installed('@platformatic/kafka'),
     share: 0.15,
   },
+  node: { start: inNode('node'), missing: () => undefined, share: 1 },
   kafkajs: { start: inNode('kafkajs'), missing: installed('kafkajs'), share: 0.1 },
 }

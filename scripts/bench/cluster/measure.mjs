@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import { isBare } from './brokers.mjs'
 import { clients } from './clients.mjs'
 import { usedBetween } from './proc.mjs'
 
@@ -143,7 +144,7 @@ export function measure(context, kind, row) {
 /** Writes what a case is to read: enough for the client that reads most. */
 export async function fill(context, row) {
   const { name, dataDir } = row.broker
-  if (name === 'raw') {
+  if (isBare(name)) {
     const { records, valueBytes } = row.params
     fs.writeFileSync(path.join(dataDir, 'bytes'), Buffer.alloc(records * (valueBytes + 10), 1))
     return

@@ -1,7 +1,9 @@
 // The arguments of `npm run bench`.
 import { parseArgs } from 'node:util'
 
-export const peerNames = ['kafka', 'java', 'kafkajs', 'platformatic', 'confluent', 'c', 'raw']
+export const peerNames = [
+  ...['kafka', 'java', 'kafkajs', 'platformatic', 'confluent', 'c', 'raw', 'node'],
+]
 /** What `--quick` leaves out unless it is named: these are slow, and no broker's limit. */
 const slowPeers = new Set(['kafkajs', 'platformatic', 'confluent'])
 

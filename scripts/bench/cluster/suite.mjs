@@ -31,7 +31,8 @@ function recordsOf({ kind, params }, quick) {
 
 function completed(each, quick) {
   const extra = each.params.tier === 'hot' ? { passes: quick ? 5 : 20 } : {}
-  const shorter = quick && each.kind === 'latency' ? { seconds: 3 } : {}
+  const shorter =
+    quick && each.kind === 'latency' ? { seconds: 3, warmCalls: 4000, warmMs: 3000 } : {}
   const records = recordsOf(each, quick)
   return { ...each, params: { ...each.params, ...extra, ...shorter, records } }
 }
@@ -80,7 +81,7 @@ async function runCase(context, each) {
       const [client, brokerName] = name.split('>')
       tell(`${each.name}: round ${round + 1}, ${name}`)
       try {
-        const broker = await context.pool.get(brokerName)
+        const broker = await context.pool.get(brokerName, each.params)
         const warmTopic = await context.pool.warmTopic(broker, each.params)
         const row = { client, broker, params: each.params }
         const own = { ...context, warmTopic }

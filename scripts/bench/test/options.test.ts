@@ -4,14 +4,23 @@ test('without arguments: five rounds, every peer', () => {
   const options = parseOptions([])
   expect(options).toMatchObject({ rounds: 5, quick: false, only: [], soak: undefined })
   expect([...options.peers]).toEqual(
-    expect.arrayContaining(['kafka', 'java', 'kafkajs', 'platformatic', 'confluent', 'c', 'raw']),
+    expect.arrayContaining([
+      'kafka',
+      'java',
+      'kafkajs',
+      'platformatic',
+      'confluent',
+      'c',
+      'raw',
+      'node',
+    ]),
   )
 })
 
 test('--quick: two rounds, no slow client unless it is named', () => {
   const { peers, rounds } = parseOptions(['--quick'])
   expect(rounds).toBe(2)
-  expect([...peers]).toEqual(['kafka', 'java', 'c', 'raw'])
+  expect([...peers]).toEqual(['kafka', 'java', 'c', 'raw', 'node'])
   expect([...parseOptions(['--quick', '--peers', 'kafkajs']).peers]).toEqual(['kafkajs'])
 })
 

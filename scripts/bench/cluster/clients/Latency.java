@@ -1,5 +1,5 @@
 // The Java client at a fixed rate, as child.mjs expects a client: Latency.java ROLE ADDRESS TOPIC PARTITIONS VALUE_BYTES RATE
-// WARM_SECONDS SECONDS IDLE. The plan and what values hold are those of open-loop.mjs and kfk.mjs.
+// WARM_SECONDS SECONDS IDLE WARM_CALLS WARM_MS. The plan and what values hold are those of open-loop.mjs and paced.mjs.
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,6 +18,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 public class Latency {
   static String topic;
   static int partitions, valueBytes;
+  static int warmCalls, warmMs;
   static double rate, warmSeconds, seconds;
   static boolean idle;
   static final Properties settings = new Properties();
@@ -37,7 +38,12 @@ public class Latency {
     settings.put("acks", "all");
     KafkaProducer<byte[], byte[]> producer =
         new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer());
-    producer.send(new ProducerRecord<>(topic, new byte[valueBytes])).get();
+    byte[] warm = ByteBuffer.allocate(valueBytes).putDouble(-1).array();
+    double endUs = nowUs() + warmMs * 1e3;
+    producer.send(new ProducerRecord<>(topic, warm)).get();
+    for (int call = 1; call < warmCalls && nowUs() < endUs; call++) {
+      producer.send(new ProducerRecord<>(topic, warm)).get();
+    }
     ready();
     double tickUs = 1e6 / ticksPerSecond, startUs = nowUs();
     for (long sent = 0; sent < total; ) {
@@ -64,14 +70,11 @@ public class Latency {
     consumer.seekToBeginning(all);
     consumer.poll(Duration.ofMillis(500));
     Histogram histogram = new Histogram(600_000_000L, 3);
+    // What warms up comes before anybody says go.
+    Thread warming = new Thread(() -> read(consumer, histogram, total));
+    warming.start();
     ready();
-    for (long seen = 0; seen < total; ) {
-      for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
-        double dueUs = ByteBuffer.wrap(record.value()).getDouble();
-        if (dueUs > 0) histogram.recordValue(Math.max(1, Math.round(nowUs() - dueUs)));
-        seen++;
-      }
-    }
+    warming.join();
     System.out.printf(
         "{\"records\":%d,\"p50Us\":%d,\"p99Us\":%d,\"p999Us\":%d,\"maxUs\":%d}%n",
         total,
@@ -79,6 +82,16 @@ public class Latency {
         histogram.getValueAtPercentile(99),
         histogram.getValueAtPercentile(99.9),
         histogram.getMaxValue());
+  }
+
+  static void read(KafkaConsumer<byte[], byte[]> consumer, Histogram histogram, long total) {
+    for (long seen = 0; seen < total; ) {
+      for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
+        double dueUs = ByteBuffer.wrap(record.value()).getDouble();
+        if (dueUs > 0) histogram.recordValue(Math.max(1, Math.round(nowUs() - dueUs)));
+        if (dueUs >= 0) seen++;
+      }
+    }
   }
 
   public static void main(String[] args) throws Exception {
@@ -90,11 +103,13 @@ public class Latency {
     warmSeconds = Double.parseDouble(args[6]);
     seconds = Double.parseDouble(args[7]);
     idle = Boolean.parseBoolean(args[8]);
+    warmCalls = Integer.parseInt(args[9]);
+    warmMs = Integer.parseInt(args[10]);
     double ticksPerSecond = Math.min(rate, 1000);
     long perTick = Math.round(rate / ticksPerSecond);
     long total = (long) Math.floor((warmSeconds + seconds) * ticksPerSecond) * perTick;
     if (args[0].equals("pacedProduce")) produce(ticksPerSecond, perTick, total);
-    else consume(total + 1); // one more, with which the producer has connected
+    else consume(total);
     System.out.flush();
     while (System.in.read() >= 0) {}
     Runtime.getRuntime().halt(0);

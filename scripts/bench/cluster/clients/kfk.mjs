@@ -1,10 +1,8 @@
 // Our producer and consumer.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { createConsumer } from '@kfk/consumer'
 import { createProducer } from '@kfk/producer'
-import { nowUs, planLoad } from '../open-loop.mjs'
+import { nowUs } from '../open-loop.mjs'
+import { latenciesOf, pacedSends } from './paced.mjs'
 import { countBytes, makeValues } from './values.mjs'
 
 const onPostFailure = (error) => {
@@ -82,77 +80,31 @@ async function consume(job) {
   }
 }
 
-/** Records so old may still wait in the producer's buffer while their value's memory is used again. */
-const ringSize = 1 << 16
-const pacer = fileURLToPath(new URL('pacer.mjs', import.meta.url))
-
-/**
- * Sends at a fixed rate whatever comes back. Values begin with the time at which they were due;
- * during the first `warmSeconds` with 0.
- */
 async function pacedProduce(job) {
-  const plan = planLoad({ ratePerSecond: job.rate, seconds: job.warmSeconds + job.seconds })
   const producer = producerOf(job)
-  const ring = Buffer.alloc(ringSize * job.valueBytes, 1)
-  const slots = Array.from({ length: Math.min(ringSize, plan.records) }, (_, at) =>
-    ring.subarray(at * job.valueBytes, (at + 1) * job.valueBytes),
-  )
-  await producer.send(job.topic, { value: Buffer.alloc(job.valueBytes) })
-  return async () => {
-    const ticks = spawn(process.execPath, [pacer, String(plan.tickUs)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    await once(ticks.stdout, 'data')
-    const startUs = nowUs()
-    const warmUs = job.warmSeconds * 1e6
-    let sent = 0
-    const sendDue = async () => {
-      // What falls due meanwhile is for the next tick: the client needs its turns of the event loop.
-      for (const due = plan.dueBy(nowUs() - startUs); sent < due;) {
-        const value = slots[sent % slots.length]
-        const dueUs = plan.dueUs(sent++)
-        // A system at rest has no queue to hide: there the clock starts when the record is sent.
-        value.writeDoubleBE(dueUs < warmUs ? 0 : job.idle ? nowUs() : startUs + dueUs, 0)
-        if (!producer.post(job.topic, { value })) await producer.ready
-      }
-    }
-    let sending = Promise.resolve()
-    let busy = false
-    ticks.stdout.on('data', () => {
-      if (busy) return
-      busy = true
-      sending = sendDue().finally(() => (busy = false))
-    })
-    while (sent < plan.records) await once(ticks.stdout, 'data')
-    await sending
-    ticks.kill()
-    await producer.flush()
-    return { records: sent, seconds: (nowUs() - startUs) / 1e6 }
-  }
+  return pacedSends(job, {
+    send: (value) => producer.send(job.topic, { value }),
+    post: (value) => producer.post(job.topic, { value }),
+    ready: () => producer.ready,
+    flush: () => producer.flush(),
+  })
 }
 
 async function pacedConsume(job) {
-  const plan = planLoad({ ratePerSecond: job.rate, seconds: job.warmSeconds + job.seconds })
-  // One more, with which the producer has connected.
-  const records = plan.records + 1
+  const latencies = await latenciesOf(job)
   const consumer = createConsumer({ brokers: job.address, topics: [job.topic], from: 'earliest' })
   await consumer.start()
-  const { build } = await import('hdr-histogram-js')
-  const histogram = build({ lowestDiscernibleValue: 1, highestTrackableValue: 6e8 })
-  return async () => {
-    let seen = 0
+  const reading = (async () => {
     for await (const batch of consumer.batches({ maxRecords: 10_000 })) {
       const atUs = nowUs()
-      for (const { value } of batch.records) {
-        const dueUs = new DataView(value.buffer, value.byteOffset, 8).getFloat64(0)
-        if (dueUs > 0) histogram.recordValue(Math.max(1, Math.round(atUs - dueUs)))
-      }
-      seen += batch.records.length
-      if (seen >= records) break
+      let done = false
+      for (const { value } of batch.records) done = latencies.take(atUs, value)
+      if (done) break
     }
-    const at = (percentile) => histogram.getValueAtPercentile(percentile)
-    const max = histogram.maxValue
-    return { records: seen, p50Us: at(50), p99Us: at(99), p999Us: at(99.9), maxUs: max }
+  })()
+  return async () => {
+    await reading
+    return latencies.figures()
   }
 }
 
