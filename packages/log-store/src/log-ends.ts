@@ -149,7 +149,7 @@ export class LogEnds {
       await this.#host.checkpoint()
     } catch (error) {
       if (!(error instanceof StoreError && error.code === 'KFK_STORE_NO_SPACE')) throw error
-      // What is to go may be what fills the disk. After a crash the log starts no further than here.
+      // What is to go may be what fills the disk. After a crash the log starts no further on.
       await this.#structure.makeRoomBelowStart()
       await this.#host.checkpoint()
     }

@@ -261,6 +261,20 @@ export const mutants = [
     tests: ['moved-ends'],
   },
   {
+    name: 'roll-synced-before-what-follows-it',
+    file: 'log-flush.ts',
+    find: '    this.#directoryDirty = true\n    this.#wanted = true\n',
+    replace: '    this.#directoryDirty = true\n    this.request()\n',
+    tests: ['append-path'],
+  },
+  {
+    name: 'roll-without-an-append-not-synced',
+    file: 'append-path.ts',
+    find: '        this.#parts.flush.wake()\n',
+    replace: '',
+    tests: ['append-path'],
+  },
+  {
     name: 'cut-of-segments-in-memory-first',
     file: 'log-structure.ts',
     find: '      await this.#removals.begin(newest)\n',
@@ -411,8 +425,8 @@ export const mutants = [
   {
     name: 'log-start-not-made-durable',
     file: 'log-ends.ts',
-    find: '    await this.#host.checkpoint()\n    this.#startUnsettled = false',
-    replace: '    this.#startUnsettled = false',
+    find: '    try {\n      await this.#host.checkpoint()\n',
+    replace: '    try {\n',
     tests: explorers,
   },
   {
