@@ -148,7 +148,10 @@ export class AppendPath {
     try {
       // After a failed write somebody may have queued again.
       const ready = segments.active.sizeBytes > 0 && this.#queue.isEmpty
-      if (ready) this.#beginSegment(logEndOffset)
+      if (ready) {
+        this.#beginSegment(logEndOffset)
+        this.#parts.flush.wake()
+      }
     } finally {
       if (written !== undefined) this.#announce(written)
     }

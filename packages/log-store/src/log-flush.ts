@@ -134,10 +134,11 @@ export class LogFlush {
     this.request()
   }
 
+  /** The next sync covers it: `wake`, unless something is about to be written behind it. */
   noteRolled(segment: Segment): void {
     this.#sealed = [...this.#sealed, segment]
     this.#directoryDirty = true
-    this.request()
+    this.#wanted = true
   }
 
   /**
@@ -202,6 +203,8 @@ export class LogFlush {
   /** Rejects those who wait for more than `endOffset`: these records were never written. */
   rollBack(endOffset: number, error: StoreError): void {
     this.#durable?.rollBack(endOffset, error)
+    // There may have been a roll for them.
+    this.wake()
   }
 
   fail(error: StoreError): void {

@@ -72,6 +72,27 @@ test('a log that is written again and again in one turn is queued once', async (
   await log.whenAcknowledged(100)
 })
 
+test.each([1, Number.MAX_SAFE_INTEGER])(
+  'an append that rolls is synced with its segment, not after it (flushMessages %d)',
+  async (flushMessages) => {
+    const log = await open(memoryFileSystem(), { segmentBytes: 400, flushMessages })
+    for (let n = 0; n < 40; n++) {
+      const { syncs } = log.stats()
+      const { segments } = log.stats()
+      log.append(record(`record ${n}`), { leaderEpoch: 1 })
+      await log.whenAcknowledged(n + 1)
+      await settle()
+      const rolled = log.stats().segments > segments
+      expect(log.stats().syncs - syncs).toBe(rolled || flushMessages === 1 ? 1 : 0)
+    }
+    expect(log.stats().segments).toBeGreaterThan(4)
+    const { syncs } = log.stats()
+    log.roll()
+    await settle()
+    expect(log.stats().syncs).toBe(syncs + 1)
+  },
+)
+
 test('a deletion waits for the sync that is under way', async () => {
   const memory = memoryFileSystem()
   const held: (() => void)[] = []
