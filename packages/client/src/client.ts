@@ -14,6 +14,7 @@ import { MetadataCache } from './metadata-cache.js'
 import type { Metadata } from './metadata.js'
 import { seededRandom } from './random.js'
 import type { Random } from './random.js'
+import { ReceiveMemory } from './receive-memory.js'
 import { RequestRouter } from './request-router.js'
 import type { RequestBody, RequestOptions, Target } from './request-router.js'
 import { defaultRetryPolicy, retrying } from './retry.js'
@@ -93,6 +94,11 @@ export interface Client extends AsyncDisposable {
    * is none in common.
    */
   negotiatedVersion(api: Api, nodeId?: number): number | undefined
+  /**
+   * Says that nobody uses the answer any more that `bytes` are a part of: other answers come to be
+   * where it was. It need not be said.
+   */
+  giveBack(bytes: Uint8Array): void
   readonly metadata: Metadata
   /** The coordinator of a group, from the cache when known. */
   findCoordinator(
@@ -139,7 +145,7 @@ export function createClient(options: ClientOptions): Client {
   const logger = options.logger ?? silentLogger
   const retryPolicy = { ...defaultRetryPolicy, ...options.retry }
   const maxInFlight = positive('maxInFlight', options.maxInFlight ?? defaults.maxInFlight)
-  const { pool, metadata, coordinators, router } = wire(options, {
+  const { pool, memory, metadata, coordinators, router } = wire(options, {
     clock,
     random,
     logger,
@@ -148,6 +154,7 @@ export function createClient(options: ClientOptions): Client {
   let closing: Promise<void> | undefined
   const close = (closeOptions: { readonly timeoutMs?: number } = {}): Promise<void> => {
     router.close()
+    memory.close()
     closing ??= pool.close(closeOptions.timeoutMs ?? defaults.closeTimeoutMs)
     return closing
   }
@@ -155,6 +162,7 @@ export function createClient(options: ClientOptions): Client {
     request: (api, body, target, requestOptions) =>
       router.request(api, body, target, requestOptions),
     negotiatedVersion: (api, nodeId) => router.negotiatedVersion(api, nodeId),
+    giveBack: (bytes) => memory.give(bytes),
     metadata,
     findCoordinator: (group, findOptions) => coordinators.find(group, findOptions?.signal),
     invalidateCoordinator: (group) => coordinators.invalidate(group),
@@ -184,6 +192,7 @@ interface Environment {
 function wire(options: ClientOptions, environment: Environment) {
   const { clock, random, logger, maxInFlight } = environment
   const bootstrap = bootstrapAddresses(options)
+  const memory = new ReceiveMemory(clock)
   const pool = new ConnectionPool({
     transport: options.transport ?? options.broker?.transport ?? tcpTransport(),
     codec: options.codec ?? kafkaCodec,
@@ -194,6 +203,7 @@ function wire(options: ClientOptions, environment: Environment) {
     ),
     maxInFlight,
     maxFrameBytes: options.maxResponseBytes ?? defaults.maxResponseBytes,
+    memory,
     clock,
     logger,
   })
@@ -218,7 +228,7 @@ function wire(options: ClientOptions, environment: Environment) {
     ),
     random,
   })
-  return { pool, metadata, coordinators, router }
+  return { pool, memory, metadata, coordinators, router }
 }
 
 function bootstrapAddresses(options: ClientOptions): BrokerAddress[] {

@@ -1,4 +1,4 @@
-import type { WireCodec } from '@kfk/protocol'
+import type { FrameMemory, WireCodec } from '@kfk/protocol'
 import type { BrokerAddress } from './address.js'
 import { formatAddress } from './address.js'
 import type { Clock } from './clock.js'
@@ -17,6 +17,8 @@ export interface ConnectionPoolOptions {
   readonly connectTimeoutMs: number
   readonly maxInFlight: number
   readonly maxFrameBytes: number
+  /** Where large answers are put. */
+  readonly memory?: FrameMemory
   readonly clock: Clock
   readonly logger: Logger
   /**

@@ -1,4 +1,11 @@
-import type { Api, FrameDecoder, RequestInput, ResponseOf, WireCodec } from '@kfk/protocol'
+import type {
+  Api,
+  FrameDecoder,
+  FrameMemory,
+  RequestInput,
+  ResponseOf,
+  WireCodec,
+} from '@kfk/protocol'
 import type { Clock } from './clock.js'
 import { disconnectedError, notKafkaError, timedOutError } from './connect-errors.js'
 import { EarliestTimer } from './earliest-timer.js'
@@ -18,6 +25,8 @@ export interface ConnectionOptions {
   readonly maxInFlight: number
   /** Largest response accepted, in bytes. */
   readonly maxFrameBytes: number
+  /** Where large answers are put. Default: new memory for each. */
+  readonly memory?: FrameMemory
   readonly clock: Clock
 }
 
@@ -84,7 +93,8 @@ export class Connection {
     this.#stream = stream
     this.#options = options
     this.#deadlines = new EarliestTimer(options.clock, () => this.#checkDeadlines())
-    this.#decoder = options.codec.createFrameDecoder({ maxFrameBytes: options.maxFrameBytes })
+    const { maxFrameBytes, memory } = options
+    this.#decoder = options.codec.createFrameDecoder({ maxFrameBytes, ...(memory && { memory }) })
     stream.ondata = (chunk) => this.#receive(chunk, 0)
     stream.space = () => (this.#closed ? undefined : this.#decoder.space?.())
     stream.onfilled = (byteCount) => this.#receive(undefined, byteCount)

@@ -1,6 +1,12 @@
 import { ClientError } from '@kfk/client'
+import type { ReadableBatch } from './batch-view.js'
 import type { FetchedRecord } from './fetched-record.js'
-import { FetchedRecords, UnreadableBatch, type RecordRun } from './fetched-records.js'
+import {
+  FetchedRecords,
+  UnreadableBatch,
+  type BatchRun,
+  type RecordRun,
+} from './fetched-records.js'
 import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
 import type { TopicPartition } from './topic-partition.js'
 
@@ -12,6 +18,13 @@ export interface TakenRecords {
    * Where processing goes on once these are done; may lie past the last record (compaction, control
    * batches).
    */
+  readonly nextOffset: number
+}
+
+/** A batch taken for the application: to be ended as {@link TakenRecords}. */
+export interface TakenBatch {
+  readonly partition: AssignedPartition
+  readonly batch: ReadableBatch
   readonly nextOffset: number
 }
 
@@ -60,7 +73,7 @@ export class AssignedPartition implements TopicPartition {
   readonly #fetched: FetchedRecords
   #failure: ClientError | undefined
   #seeks = 0
-  #inHand: { readonly run: RecordRun; readonly seeks: number } | undefined
+  #inHand: { readonly run: RecordRun | BatchRun; readonly seeks: number } | undefined
   #drained: (() => void)[] = []
 
   constructor({ topic, partition }: TopicPartition) {
@@ -145,17 +158,27 @@ export class AssignedPartition implements TopicPartition {
    *   cannot be read
    */
   take(max: number): TakenRecords | undefined {
-    const run = this.#takeRun(max)
-    if (run !== undefined) {
-      if (run.records.length > 0) {
-        this.#inHand = { run, seeks: this.#seeks }
-        return { partition: this, records: run.records, nextOffset: run.nextOffset }
-      }
-      this.processed = run.nextOffset
-      this.#fetched.release(run)
+    const run = this.#reading(() => this.#fetched.take(max, this.processed!))
+    if (run === undefined || run.records.length === 0) {
+      this.#passOver(run)
+      return undefined
     }
-    if (this.#failure !== undefined) throw this.#failure
-    return undefined
+    this.#inHand = { run, seeks: this.#seeks }
+    return { partition: this, records: run.records, nextOffset: run.nextOffset }
+  }
+
+  /**
+   * Takes the next batch that has records, as it is; otherwise as {@link take}.
+   * @throws ClientError as `take`
+   */
+  takeBatch(): TakenBatch | undefined {
+    const run = this.#reading(() => this.#fetched.takeBatch(this.processed!))
+    if (run?.batch === undefined) {
+      this.#passOver(run)
+      return undefined
+    }
+    this.#inHand = { run, seeks: this.#seeks }
+    return { partition: this, batch: run.batch, nextOffset: run.nextOffset }
   }
 
   /** Of what is in hand, everything before `nextOffset` is done. */
@@ -209,9 +232,18 @@ export class AssignedPartition implements TopicPartition {
     for (const resolve of this.#drained.splice(0)) resolve()
   }
 
-  #takeRun(max: number): RecordRun | undefined {
+  /** What was taken, if anything, had no records. Throws the failure. */
+  #passOver(run: RecordRun | BatchRun | undefined): void {
+    if (run !== undefined) {
+      this.processed = run.nextOffset
+      this.#fetched.release(run)
+    }
+    if (this.#failure !== undefined) throw this.#failure
+  }
+
+  #reading<Run>(take: () => Run): Run {
     try {
-      return this.#fetched.take(max, this.processed!)
+      return take()
     } catch (cause) {
       if (!(cause instanceof UnreadableBatch)) throw cause
       const { topic, partition, processed } = this

@@ -1,7 +1,8 @@
-import type { AssignedPartition, TakenRecords } from './assigned-partition.js'
+import type { AssignedPartition } from './assigned-partition.js'
 
-export interface TakeOptions {
-  readonly maxRecords: number
+export interface TakeOptions<Taken> {
+  /** Takes from a partition that may be taken from; undefined when it has nothing. */
+  readonly from: (partition: AssignedPartition) => Taken | undefined
   /** Asked at every {@link Delivery.signal}: true ends the wait. */
   readonly stopped: () => boolean
   /** Of this partition only; its end ends the wait. */
@@ -60,28 +61,33 @@ export class Delivery {
     return this.#closed
   }
 
-  /**
-   * Up to `maxRecords` of one partition, as soon as there are some; undefined at the end, or when
-   * `stopped`.
-   */
-  async take(options: TakeOptions): Promise<TakenRecords | undefined> {
-    const { stopped, only, maxRecords } = options
+  /** What `from` takes of one partition, as soon as there is something; undefined at the end. */
+  async take<Taken>(options: TakeOptions<Taken>): Promise<Taken | undefined> {
     for (;;) {
-      if (this.ended() || stopped() || only?.over === true) return undefined
-      const taken = only === undefined ? this.#takeInTurn(maxRecords) : takeFrom(only, maxRecords)
-      if (taken !== undefined) {
-        this.#onTaken()
-        return taken
-      }
+      const taken = this.takeNow(options)
+      if (taken !== undefined || this.#isOver(options)) return taken
       await this.changed()
     }
   }
 
-  #takeInTurn(maxRecords: number): TakenRecords | undefined {
+  /** What `from` takes of one partition; undefined when there is nothing, and at the end. */
+  takeNow<Taken>(options: TakeOptions<Taken>): Taken | undefined {
+    if (this.#isOver(options)) return undefined
+    const { only, from } = options
+    const taken = only === undefined ? this.#takeInTurn(from) : takeFrom(only, from)
+    if (taken !== undefined) this.#onTaken()
+    return taken
+  }
+
+  #isOver<Taken>({ stopped, only }: TakeOptions<Taken>): boolean {
+    return this.ended() || stopped() || only?.over === true
+  }
+
+  #takeInTurn<Taken>(from: TakeOptions<Taken>['from']): Taken | undefined {
     const candidates = [...this.#partitions()]
     for (let tried = 0; tried < candidates.length; tried++) {
       const place = (this.#turn + tried) % candidates.length
-      const taken = takeFrom(candidates[place]!, maxRecords)
+      const taken = takeFrom(candidates[place]!, from)
       if (taken === undefined) continue
       this.#turn = place + 1
       return taken
@@ -90,8 +96,11 @@ export class Delivery {
   }
 }
 
-function takeFrom(candidate: AssignedPartition, maxRecords: number): TakenRecords | undefined {
+function takeFrom<Taken>(
+  candidate: AssignedPartition,
+  from: TakeOptions<Taken>['from'],
+): Taken | undefined {
   const { paused, over, busy, hasRecords, failure } = candidate
   if (paused || over || busy || (!hasRecords && failure === undefined)) return undefined
-  return candidate.take(maxRecords)
+  return from(candidate)
 }

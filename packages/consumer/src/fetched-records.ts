@@ -1,30 +1,37 @@
-import { batches, openBatch } from '@kfk/protocol'
+import { batches, openBatch, type BatchCursor } from '@kfk/protocol'
+import type { ReadableBatch } from './batch-view.js'
 import { FetchedRecord } from './fetched-record.js'
 import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
 import type { TopicPartition } from './topic-partition.js'
 
-/** A record batch as it was fetched. Decoded when the application gets to it. */
+/** A record batch as it was fetched, and its records once the application has got to them. */
 interface FetchedBatch {
   readonly bytes: Uint8Array
   readonly nextOffset: number
   readonly answer: AnswerMemory
-}
-
-/** A decoded batch; what is before `index` has been taken. */
-interface DecodedBatch {
-  readonly batch: FetchedBatch
-  readonly records: readonly FetchedRecord[]
+  /** Undefined: not decoded. */
+  records: readonly FetchedRecord[] | undefined
+  /** Records before it have been taken. */
   index: number
 }
 
-/** Records taken from the front, and what has to be put back if they are not processed. */
-export interface RecordRun {
-  readonly records: readonly FetchedRecord[]
+/** What was taken from the front, and has to be put back if it is not processed. */
+interface Taken {
   /**
-   * Where reading goes on after them; may lie past the last record (compaction, control batches).
+   * Where reading goes on after it; may lie past the last record (compaction, control batches).
    */
   readonly nextOffset: number
-  readonly emptied: readonly DecodedBatch[]
+  readonly emptied: readonly FetchedBatch[]
+}
+
+/** Records taken, each with an object of its own. */
+export interface RecordRun extends Taken {
+  readonly records: readonly FetchedRecord[]
+}
+
+/** One batch taken as it is; undefined when what was at the front has no wanted records. */
+export interface BatchRun extends Taken {
+  readonly batch: ReadableBatch | undefined
 }
 
 /**
@@ -34,7 +41,8 @@ const attributesLowByte = 22
 const controlFlag = 0x20
 
 /**
- * Thrown by {@link FetchedRecords.take}: the batch at the front cannot be read, and stays there.
+ * Thrown when something is taken of {@link FetchedRecords}: the batch at the front cannot be read,
+ * and stays there.
  */
 export class UnreadableBatch extends Error {
   /** Where reading could go on. */
@@ -53,7 +61,6 @@ export class UnreadableBatch extends Error {
 export class FetchedRecords {
   readonly #place: TopicPartition
   #batches: FetchedBatch[] = []
-  #decoded: DecodedBatch[] = []
   #bytes = 0
 
   constructor(place: TopicPartition) {
@@ -66,7 +73,7 @@ export class FetchedRecords {
   }
 
   get isEmpty(): boolean {
-    return this.#batches.length === 0 && this.#decoded.length === 0
+    return this.#batches.length === 0
   }
 
   /**
@@ -79,7 +86,8 @@ export class FetchedRecords {
       const nextOffset = batch.header.lastOffset + 1
       if (nextOffset <= next) continue
       next = nextOffset
-      this.#batches.push({ bytes: batch.bytes, nextOffset, answer })
+      const { bytes } = batch
+      this.#batches.push({ bytes, nextOffset, answer, records: undefined, index: 0 })
       answer.hold(batch.bytes.length)
       this.#bytes += batch.bytes.length
     }
@@ -94,17 +102,18 @@ export class FetchedRecords {
   take(max: number, wanted: number): RecordRun | undefined {
     let records: FetchedRecord[] | undefined
     let nextOffset: number | undefined
-    const emptied: DecodedBatch[] = []
+    const emptied: FetchedBatch[] = []
     while ((records?.length ?? 0) < max) {
-      const front = this.#front(wanted, nextOffset !== undefined)
-      if (front === undefined) break
-      const part = front.records.slice(front.index, front.index + max - (records?.length ?? 0))
+      const front = this.#batches[0]
+      if (front === undefined || !this.#decode(front, wanted, nextOffset !== undefined)) break
+      const all = front.records!
+      const part = all.slice(front.index, front.index + max - (records?.length ?? 0))
       front.index += part.length
-      if (front.index < front.records.length) nextOffset = part.at(-1)!.position + 1
+      if (front.index < all.length) nextOffset = part.at(-1)!.position + 1
       else {
-        nextOffset = front.batch.nextOffset
+        nextOffset = front.nextOffset
         emptied.push(front)
-        this.#decoded.shift()
+        this.#batches.shift()
       }
       if (records === undefined) records = part
       else for (const each of part) records.push(each)
@@ -112,33 +121,53 @@ export class FetchedRecords {
     return nextOffset === undefined ? undefined : { records: records ?? [], nextOffset, emptied }
   }
 
+  /**
+   * The next batch with records from `wanted` on; what comes before it is used up. Undefined when
+   * nothing waits. Throws {@link UnreadableBatch}.
+   */
+  takeBatch(wanted: number): BatchRun | undefined {
+    const emptied: FetchedBatch[] = []
+    let batch: ReadableBatch | undefined
+    while (batch === undefined) {
+      const front = this.#batches[0]
+      if (front === undefined) break
+      try {
+        batch = readable(front.bytes, wanted)
+      } catch (cause) {
+        if (emptied.length > 0) break
+        throw new UnreadableBatch(front.nextOffset, cause)
+      }
+      emptied.push(front)
+      this.#batches.shift()
+    }
+    const nextOffset = emptied.at(-1)?.nextOffset
+    return nextOffset === undefined ? undefined : { batch, nextOffset, emptied }
+  }
+
   /** What was taken is processed: its memory counts no longer. */
-  release({ emptied }: RecordRun): void {
-    for (const { batch } of emptied) this.#release(batch)
+  release({ emptied }: Taken): void {
+    for (const batch of emptied) this.#release(batch)
   }
 
   /** What was taken comes again, from `wanted` on. */
-  putBack({ emptied }: RecordRun, wanted: number): void {
-    this.#decoded.unshift(...emptied)
-    for (const decoded of this.#decoded) decoded.index = indexOf(decoded.records, wanted)
+  putBack({ emptied }: Taken, wanted: number): void {
+    this.#batches.unshift(...emptied)
+    for (const batch of this.#batches) {
+      if (batch.records !== undefined) batch.index = indexOf(batch.records, wanted)
+    }
   }
 
   clear(): void {
-    for (const { batch } of this.#decoded) this.#release(batch)
     for (const batch of this.#batches) this.#release(batch)
-    this.#decoded = []
     this.#batches = []
   }
 
   /** Copies what keeps large answers in memory by a small part of them. */
   compact(memory: PrefetchMemory): void {
     for (const [index, batch] of this.#batches.entries()) {
-      if (!batch.answer.mostlyFree) continue
-      const copy = {
-        ...batch,
-        bytes: batch.bytes.slice(),
-        answer: memory.answer(batch.bytes.length),
-      }
+      if (batch.records !== undefined || !batch.answer.mostlyFree) continue
+      const bytes = new Uint8Array(batch.bytes)
+      const copy = { ...batch, bytes, answer: memory.answer(bytes) }
       copy.answer.hold(copy.bytes.length)
       batch.answer.release(batch.bytes.length)
       this.#batches[index] = copy
@@ -148,18 +177,17 @@ export class FetchedRecords {
   /**
    * An unreadable batch is an error only at the front: what is good before it is delivered first.
    */
-  #front(wanted: number, haveSome: boolean): DecodedBatch | undefined {
-    const [first] = this.#decoded
-    if (first !== undefined) return first
-    const [batch] = this.#batches
-    if (batch === undefined) return undefined
+  #decode(batch: FetchedBatch, wanted: number, haveSome: boolean): boolean {
+    if (batch.records !== undefined) return true
     try {
-      const decoded = decode(this.#place, batch, wanted)
-      this.#batches.shift()
-      this.#decoded.push(decoded)
-      return decoded
+      const records = isControl(batch.bytes) ? [] : readRecords(this.#place, batch.bytes)
+      batch.answer.show()
+      // A fetch from the middle of a batch returns the whole batch.
+      batch.index = indexOf(records, wanted)
+      batch.records = records
+      return true
     } catch (cause) {
-      if (haveSome) return undefined
+      if (haveSome) return false
       throw new UnreadableBatch(batch.nextOffset, cause)
     }
   }
@@ -170,11 +198,27 @@ export class FetchedRecords {
   }
 }
 
-function decode(place: TopicPartition, batch: FetchedBatch, wanted: number): DecodedBatch {
-  const isControl = (batch.bytes[attributesLowByte]! & controlFlag) !== 0
-  const records = isControl ? [] : readRecords(place, batch.bytes)
-  // A fetch from the middle of a batch returns the whole batch.
-  return { batch, records, index: indexOf(records, wanted) }
+function isControl(batch: Uint8Array): boolean {
+  return (batch[attributesLowByte]! & controlFlag) !== 0
+}
+
+/** All of it is known to be readable; undefined when it has no record from `wanted` on. */
+function readable(bytes: Uint8Array, wanted: number): ReadableBatch | undefined {
+  if (isControl(bytes)) return undefined
+  const cursor = openBatch(bytes)
+  const recordCount = countRecords(cursor.again(), wanted)
+  return recordCount === 0 ? undefined : { cursor, recordCount, wanted }
+}
+
+function countRecords(cursor: BatchCursor, wanted: number): number {
+  const { source, recordCount } = cursor
+  if (wanted <= source.baseOffset) {
+    cursor.skipAll()
+    return recordCount
+  }
+  let count = 0
+  while (cursor.advance()) if (source.baseOffset + cursor.offsetDelta >= wanted) count++
+  return count
 }
 
 /** All at once: it is known then whether the rest of the batch can be read. */

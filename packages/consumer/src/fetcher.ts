@@ -56,7 +56,7 @@ export class Fetcher {
   readonly #options: FetcherOptions
   readonly #underWay = new Map<string, Underway>()
   readonly #abort = new AbortController()
-  readonly #memory = new PrefetchMemory()
+  readonly #memory: PrefetchMemory
   readonly #leaders: LeaderLookup
   readonly #timer: EarliestTimer
   #scheduled = false
@@ -68,6 +68,7 @@ export class Fetcher {
   constructor(options: FetcherOptions) {
     this.#options = options
     const { client } = options
+    this.#memory = new PrefetchMemory((memory) => client.giveBack(memory))
     this.#timer = new EarliestTimer(client.clock, () => this.wake())
     this.#leaders = new LeaderLookup({
       client,
@@ -210,7 +211,7 @@ export class Fetcher {
 
   /** All of an answer is in one buffer, which stays as long as any part of it. */
   #memoryOf({ records }: FetchedPartition): AnswerMemory | undefined {
-    return records === null ? undefined : this.#memory.answer(records.buffer.byteLength)
+    return records === null ? undefined : this.#memory.answer(records)
   }
 
   #compact(): void {

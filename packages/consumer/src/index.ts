@@ -8,7 +8,7 @@ export {
 export type { Assignor, AssignorInput, AssignorMember } from './assignors.js'
 export { Consumer, createConsumer } from './consumer.js'
 export type { BatchOf, CloseOptions, TopicPartitionOffset } from './consumer.js'
-export type { ConsumerRecord, RecordBatch } from './consumer-record.js'
+export type { BatchView, ConsumerRecord, RecordBatch, RecordView } from './consumer-record.js'
 export type { CommitBounds } from './offset-committer.js'
 export type {
   ConsumerOptions,

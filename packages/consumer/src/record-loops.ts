@@ -1,5 +1,6 @@
 import { abortedError, ClientError } from '@kfk/client'
 import type { AssignedPartition, TakenRecords } from './assigned-partition.js'
+import { BatchLoop, isThenable, type BatchHandler } from './batch-loop.js'
 import type { ConsumerRecord, RecordBatch } from './consumer-record.js'
 import type { Delivery } from './delivery.js'
 import type { ReadableRecords, RecordDecoder } from './record-decoder.js'
@@ -137,6 +138,16 @@ export class RecordLoops {
     if (failures.length > 0) throw failures[0]
   }
 
+  /** See `batch-loop.ts`. */
+  async runBatches(handler: BatchHandler, options: RunOptions): Promise<void> {
+    const { concurrency = Infinity, signal } = options
+    if (concurrency !== Infinity) checkCount('concurrency', concurrency)
+    this.#options.start()
+    const { delivery, commit } = this.#options
+    const onDone = (partition: AssignedPartition): void => this.#end(partition)
+    await new BatchLoop({ delivery, commit, onDone, handler, concurrency, signal }).run()
+  }
+
   async #handle(taken: TakenRecords, handler: AnyHandler, stopped: () => boolean): Promise<void> {
     const { delivery } = this.#options
     const { partition } = taken
@@ -164,12 +175,13 @@ export class RecordLoops {
   ): Promise<TakenRecords | undefined> {
     const { delivery, start } = this.#options
     start()
-    if (signal === undefined) return delivery.take({ maxRecords, stopped: failed, only })
+    const from = (partition: AssignedPartition) => partition.take(maxRecords)
+    if (signal === undefined) return delivery.take({ from, stopped: failed, only })
     const interrupt = (): void => delivery.signal()
     signal.addEventListener('abort', interrupt, { once: true })
     try {
       const stopped = (): boolean => signal.aborted || failed()
-      const taken = await delivery.take({ maxRecords, stopped, only })
+      const taken = await delivery.take({ from, stopped, only })
       if (taken === undefined && signal.aborted && !delivery.ended()) throw abortedError(signal)
       return taken
     } finally {
@@ -213,10 +225,6 @@ function conclude(partition: AssignedPartition, failure: ReadableRecords['failur
   }
   partition.progress(failure.offset)
   if (!partition.interrupted) throw failure.error
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined | null)?.then === 'function'
 }
 
 function checkCount(name: string, value: number): void {

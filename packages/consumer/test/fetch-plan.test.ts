@@ -18,7 +18,7 @@ function partition(index: number): AssignedPartition {
 function fill(each: AssignedPartition, valueBytes: number): AssignedPartition {
   const value = 'x'.repeat(valueBytes)
   const bytes = encodeRecordBatch([{ key: null, value, timestamp: 1 }], {})
-  each.add(bytes, memory.answer(bytes.length))
+  each.add(bytes, memory.answer(bytes))
   return each
 }
 
@@ -153,7 +153,7 @@ describe('what is fetched', () => {
 describe('memory', () => {
   test('an answer counts in full as long as any part of it is there', () => {
     const counted = new PrefetchMemory()
-    const answer = counted.answer(1000)
+    const answer = counted.answer(new Uint8Array(1000))
     answer.hold(10)
     answer.hold(20)
     expect(counted.heldBytes).toBe(1000)
@@ -168,7 +168,7 @@ describe('memory', () => {
     const counted = new PrefetchMemory()
     const each = partition(0)
     const bytes = encodeRecordBatch([{ key: null, value: 'v', timestamp: 1 }], {})
-    each.add(bytes, counted.answer(100_000))
+    each.add(bytes, counted.answer(new Uint8Array(100_000)))
     each.compact(counted)
     expect(counted.heldBytes).toBe(bytes.length)
     expect(Buffer.from(each.take(1)!.records[0]!.value!).toString()).toBe('v')

@@ -61,8 +61,11 @@ export interface FrameDecoderOptions {
 
 /** Memory for frames, which can be used again. */
 export interface FrameMemory {
-  /** At least so many bytes, of any content. */
-  take(byteCount: number): Uint8Array
+  /**
+   * At least so many bytes, of any content. `frameBytes`, if given, is what the frame will have in
+   * the end: whoever trusts that number may give as many at once.
+   */
+  take(byteCount: number, frameBytes?: number): Uint8Array
   /** Nobody uses this any more, which `take` has given, or a view of it. */
   give(bytes: Uint8Array): void
 }

@@ -114,9 +114,13 @@ class LengthPrefixedFrames implements FrameDecoder {
   /** Makes room for `needed` bytes, and for more of a frame whose size is known. */
   #reserve(needed: number, size?: number): void {
     if (needed <= this.#pending.length) return
-    const capacity = this.#capacity(needed, size)
+    const isNew = size === undefined && this.#held < PREFIX_BYTES
+    const frameEnd = isNew ? needed : PREFIX_BYTES + (size ?? this.#size(this.#pending, 0))
+    const capacity = isNew ? Math.max(needed, 64) : Math.min(frameEnd, needed * GROWTH)
     const large = capacity >= MIN_SPACE_BYTES && this.#memory !== undefined
-    const larger = large ? asBuffer(this.#memory.take(capacity)) : Buffer.allocUnsafe(capacity)
+    const larger = large
+      ? asBuffer(this.#memory.take(capacity, frameEnd))
+      : Buffer.allocUnsafe(capacity)
     this.#pending.copy(larger, 0, 0, this.#held)
     this.#drop()
     this.#pending = larger
@@ -125,12 +129,6 @@ class LengthPrefixedFrames implements FrameDecoder {
   #drop(): void {
     if (this.#pending.length >= MIN_SPACE_BYTES) this.#memory?.give(this.#pending)
     this.#pending = EMPTY
-  }
-
-  #capacity(needed: number, size?: number): number {
-    if (size === undefined && this.#held < PREFIX_BYTES) return Math.max(needed, 64)
-    const frameEnd = PREFIX_BYTES + (size ?? this.#size(this.#pending, 0))
-    return Math.min(frameEnd, needed * GROWTH)
   }
 
   #size(bytes: Buffer, position: number): number {

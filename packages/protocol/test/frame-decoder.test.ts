@@ -55,6 +55,27 @@ test('the buffer follows the bytes that arrived, in chunks of one byte too', () 
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(5_000_000)
 })
 
+test('memory for a large frame is asked for with the size of the frame', () => {
+  const asked: number[][] = []
+  const memory = {
+    take(byteCount: number, frameBytes = byteCount): Uint8Array {
+      asked.push([byteCount, frameBytes])
+      return new Uint8Array(frameBytes + 1000)
+    },
+    give: () => undefined,
+  }
+  const decoder = createFrameDecoder({ maxFrameBytes: 1e6, memory })
+  const body = Buffer.alloc(200_000, 7)
+  const stream = framed(body)
+  expect(decoder.push(stream.subarray(0, 30_000))).toEqual([])
+  // What was made beyond the end of the frame is not offered.
+  const space = decoder.space!()!
+  expect(space).toHaveLength(170_004)
+  stream.copy(space, 0, 30_000)
+  expect(body.equals(decoder.filled!(170_004)!)).toBe(true)
+  expect(asked).toEqual([[120_000, 200_004]])
+})
+
 test('received in place or pushed, large frames come out the same', () => {
   const sizes = fc.array(fc.integer({ min: 6, max: 300_000 }), { maxLength: 4 })
   fc.assert(

@@ -43,9 +43,10 @@ const between = (text, names, bound) => ({
 const stacks = [
   [produce100, 'kfk stack / Java stack, produce 100 B', 8],
   [consume100, 'kfk stack / Java stack, consume 100 B', 4],
+  [consume100, 'the same by runBatches', 4, 'kfk-callback>kfk'],
   ['produce 1 KB acks=all os 6 partitions', 'kfk stack / Java stack, produce 1 KB', 3],
   ['consume 1 KB cached 6 partitions', 'kfk stack / Java stack, consume 1 KB', 3],
-].map(([name, text, atLeast]) => ratio({ text, name, rows: [ours, java] }, { atLeast }))
+].map(([name, text, atLeast, row = ours]) => ratio({ text, name, rows: [row, java] }, { atLeast }))
 
 const rates = [
   plain({ text: 'produce 100 B, best round', name: produce100, key: bestOf }, { atLeast: 4e6 }),

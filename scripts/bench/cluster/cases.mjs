@@ -7,6 +7,8 @@ const neutral = ['c>kfk', 'c>kafka', 'raw>raw']
 const bounded = [...neutral, 'c>node']
 const clientsOnOurs = ['java>kfk', 'confluent>kfk', 'platformatic>kfk', 'kafkajs>kfk']
 const all = [...fullStack, ...neutral, 'kfk>kafka', ...clientsOnOurs]
+/** Besides `batches()`: a callback for each batch, without an object a record, and `for await` record by record. */
+const waysToRead = ['kfk-callback>kfk', 'kfk-each>kfk']
 
 const sizeName = (bytes) => (bytes >= 1000 ? `${bytes / 1000} KB` : `${bytes} B`)
 const partitionsName = (count) => `${count} partition${count === 1 ? '' : 's'}`
@@ -74,11 +76,11 @@ export function allCases() {
     ...codecs.map((codec) =>
       produceCase({ valueBytes: 1000, codec }, [...fullStack, 'c>kfk', 'c>kafka']),
     ),
-    consumeCase({}, all, [...fullStack, ...neutral]),
+    consumeCase({}, [...all, ...waysToRead], [...fullStack, ...neutral, ...waysToRead]),
     consumeCase({ tier: 'hot' }, ['kfk>kfk', 'c>kfk', 'c>kafka']),
     consumeCase({ tier: 'cold' }, [...fullStack, 'c>kfk', 'c>kafka']),
     consumeCase({ partitions: 1000 }, fullStack),
-    consumeCase({ valueBytes: 1000 }, all),
+    consumeCase({ valueBytes: 1000 }, [...all, ...waysToRead]),
     consumeCase({ valueBytes: 100_000 }, [...fullStack, 'c>kfk', 'c>kafka']),
     ...codecs.map((codec) => consumeCase({ valueBytes: 1000, codec }, fullStack)),
     bothCase({}, [...fullStack, 'c>kfk', 'c>kafka'], fullStack),
@@ -108,7 +110,7 @@ export function soakCase(rate) {
 /** The cases and rows that are wanted: `only` are parts of names, `peers` clients and brokers besides our own. */
 export function chooseCases(cases, { only, peers, quick }) {
   const named = ({ name }) => only.length === 0 || only.some((part) => name.includes(part))
-  const wanted = (row) => row.split('>').every((side) => side === 'kfk' || peers.has(side))
+  const wanted = (row) => row.split('>').every((side) => side.startsWith('kfk') || peers.has(side))
   return cases
     .filter(named)
     .map((each) => {

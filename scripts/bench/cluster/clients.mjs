@@ -18,11 +18,12 @@ import { nativeLoad } from './native.mjs'
 
 const file = (name) => fileURLToPath(new URL(`clients/${name}`, import.meta.url))
 
-const inNode = (client) => (job) =>
+/** `way`: how our consumer is read. */
+const inNode = (client, way) => (job) =>
   startClient({
     name: `${client} ${job.role}`,
     file: process.execPath,
-    args: [file('worker.mjs'), JSON.stringify({ ...job, client })],
+    args: [file('worker.mjs'), JSON.stringify({ ...job, client, way })],
     patience: job.patience,
   })
 
@@ -108,6 +109,8 @@ const nativeMissing = () => (nativeLoad() ? undefined : 'no C compiler (cc) here
  */
 export const clients = {
   kfk: { start: inNode('kfk'), missing: () => undefined, share: 1 },
+  'kfk-callback': { start: inNode('kfk', 'callback'), missing: () => undefined, share: 1 },
+  'kfk-each': { start: inNode('kfk', 'each'), missing: () => undefined, share: 1 },
   c: { start: startNative, missing: nativeMissing, share: 1 },
   raw: { start: startNative, missing: nativeMissing, share: 1 },
   java: { start: startJava, missing: kafkaMissing, share: 1 },

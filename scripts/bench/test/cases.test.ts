@@ -27,7 +27,7 @@ test('every aim names a case and rows that are measured', () => {
 
 test('a row is measured when both its sides are wanted; ours always is', () => {
   const rows = new Set(choose({ peers: new Set() }).flatMap((each) => each.rows))
-  expect([...rows]).toEqual(['kfk>kfk'])
+  expect([...rows]).toEqual(['kfk>kfk', 'kfk-callback>kfk', 'kfk-each>kfk'])
   const withJava = choose({ only: ['both at once 100'], peers: new Set(['java']) })
   expect(withJava.map((each) => each.rows)).toEqual([['kfk>kfk']])
   const withKafka = choose({ only: ['both at once 100'], peers: new Set(['java', 'kafka']) })

@@ -133,11 +133,15 @@ export class BatchCursor extends RecordCursor {
   /** For records that are read later. */
   readonly source: RecordSource
   readonly recordCount: number
+  private readonly payload: Payload
+  private readonly header: BatchHeader
   private readonly lastOffsetDelta: number
   private left: number
 
   constructor(payload: Payload, header: BatchHeader) {
     super(payload.bytes, payload.start, payload.end)
+    this.payload = payload
+    this.header = header
     this.source = new RecordSource(payload.bytes, header)
     this.recordCount = header.recordCount
     this.lastOffsetDelta = header.lastOffsetDelta
@@ -160,6 +164,28 @@ export class BatchCursor extends RecordCursor {
     }
     checkTimestamp(this.source.baseTimestamp, this.timestampDelta)
     return true
+  }
+
+  /**
+   * Steps over all that are left: afterwards it is known that they can be read. The places of a
+   * record are not. ProtocolError MALFORMED.
+   */
+  skipAll(): void {
+    const { payload, recordCount } = this
+    const index = recordCount - this.left
+    // Deltas that are not the numbers of the records are for `advance`.
+    const isDense = this.offsetDelta === index - 1 && this.lastOffsetDelta === recordCount - 1
+    if (isDense && Math.abs(this.source.baseTimestamp) < plainTimestampsBelow) {
+      const reached = skipPlainRecords(payload, this, index, recordCount)
+      this.offsetDelta = reached - 1
+      this.left = recordCount - reached
+    }
+    while (this.advance()) continue
+  }
+
+  /** Another one, before the first record of the same batch. */
+  again(): BatchCursor {
+    return new BatchCursor(this.payload, this.header)
   }
 }
 

@@ -3,6 +3,7 @@ import {
   compressionCodecs,
   decodeRecords,
   encodeRecordBatch,
+  openBatch,
   readBatchHeader,
   recordBatchFormat,
   validateBatch,
@@ -268,6 +269,52 @@ describe('hostile batches', () => {
       ]
       for (const run of runs) codeOf(run)
       if (cut.length >= 61) codeOf(() => recordBatchFormat.producer.describe(cut, 0))
+    }
+  })
+})
+
+describe('stepping over a batch', () => {
+  const records = (count: number): RecordInput[] =>
+    Array.from({ length: count }, (_, at) => ({
+      key: at % 3 === 0 ? `key ${at}` : null,
+      value: 'v'.repeat((at * 37) % 300),
+      timestamp: 1000 + at * 50,
+      headers: at % 50 === 49 ? [{ key: 'h', value: null }] : [],
+    }))
+
+  test('skipAll() accepts and refuses what advance() does, from any record on', () => {
+    const batch = encodeRecordBatch(records(120), {})
+    const next = random(11)
+    const seen = new Set<string>()
+    for (let round = 0; round < 3000; round++) {
+      const bytes = batch.slice()
+      // Nothing, a byte of a record, the last offset delta, or the count.
+      const at = [0, 61 + (next() % (bytes.length - 61)), 26, 60][round % 4]!
+      if (at > 0) bytes[at] = next() & 0xff
+      const skipped = (round >> 2) % 5
+      const outcome = (run: (cursor: ReturnType<typeof openBatch>) => void): string =>
+        codeOf(() => {
+          const cursor = openBatch(bytes, { verifyChecksum: false })
+          for (let step = 0; step < skipped && cursor.advance(); step++) continue
+          run(cursor)
+        })
+      const one = outcome((cursor) => {
+        while (cursor.advance()) continue
+      })
+      expect(outcome((cursor) => cursor.skipAll())).toBe(one)
+      seen.add(one)
+    }
+    expect(seen).toEqual(new Set(['no error', 'KFK_PROTOCOL_MALFORMED']))
+  })
+
+  test('again() begins with the first record, of a compressed batch too', () => {
+    for (const compression of ['none', 'gzip'] as const) {
+      const cursor = openBatch(encodeRecordBatch(records(10), { compression }))
+      cursor.skipAll()
+      const again = cursor.again()
+      const offsets: number[] = []
+      while (again.advance()) offsets.push(again.offsetDelta)
+      expect(offsets).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     }
   })
 })

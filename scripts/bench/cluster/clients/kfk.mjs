@@ -41,25 +41,55 @@ async function produce(job) {
   }
 }
 
+/** Each way to read, until `isEnough` says so of the records and bytes that have come. Every value is touched. */
+const ways = {
+  async batches(consumer, isEnough) {
+    for await (const batch of consumer.batches({ maxRecords: 10_000 })) {
+      if (isEnough(batch.records.length, countBytes(batch.records))) return
+    }
+  },
+  async each(consumer, isEnough) {
+    for await (const { value } of consumer) if (isEnough(1, value.length)) return
+  },
+  async callback(consumer, isEnough) {
+    const enough = new AbortController()
+    const reading = consumer.runBatches(
+      (batch) => {
+        const { bytes } = batch
+        let byteCount = 0
+        for (const { valueStart, valueLength } of batch) {
+          // A zero would be no value of ours.
+          if (bytes[valueStart] !== 0) byteCount += valueLength
+        }
+        if (isEnough(batch.recordCount, byteCount)) enough.abort()
+      },
+      { signal: enough.signal },
+    )
+    await reading.catch((error) => {
+      if (!enough.signal.aborted) throw error
+    })
+  },
+}
+
 /** Reads until `records` have come; answers when the first and the last came. */
-async function read(consumer, { records, valueBytes }) {
+async function read(consumer, { records, valueBytes, way = 'batches' }) {
   let seen = 0
   let bytes = 0
   let firstUs
-  for await (const batch of consumer.batches({ maxRecords: 10_000 })) {
+  await ways[way](consumer, (recordCount, byteCount) => {
     firstUs ??= nowUs()
-    bytes += countBytes(batch.records)
-    seen += batch.records.length
-    if (seen >= records) break
-  }
+    bytes += byteCount
+    seen += recordCount
+    return seen >= records
+  })
   if (bytes < records * valueBytes) throw new Error(`${bytes} bytes of ${records} records`)
   return { firstUs, lastUs: nowUs() }
 }
 
-async function warmConsumer({ address, warmTopic, warmRecords, valueBytes }) {
+async function warmConsumer({ address, warmTopic, warmRecords, valueBytes, way }) {
   if (!(warmRecords > 0)) return
   const consumer = createConsumer({ brokers: address, topics: [warmTopic], from: 'earliest' })
-  await read(consumer, { records: warmRecords, valueBytes })
+  await read(consumer, { records: warmRecords, valueBytes, way })
   await consumer.close()
 }
 

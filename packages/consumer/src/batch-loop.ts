@@ -1,0 +1,138 @@
+import { abortedError } from '@kfk/client'
+import type { AssignedPartition, TakenBatch } from './assigned-partition.js'
+import { FetchedBatchView } from './batch-view.js'
+import type { BatchView } from './consumer-record.js'
+import type { Delivery, TakeOptions } from './delivery.js'
+
+export type BatchHandler = (batch: BatchView) => unknown
+
+export interface BatchLoopOptions {
+  readonly delivery: Delivery
+  readonly handler: BatchHandler
+  /** Handlers running at once, each on another partition. */
+  readonly concurrency: number
+  readonly signal: AbortSignal | undefined
+  readonly commit: (partition: AssignedPartition, nextOffset: number) => Promise<void>
+  /** What was taken of the partition is done with, or to be put back. */
+  readonly onDone: (partition: AssignedPartition) => void
+}
+
+/**
+ * After so many bytes of batches the event loop gets a turn: what is fetched meanwhile is read, and
+ * heartbeats leave, however much is there to be handled.
+ */
+const bytesPerTurn = 1024 * 1024
+
+/** Calls a handler for batches. One that returns no promise is called for the next one at once. */
+export class BatchLoop {
+  readonly #options: BatchLoopOptions
+  readonly #from: TakeOptions<TakenBatch>
+  readonly #failures: unknown[] = []
+  #running = 0
+  #onEnd: () => void = () => undefined
+
+  constructor(options: BatchLoopOptions) {
+    this.#options = options
+    this.#from = {
+      from: (partition) => partition.takeBatch(),
+      stopped: () => this.#failures.length > 0 || options.signal?.aborted === true,
+    }
+  }
+
+  /** Resolves when the consumer is closed. Rejects with what a handler or the signal says. */
+  async run(): Promise<void> {
+    const { delivery, signal } = this.#options
+    const interrupt = (): void => delivery.signal()
+    signal?.addEventListener('abort', interrupt, { once: true })
+    try {
+      await this.#loop()
+      if (signal?.aborted === true && !delivery.ended()) this.#failures.push(abortedError(signal))
+    } catch (error) {
+      this.#failures.push(error)
+    } finally {
+      signal?.removeEventListener('abort', interrupt)
+    }
+    while (this.#running > 0) await this.#oneHasEnded()
+    if (this.#failures.length > 0) throw this.#failures[0]
+  }
+
+  async #loop(): Promise<void> {
+    const { delivery, concurrency } = this.#options
+    let handledBytes = 0
+    for (;;) {
+      if (this.#running >= concurrency) await this.#oneHasEnded()
+      const taken = delivery.takeNow(this.#from)
+      if (taken !== undefined) {
+        this.#handle(taken)
+        handledBytes += taken.batch.cursor.source.bytes.length
+        if (handledBytes < bytesPerTurn) continue
+        handledBytes = 0
+        await new Promise((resolve) => setImmediate(resolve))
+      } else {
+        if (delivery.ended() || this.#from.stopped()) return
+        handledBytes = 0
+        await delivery.changed()
+      }
+    }
+  }
+
+  #handle(taken: TakenBatch): void {
+    const { commit, handler } = this.#options
+    const { partition, batch, nextOffset } = taken
+    const view = new FetchedBatchView({
+      ...batch,
+      place: partition,
+      nextOffset,
+      highWatermark: partition.highWatermark ?? nextOffset,
+      signal: partition.signal,
+      commit: () => commit(partition, nextOffset),
+    })
+    try {
+      const result = handler(view)
+      if (!isThenable(result)) {
+        this.#finish(partition, view)
+        return
+      }
+      this.#running += 1
+      void this.#settle(result, partition, view)
+    } catch (error) {
+      this.#failed(error, partition, view)
+    }
+  }
+
+  async #settle(
+    result: PromiseLike<unknown>,
+    partition: AssignedPartition,
+    view: FetchedBatchView,
+  ): Promise<void> {
+    try {
+      await result
+      this.#finish(partition, view)
+    } catch (error) {
+      this.#failed(error, partition, view)
+    }
+    this.#running -= 1
+    this.#onEnd()
+  }
+
+  #finish(partition: AssignedPartition, view: FetchedBatchView): void {
+    view.end()
+    partition.finish()
+    this.#options.onDone(partition)
+  }
+
+  #failed(error: unknown, partition: AssignedPartition, view: FetchedBatchView): void {
+    this.#failures.push(error)
+    view.end()
+    this.#options.onDone(partition)
+  }
+
+  #oneHasEnded(): Promise<void> {
+    return new Promise((resolve) => (this.#onEnd = resolve))
+  }
+}
+
+/** Whether a handler has returned something to wait for. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined | null)?.then === 'function'
+}
