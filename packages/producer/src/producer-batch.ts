@@ -170,9 +170,7 @@ export class ProducerBatch {
   encode(): Uint8Array {
     const { numbers } = this
     if (this.#bytes === undefined) {
-      this.#bytes = this.#builder.build(numbers)
-      // Compressed, the batch is in other memory.
-      if (this.#compression !== 'none') this.#leaveSlot(true)
+      this.#bytes = this.#compression === 'none' ? this.#builder.build(numbers) : this.#compress()
     } else if (numbers !== this.#encodedNumbers) {
       // An earlier sending may still hold the old bytes.
       this.#bytes = this.#bytes.slice()
@@ -180,6 +178,17 @@ export class ProducerBatch {
     }
     this.#encodedNumbers = numbers
     return this.#bytes
+  }
+
+  /** Compressed, the batch is in other memory: if it was large, that is of the pool, too. */
+  #compress(): Uint8Array {
+    const target = this.#slot === undefined ? undefined : this.#pool!.take()
+    try {
+      return this.#builder.build(this.numbers, target)
+    } finally {
+      this.#leaveSlot(true)
+      this.#slot = target
+    }
   }
 
   succeed(partition: number, result: BatchResult): void {

@@ -82,6 +82,14 @@ describe('memory of batches', () => {
     expect(memory[4]).not.toBe(memory[1])
   })
 
+  test.each(['lz4', 'gzip'] as const)('is used again for %s, too', async (compression) => {
+    const memory = await memoryOfBatches({ compression })
+    // One is written while the other holds what was made of it.
+    expect(new Set(memory.slice(1)).size).toBe(2)
+    const again = await memoryOfBatches({ compression }, (at) => (at === 3 ? 'drop' : undefined))
+    expect(again.lastIndexOf(again[3]!)).toBe(4)
+  })
+
   test('is not used again after a second sending', async () => {
     const memory = await memoryOfBatches({}, (request) => (request === 2 ? 'drop' : undefined))
     expect(memory[3]).toBe(memory[2])

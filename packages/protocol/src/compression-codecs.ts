@@ -42,6 +42,12 @@ export const compressionCodecs = {
     return codecOf(type).compress(bytes, level)
   },
 
+  /** {@link compress} for a moment: the next call of this registry may overwrite the output. */
+  compressBriefly(type: CompressionType, bytes: Uint8Array, level?: number): Uint8Array {
+    const codec = codecOf(type)
+    return codec.compressBriefly?.(bytes, level) ?? codec.compress(bytes, level)
+  },
+
   /**
    * Decompresses to at most `maxOutputBytes`.
    *

@@ -7,6 +7,7 @@ import {
 } from './compression-lz4-block.js'
 import type { NativeBlockCodecSource } from './compression-native.js'
 import { readInt32LE, writeInt32LE, xxh32 } from './compression-xxhash.js'
+import { Workspace } from './compression-workspace.js'
 import { ProtocolError } from './errors.js'
 import { plainView, uninitialized } from './records/plain-view.js'
 
@@ -164,15 +165,20 @@ function workspace(bytes: number): Uint8Array {
 /** LZ4 frames over the block codec in TypeScript, or a native one where there is one. */
 export class Lz4Codec implements CompressionCodec {
   private readonly native: NativeBlockCodecSource
+  private readonly output = new Workspace()
 
   constructor(native: NativeBlockCodecSource) {
     this.native = native
   }
 
   compress(input: Uint8Array): Uint8Array {
+    return this.compressBriefly(input).slice()
+  }
+
+  compressBriefly(input: Uint8Array): Uint8Array {
     const bytes = plainView(input)
     const blocks = Math.ceil(bytes.length / BLOCK_BYTES)
-    const output = uninitialized(
+    const output = this.output.atLeast(
       HEADER_BYTES + blocks * (4 + maxCompressedBlockBytes(BLOCK_BYTES)) + 4,
     )
     writeInt32LE(output, 0, MAGIC)

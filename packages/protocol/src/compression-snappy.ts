@@ -7,6 +7,7 @@ import {
   type SnappyBlock,
 } from './compression-snappy-block.js'
 import type { NativeBlockCodecSource } from './compression-native.js'
+import { Workspace } from './compression-workspace.js'
 import { ProtocolError } from './errors.js'
 import { plainView, uninitialized } from './records/plain-view.js'
 import { readInt32, writeInt32 } from './records/big-endian.js'
@@ -76,16 +77,21 @@ function blocksOf(bytes: Uint8Array): SnappyBlock[] {
  */
 export class SnappyCodec implements CompressionCodec {
   private readonly native: NativeBlockCodecSource
+  private readonly output = new Workspace()
 
   constructor(native: NativeBlockCodecSource) {
     this.native = native
   }
 
   compress(input: Uint8Array): Uint8Array {
+    return this.compressBriefly(input).slice()
+  }
+
+  compressBriefly(input: Uint8Array): Uint8Array {
     const bytes = plainView(input)
     const blocks = Math.ceil(bytes.length / BLOCK_BYTES)
     const most = XERIAL_HEADER.length + blocks * (4 + maxCompressedBlockBytes(BLOCK_BYTES))
-    const output = uninitialized(most)
+    const output = this.output.atLeast(most)
     output.set(XERIAL_HEADER)
     let at = XERIAL_HEADER.length
     for (let start = 0; start < bytes.length; start += BLOCK_BYTES) {

@@ -6,6 +6,8 @@ import { resolvePackage } from './records/optional-peer.js'
 /** A synchronous zstd without limits of its own: the caller says how large the output may be. */
 export interface ZstdEngine {
   compress(bytes: Uint8Array, level: number): Uint8Array
+  /** The output only until the next call. */
+  compressBriefly(bytes: Uint8Array, level: number): Uint8Array
   /** Decompresses one frame; `tooLarge` when it does not fit in `capacity` bytes. */
   decompressFrame(frame: Uint8Array, capacity: number): Uint8Array | 'tooLarge'
 }
@@ -114,27 +116,32 @@ function engineOf(wasm: ZstdWasm): ZstdEngine {
   // Contexts are kept: setting one up costs more than compressing a small batch.
   const compressor = wasm.j()
   const decompressor = wasm.n()
+  const compressBriefly = (bytes: Uint8Array, level: number): Uint8Array => {
+    const capacity = wasm.i(bytes.length)
+    const output = transform(wasm, bytes, capacity, (target, source) =>
+      wasm.l(...[compressor, target, capacity, source, bytes.length, 0, 0, level]),
+    )
+    if (typeof output !== 'number') return output
+    throw new ProtocolError('KFK_PROTOCOL_INVALID_ARGUMENT', `zstd error ${output}`)
+  }
   return {
-    compress(bytes, level) {
-      const capacity = wasm.i(bytes.length)
-      const output = transform(wasm, bytes, capacity, (target, source) =>
-        wasm.l(...[compressor, target, capacity, source, bytes.length, 0, 0, level]),
-      )
-      if (typeof output !== 'number') return output
-      throw new ProtocolError('KFK_PROTOCOL_INVALID_ARGUMENT', `zstd error ${output}`)
-    },
+    compress: (bytes, level) => compressBriefly(bytes, level).slice(),
+    compressBriefly,
     decompressFrame(frame, capacity) {
       const output = transform(wasm, frame, capacity, (target, source) =>
         wasm.q(...[decompressor, target, capacity, source, frame.length, 0, 0]),
       )
-      if (typeof output !== 'number') return output
+      if (typeof output !== 'number') return output.slice()
       if (output === DESTINATION_TOO_SMALL) return 'tooLarge'
       throw new ProtocolError('KFK_PROTOCOL_MALFORMED', `not valid zstd: error ${output}`)
     },
   }
 }
 
-/** Runs a function of the module on a copy of `input`; its output, or the number of its error. */
+/**
+ * Runs a function of the module on a copy of `input`; its output, a view that the next call
+ * overwrites, or the number of its error.
+ */
 function transform(
   wasm: ZstdWasm,
   input: Uint8Array,
@@ -149,7 +156,7 @@ function transform(
     new Uint8Array(wasm.f.buffer).set(input, source)
     const result = run(target, source)
     if (result < 0 && result >= -MAX_ERROR_CODE) return -result
-    return new Uint8Array(wasm.f.buffer).slice(target, target + result)
+    return new Uint8Array(wasm.f.buffer, target, result)
   } finally {
     wasm.t(source)
     wasm.t(target)

@@ -42,8 +42,11 @@ function zlibEngine(module: ZlibZstd): ZstdEngine | undefined {
   const { zstdCompressSync, zstdDecompressSync } = module
   const levelParameter = module.constants.ZSTD_c_compressionLevel
   if (!zstdCompressSync || !zstdDecompressSync || levelParameter === undefined) return undefined
+  const compress = (bytes: Uint8Array, level: number): Uint8Array =>
+    zstdCompressSync(bytes, { params: { [levelParameter]: level } })
   return {
-    compress: (bytes, level) => zstdCompressSync(bytes, { params: { [levelParameter]: level } }),
+    compress,
+    compressBriefly: compress,
     decompressFrame(frame, capacity) {
       try {
         const output = zstdDecompressSync(frame, { maxOutputLength: Math.max(1, capacity) })
@@ -60,6 +63,10 @@ function zlibEngine(module: ZlibZstd): ZstdEngine | undefined {
 export const zstdCodec: CompressionCodec = {
   compress(bytes, level = DEFAULT_LEVEL) {
     return zstdEngine().compress(bytes, level)
+  },
+
+  compressBriefly(bytes, level = DEFAULT_LEVEL) {
+    return zstdEngine().compressBriefly(bytes, level)
   },
 
   decompress(bytes, { maxOutputBytes }) {

@@ -36,6 +36,11 @@ export interface CompressionCodec {
   /** @param level the format's own level; ignored by snappy and lz4 */
   compress(bytes: Uint8Array, level?: number): Uint8Array
   /**
+   * The same in memory that the codec's next call overwrites: for who copies the output anyway. A
+   * format that has no such memory leaves it out.
+   */
+  compressBriefly?(bytes: Uint8Array, level?: number): Uint8Array
+  /**
    * @throws ProtocolError TOO_LARGE when the output would be above `maxOutputBytes` (found out
    * before or while decoding, never by allocating it), MALFORMED when the bytes are not this format
    */

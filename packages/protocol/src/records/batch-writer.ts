@@ -16,6 +16,7 @@ import {
   type RecordDeltas,
   type RecordFields,
 } from './record-writer.js'
+import { uninitialized } from './plain-view.js'
 import { varintSize, writeVarint, writeVarlong } from './varint.js'
 
 /** A record to be written. Strings are written as UTF-8. An absent key is null. */
@@ -155,16 +156,17 @@ export class RecordBatchBuilder {
   /**
    * The finished batch, header, checksum and compression included. The builder takes no more
    * records. Uncompressed, the batch is a view on the builder's buffer. `producer` replaces what
-   * the options say of it: the sequence of a batch is known when it is sent.
+   * the options say of it: the sequence of a batch is known when it is sent. `memory` is where a
+   * compressed batch is put, if it fits: the batch is then a view on it.
    *
    * @throws ProtocolError INVALID_ARGUMENT when no record was appended or when built twice
    */
-  build(producer: ProducerState = this.options): Uint8Array {
+  build(producer: ProducerState = this.options, memory?: Uint8Array): Uint8Array {
     if (this.built) throw invalid('the batch is built')
     if (this.count === 0) throw invalid('a batch without records')
     this.built = true
     const { options } = this
-    const batch = this.finishedBytes()
+    const batch = this.finishedBytes(memory)
     writeBatchHeader(batch, {
       baseOffset: options.baseOffset ?? 0,
       leaderEpoch: options.leaderEpoch ?? -1,
@@ -180,7 +182,7 @@ export class RecordBatchBuilder {
     return batch
   }
 
-  private finishedBytes(): Uint8Array {
+  private finishedBytes(memory: Uint8Array | undefined): Uint8Array {
     const { compression = 'none', compressionLevel } = this.options
     const { buffer, position } = this
     if (compression === 'none') return new Uint8Array(buffer.buffer, buffer.byteOffset, position)
@@ -189,8 +191,8 @@ export class RecordBatchBuilder {
       buffer.byteOffset + RECORDS_AT,
       position - RECORDS_AT,
     )
-    const compressed = compressionCodecs.compress(compression, records, compressionLevel)
-    const batch = new Uint8Array(RECORDS_AT + compressed.length)
+    const compressed = compressionCodecs.compressBriefly(compression, records, compressionLevel)
+    const batch = memoryFor(RECORDS_AT + compressed.length, memory)
     batch.set(compressed, RECORDS_AT)
     return batch
   }
@@ -270,6 +272,12 @@ function initialBuffer(options: RecordBatchBuilderOptions): Buffer {
     return Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length)
   }
   return Buffer.allocUnsafeSlow(Math.max(256, Math.min(maxBytes, INITIAL_BYTES)))
+}
+
+/** `memory`, as much of it as is needed, or memory of its own if that is too little. */
+function memoryFor(length: number, memory: Uint8Array | undefined): Uint8Array {
+  if (memory === undefined || memory.length < length) return uninitialized(length)
+  return new Uint8Array(memory.buffer, memory.byteOffset, length)
 }
 
 function attributesOf(options: RecordBatchOptions): number {

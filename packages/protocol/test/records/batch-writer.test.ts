@@ -208,3 +208,33 @@ describe('the size of a batch', () => {
     )
   })
 })
+
+describe('compressed batches', () => {
+  const value = new Uint8Array(1000).fill(5)
+  const build = (memory?: Uint8Array): Uint8Array => {
+    const builder = new RecordBatchBuilder({ maxBytes: 5000, compression: 'lz4' })
+    for (let at = 0; at < 4; at++) builder.tryAppend({ value, timestamp: 7 })
+    return builder.build({ producerId: 3n, producerEpoch: 0, baseSequence: 0 }, memory)
+  }
+
+  test('are put into the memory that is given, where they fit', () => {
+    const own = Buffer.from(build())
+    for (const spare of [-1, 0, 100]) {
+      const memory = new Uint8Array(50 + own.length + spare).fill(9)
+      const batch = build(memory.subarray(50))
+      expect(own.equals(batch)).toBe(true)
+      expect(batch.buffer === memory.buffer).toBe(spare >= 0)
+      validateBatch(batch, { verifyRecords: 'all' })
+      expect(decodeRecords(batch).map((record) => record.value!.length)).toEqual(
+        new Array(4).fill(1000),
+      )
+    }
+  })
+
+  test('do not change when others are built after them', () => {
+    const batch = build()
+    const copy = Buffer.from(batch)
+    build()
+    expect(copy.equals(batch)).toBe(true)
+  })
+})
