@@ -1061,4 +1061,11 @@ export const mutants = [
     replace: 'const end = maxOffset',
     tests: ['stale-readers'],
   },
+  {
+    name: 'aborted-transaction-outlives-its-marker',
+    file: 'transaction-filter.ts',
+    find: 'aborted === undefined || aborted.transaction.lastOffset < offset ? undefined : aborted',
+    replace: 'aborted',
+    tests: ['compaction-transactions'],
+  },
 ]

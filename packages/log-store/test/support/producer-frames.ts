@@ -1,4 +1,5 @@
 // A format whose batches have producers: a frame of several offsets, which its key describes.
+import { bodyOf } from '../../src/frame-layout'
 import { frameFormat, ProducerTracker } from '../../src/index'
 import type { AbortedTransaction, BatchFormat, Log, ProducerSummary } from '../../src/index'
 
@@ -16,7 +17,8 @@ function fieldsOf(bytes: Uint8Array, position: number): Fields | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset + position, bytes.length - position)
   const keyLength = view.getInt32(30)
   if (keyLength < 0) return undefined
-  const key = bytes.subarray(position + 34, position + 34 + keyLength)
+  const at = bodyOf(bytes, position)
+  const key = bytes.subarray(at, at + keyLength)
   return JSON.parse(Buffer.from(key).toString()) as Fields
 }
 
