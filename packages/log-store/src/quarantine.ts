@@ -7,6 +7,7 @@ import { readRange, type FileSystem } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import type { LogDamage } from './log.js'
 import { SegmentList } from './segment-list.js'
+import { poisonIfWriteFailed } from './poisoning.js'
 import type { Segment } from './segment.js'
 import type { SegmentDamage } from './segment-damage.js'
 import { verifySegment } from './segment-verify.js'
@@ -80,22 +81,15 @@ export class Quarantine {
     return true
   }
 
-  /** Writes the file anew. A disk that takes it not is reported: the places are found again. */
+  /** Writes the file anew, if it can be written. */
   save(): Promise<void> {
     this.#saving = this.#saving.then(async () => {
-      const { path } = this.#log
       for (const segment of this.#damaged) {
         if (segment.damage === undefined || this.#indexOf(segment) === -1) {
           this.#damaged.delete(segment)
         }
       }
-      try {
-        await writeQuarantine(this.#host.fileSystem, path, placesOf([...this.#damaged]))
-      } catch (error) {
-        const file = join(path, fileNames.quarantine)
-        const message = ioError(error, { action: 'write', path: file }).message
-        this.#host.report({ kind: 'background-failure', message, details: { path: file, error } })
-      }
+      await notePlaces(this.#host, this.#log.path, placesOf([...this.#damaged]))
     })
     return this.#saving
   }
@@ -208,6 +202,26 @@ export async function writeQuarantine(
   await writeCheckedFile(fileSystem, path, Buffer.from(`${JSON.stringify(places, null, 1)}\n`))
 }
 
+/**
+ * The same, but a disk without room for it is only told of: the places are found again, and what
+ * counts is not to hide them now. One that fails takes no more appends.
+ */
+export async function notePlaces(
+  host: LogHost,
+  logPath: string,
+  places: readonly SegmentDamage[],
+): Promise<void> {
+  try {
+    await writeQuarantine(host.fileSystem, logPath, places)
+  } catch (error) {
+    const path = join(logPath, fileNames.quarantine)
+    const failure = ioError(error, { action: 'write', path })
+    if (poisonIfWriteFailed(host, failure) !== failure) return
+    const { message } = failure
+    host.report({ kind: 'background-failure', message, details: { path, error } })
+  }
+}
+
 /** Throws KFK_STORE_CORRUPT when the file is not what was written. */
 export async function readQuarantine(
   fileSystem: FileSystem,
@@ -270,7 +284,7 @@ export async function loadQuarantine(
     for (const segment of damaged) reportDamage(host, log, segment, true)
   }
   if (damaged.length < places.length) {
-    await writeQuarantine(host.fileSystem, logPath, placesOf(damaged))
+    await notePlaces(host, logPath, placesOf(damaged))
   }
 }
 
@@ -284,11 +298,15 @@ async function readsWell(
   const { format, files } = host
   if (place.position >= segment.sizeBytes) return false
   const handle = files.pin(segment.data)
+  const readAt = (position: number, length: number) =>
+    // A sector that the disk does not give is no less damaged.
+    readRange(handle, position, length).catch(() => new Uint8Array(0))
   try {
-    const header = await readRange(handle, place.position, format.headerBytes)
+    const header = await readAt(place.position, format.headerBytes)
+    if (header.length < format.headerBytes) return false
     const size = format.sizeOf(header, 0)
     if (size <= 0 || place.position + size > segment.sizeBytes) return false
-    const bytes = await readRange(handle, place.position, size)
+    const bytes = await readAt(place.position, size)
     if (bytes.length < size || format.check(bytes, 0) !== undefined) return false
     const baseOffset = tryDescribe(format, bytes, 0)?.baseOffset ?? -1
     return baseOffset >= place.offset && baseOffset < endOffset

@@ -5,7 +5,7 @@ import { StoreError } from './errors.js'
 import { segmentFileNames } from './file-names.js'
 import { readRange } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
-import { damageError, describeDamage, reportDamage, writeQuarantine } from './quarantine.js'
+import { damageError, describeDamage, notePlaces, reportDamage } from './quarantine.js'
 import { recoverSegment } from './recovery-scan.js'
 import { syncNames, syncRecovered } from './recovery-sync.js'
 import { persistIndexes } from './segment-files.js'
@@ -160,29 +160,23 @@ class Recovery {
     this.#request.feed?.discard()
     if (segment.damage !== undefined) return
     segment.damage = damageOf(this.#host, segment, scanned)
-    const { name, segments } = this.#request
+    const { name, path, segments } = this.#request
     reportDamage(this.#host, { name, segments: SegmentList.of(segments) }, segment)
-    await this.#note(segments.flatMap(({ damage }) => damage ?? []))
+    await notePlaces(
+      this.#host,
+      path,
+      segments.flatMap(({ damage }) => damage ?? []),
+    )
   }
 
   /** The error of a log that cannot be opened: what lies behind the damage cannot be told apart. */
   async #refuse(segment: Segment, scanned: ScanResult): Promise<StoreError> {
-    const { name, segments } = this.#request
+    const { name, path, segments } = this.#request
     const found = damageOf(this.#host, segment, scanned)
-    await this.#note([...segments.flatMap(({ damage }) => damage ?? []), found])
+    const places = [...segments.flatMap(({ damage }) => damage ?? []), found]
+    await notePlaces(this.#host, path, places)
     const list = SegmentList.of(segments)
     return damageError(describeDamage({ name, segments: list }, segment, found))
-  }
-
-  async #note(places: readonly SegmentDamage[]): Promise<void> {
-    const { path } = this.#request
-    try {
-      await writeQuarantine(this.#host.fileSystem, path, places)
-    } catch (error) {
-      // The damage is found again at the next opening; what counts is not to hide it now.
-      const message = `cannot write what is damaged in ${path}`
-      this.#host.report({ kind: 'background-failure', message, details: { path, error } })
-    }
   }
 
   async #cut(segment: Segment, scanned: ScanResult, later: readonly Segment[]): Promise<number> {

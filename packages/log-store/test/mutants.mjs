@@ -275,6 +275,20 @@ export const mutants = [
     tests: ['append-path'],
   },
   {
+    name: 'unreadable-place-keeps-the-log-closed',
+    file: 'quarantine.ts',
+    find: '.catch(() => new Uint8Array(0))',
+    replace: '',
+    tests: ['quarantine'],
+  },
+  {
+    name: 'failed-note-of-damage-tried-again',
+    file: 'quarantine.ts',
+    find: '    if (poisonIfWriteFailed(host, failure) !== failure) return\n',
+    replace: '',
+    tests: ['quarantine'],
+  },
+  {
     name: 'cut-of-segments-in-memory-first',
     file: 'log-structure.ts',
     find: '      await this.#removals.begin(newest)\n',
@@ -565,8 +579,8 @@ export const mutants = [
   {
     name: 'note-of-damage-not-durable',
     file: 'quarantine.ts',
-    find: 'await writeQuarantine(this.#host.fileSystem, path, placesOf([...this.#damaged]))',
-    replace: 'void writeQuarantine(this.#host.fileSystem, path, placesOf([...this.#damaged]))',
+    find: 'await notePlaces(this.#host, this.#log.path, placesOf([...this.#damaged]))',
+    replace: 'void notePlaces(this.#host, this.#log.path, placesOf([...this.#damaged]))',
     tests: ['recovery-order'],
   },
   {

@@ -1,5 +1,5 @@
 // A damaged place of a compacted log: the offsets before it may be missing.
-import { frameFormat, memoryFileSystem, openLog } from '../src/index'
+import { faultyFileSystem, frameFormat, memoryFileSystem, openLog } from '../src/index'
 import type { StoreReport } from '../src/index'
 import { collect } from './support/records'
 import { flipped, pathsOf, storedFiles, writeFile } from './support/stored-files'
@@ -48,4 +48,75 @@ test('after a gap, too, a place that was put back from a copy is read again', as
   expect(again.reports).toEqual([])
   expect(await collect(again.log.records())).toEqual(wanted)
   await again.log.close()
+})
+
+describe('on a disk that fails', () => {
+  let disk: ReturnType<typeof faultyFileSystem>
+  let path: string
+  let whole: Uint8Array
+
+  const open = async () => {
+    const reports: StoreReport[] = []
+    const onReport = (report: StoreReport) => reports.push(report)
+    const log = await openLog('/data', { fileSystem: disk, segmentBytes: 400, onReport })
+    return { log, reports }
+  }
+  const damaged = { code: 'KFK_STORE_CORRUPT', details: { position: expect.any(Number) } }
+  const always = { at: 1, times: Number.MAX_SAFE_INTEGER }
+
+  beforeEach(async () => {
+    disk = faultyFileSystem()
+    const { log } = await open()
+    for (let n = 0; n < 40; n++) await log.append(`value ${n}`)
+    await log.close()
+    const files = await storedFiles(disk)
+    path = pathsOf(files, '.log')[0]!
+    whole = files.get(path)!
+    writeFile(disk, path, flipped(whole, 50))
+  })
+
+  async function note(): Promise<void> {
+    const { log } = await open()
+    await expect(collect(log.records())).rejects.toMatchObject(damaged)
+    await log.close()
+  }
+
+  test('a place that cannot be read any more is no less damaged, and keeps no log closed', async () => {
+    await note()
+    disk.inject({ operation: 'read', path, error: 'EIO', ...always })
+    const { log, reports } = await open()
+    expect(kinds(reports)).toEqual(['damage-known'])
+    disk.clearFaults()
+    await expect(collect(log.records())).rejects.toMatchObject(damaged)
+    await log.close()
+  })
+
+  test('a place that reads well again is read without room to strike it off', async () => {
+    await note()
+    writeFile(disk, path, whole)
+    disk.inject({ operation: 'create', path: 'quarantine', error: 'ENOSPC', ...always })
+    const { log, reports } = await open()
+    expect(kinds(reports)).toEqual(['background-failure'])
+    expect(await collect(log.records())).toHaveLength(40)
+    await log.close()
+    disk.clearFaults()
+    const again = await open()
+    expect(again.reports).toEqual([])
+    await again.log.close()
+    expect(kinds((await open()).reports)).toEqual([])
+  })
+
+  test.each(['write', 'sync', 'rename', 'syncDirectory'] as const)(
+    'a note that fails in its %s is told, and ends the appends',
+    async (operation) => {
+      const { log, reports } = await open()
+      const where = operation === 'syncDirectory' ? '/data/' : 'quarantine'
+      disk.inject({ operation, path: where, error: 'EIO', at: 1 })
+      await expect(collect(log.records())).rejects.toMatchObject(damaged)
+      expect(kinds(reports)).toEqual(['quarantined', 'poisoned'])
+      await expect(log.append('more')).rejects.toMatchObject({ code: 'KFK_STORE_IO' })
+      await log.close().catch(() => undefined)
+      await note()
+    },
+  )
 })
