@@ -15,7 +15,7 @@ import { regressions } from './races/regressions'
 import { atLeastOf, rounds, sampled } from './support/proofs'
 
 const usualSeed = '1'
-const usualRuns = rounds(2000, 300)
+const usualRuns = rounds(2500, 300)
 const keptIn = join(__dirname, 'races', 'failures.json')
 
 test('histories that failed in the last runs', async () => {

@@ -193,9 +193,7 @@ export class Calls {
 
   async #delete(name: string, tracked: TrackedLog | undefined): Promise<void> {
     const { directory, opened } = this.#called
-    if (tracked !== undefined) tracked.deletion ??= 'tried'
-    await directory.delete(name)
-    if (tracked !== undefined) tracked.deletion = 'done'
+    await opened.delete(name, tracked)
     if (directory.names().includes(name) && opened.current(name) === tracked) {
       throw new Error(`${name} was deleted, and is listed`)
     }

@@ -59,6 +59,8 @@ export interface History {
   readonly hotTailBytes: number
   /** Of each log. */
   readonly policies: readonly CleanupPolicy[]
+  /** -1: only what is too much goes; else all records are older than that. */
+  readonly retentionMs: number
   /** How much of the first log is forgotten before. */
   readonly startShare: number
   readonly steps: readonly Step[]
@@ -159,6 +161,7 @@ export const histories: fc.Arbitrary<History> = fc.record({
   maxConcurrentSyncs: fc.constantFrom(1, 3),
   maxOpenFiles: fc.constantFrom(100, 3),
   hotTailBytes: fc.constantFrom(0, 2000),
+  retentionMs: fc.constantFrom(-1, 1000),
   policies: fc.tuple(policy, policy),
   startShare: fc.constantFrom(0, 0, 0.5, 0.75),
   steps: fc.array(step, { minLength: 1, maxLength: 6, size: 'max' }),

@@ -12,6 +12,8 @@ export class OpenedLogs {
   readonly #directory: LogDirectory
   /** The latest last. */
   readonly #opened: ReadonlyMap<string, TrackedLog[]>
+  /** Under way, each with the logs that it may mean. */
+  readonly #deletions = new Set<{ readonly name: string; readonly logs: TrackedLog[] }>()
 
   constructor(directory: LogDirectory, names: readonly string[]) {
     this.#directory = directory
@@ -38,7 +40,26 @@ export class OpenedLogs {
       tracked.isAgain = before.deletion === 'done'
     }
     opened.push(tracked)
+    // Its opening had been asked for when the deletion was.
+    for (const { name, logs } of this.#deletions) {
+      if (name !== log.name) continue
+      tracked.deletion = 'tried'
+      logs.push(tracked)
+    }
     return tracked
+  }
+
+  /** `tracked`: the log that is open under the name, if there is one. */
+  async delete(name: string, tracked: TrackedLog | undefined): Promise<void> {
+    const deletion = { name, logs: tracked === undefined ? [] : [tracked] }
+    if (tracked !== undefined) tracked.deletion ??= 'tried'
+    this.#deletions.add(deletion)
+    try {
+      await this.#directory.delete(name)
+      for (const log of deletion.logs) log.deletion = 'done'
+    } finally {
+      this.#deletions.delete(deletion)
+    }
   }
 
   /** Why a new start cannot have found this; undefined: no such log. */

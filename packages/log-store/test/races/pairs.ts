@@ -76,6 +76,7 @@ export function* pairs(): Generator<History> {
           maxConcurrentSyncs: 1 + (n % 2),
           maxOpenFiles: n % 11 === 0 ? 3 : 100,
           hotTailBytes: n % 2 === 0 ? 0 : 2000,
+          retentionMs: n % 4 === 0 ? 1000 : -1,
           policies: policies[one.kind === 'compact' ? 1 + (n % 2) : n % 3]!,
           startShare: 0.5,
           steps: [

@@ -44,7 +44,8 @@ function openDirectory(
   fileSystem: SlowDisk,
   clock: ManualClock,
 ): Promise<LogDirectory> {
-  const { flushMessages, maxConcurrentSyncs, maxOpenFiles, hotTailBytes, policies } = history
+  const { flushMessages, retentionMs, policies } = history
+  const { maxConcurrentSyncs, maxOpenFiles, hotTailBytes } = history
   return openLogDirectory('/data', {
     fileSystem,
     clock,
@@ -57,7 +58,7 @@ function openDirectory(
       segmentBytes: 400,
       indexIntervalBytes: 60,
       fileDeleteDelayMs: 10,
-      retentionMs: -1,
+      retentionMs,
       retentionBytes: 600,
       flushMessages,
     },

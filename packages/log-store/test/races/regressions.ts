@@ -8,6 +8,7 @@ const usual = {
   maxOpenFiles: 100,
   hotTailBytes: 0,
   policies: ['delete', 'delete'],
+  retentionMs: -1,
   startShare: 0,
 } as const
 
@@ -80,6 +81,11 @@ export const regressions: readonly Regression[] = [
     at(0, { kind: 'delete', log: 0 }),
     at(0, { kind: 'delete', log: 0 }),
   ]),
+  regression('a log that was opened anew between its deletions', [
+    at(0, { kind: 'delete', log: 0 }),
+    at(0, { kind: 'open', log: 0 }),
+    at(0, { kind: 'delete', log: 0 }),
+  ]),
   regression('a cut within what was taken back meanwhile answered another end', [
     at(0, { ...once, operation: 'write', path: '.log', error: 'ENOSPC' }),
     at(0, { kind: 'append', log: 0, records: 3, wait: 'written' }),
@@ -98,5 +104,23 @@ export const regressions: readonly Regression[] = [
       policies: ['compact', 'compact,delete'],
       startShare: 0.5,
     },
+  ),
+  regression(
+    'a start that two had failed to move was taken for durable',
+    [
+      at(0, { ...once, operation: 'rename', path: 'log-start', error: 'EMFILE', times: 2 }),
+      at(0, { kind: 'advance', log: 0, share: 0.25 }),
+      at(0, { kind: 'advance', log: 0, share: 0.5 }),
+      at(400, { kind: 'advance', log: 0, share: 0 }),
+    ],
+    { ending: { kind: 'crash', when: 'settled', at: 3, outcome: 'lose-unsynced' } },
+  ),
+  regression(
+    'a cut to where another was about to be durable was so at once',
+    [
+      at(0, { kind: 'truncate', log: 0, share: 0.625 }),
+      at(51, { kind: 'truncate', log: 0, share: 1 }),
+    ],
+    { ending: { kind: 'crash', when: 'settled', at: 1, outcome: 'lose-unsynced' } },
   ),
 ]
