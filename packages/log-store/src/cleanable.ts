@@ -54,7 +54,7 @@ export async function findCleanable(
     if (end <= firstDirtyOffset) cleanBytes += segments.sizeAt(index)
     else dirtyBytes += segments.sizeAt(index)
   }
-  const range = { from: firstDirty, to: limit, nowMs: state.nowMs }
+  const range = { segments, from: firstDirty, to: limit, nowMs: state.nowMs }
   return {
     firstDirtyOffset: Math.min(firstDirtyOffset, limitOffset),
     limitOffset,
@@ -80,16 +80,19 @@ async function firstTooYoung(
   return range.to
 }
 
-/** Whether one of the segments [from, to) begins with a record older than the maximum lag. */
+/**
+ * Whether one of the segments [from, to) begins with a record older than the maximum lag. The log
+ * may have others by now.
+ */
 async function isOverdue(
   host: LogHost,
   log: DirtyLog,
-  range: { from: number; to: number; nowMs: number },
+  range: { segments: SegmentList; from: number; to: number; nowMs: number },
 ): Promise<boolean> {
   const { maxCompactionLagMs } = log.options
   if (maxCompactionLagMs === Number.MAX_SAFE_INTEGER) return false
   for (let index = range.from; index < range.to; index++) {
-    const segment = log.segments.at(index)
+    const segment = range.segments.at(index)
     const handle = host.files.pin(segment.data)
     try {
       const header = await readRange(handle, 0, host.format.headerBytes)

@@ -118,8 +118,10 @@ export class Cleaner {
       const { cleanupPolicy, minCleanableDirtyRatio } = log.options
       if (!cleanupPolicy.includes('compact') || log.refusal !== undefined) continue
       if (done.has(log) || this.#uncleanable.has(log)) continue
+      const { segments } = log
       const cleanable = await this.#cleanable(log).catch((error: unknown) => {
-        this.#failed(log, error)
+        // What was looked at may have been deleted meanwhile: it is looked at again before long.
+        if (log.segments === segments) this.#failed(log, error)
       })
       if (cleanable === undefined) continue
       if (!cleanable.overdue && !(cleanable.dirtyRatio > minCleanableDirtyRatio)) continue

@@ -1082,4 +1082,11 @@ export const mutants = [
     replace: 'aborted',
     tests: ['compaction-transactions'],
   },
+  {
+    name: 'deleted-segment-ends-the-cleaning-of-its-log',
+    file: 'cleaner.ts',
+    find: 'if (log.segments === segments) this.#failed(log, error)',
+    replace: 'this.#failed(log, error)',
+    tests: ['stale-readers'],
+  },
 ]

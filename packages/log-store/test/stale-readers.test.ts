@@ -2,6 +2,7 @@
 // then, and leaves nothing on the disk.
 import { memoryFileSystem, openLog } from '../src/index'
 import type { EmbeddedLogOptions, FileHandle, FileSystem } from '../src/index'
+import { ManualClock } from './support/manual-clock'
 import { collect, settle } from './support/records'
 
 const nameOf = (base: number) => `${String(base).padStart(20, '0')}.log`
@@ -106,4 +107,40 @@ test('a page that finds the log cut says that it ends there', async () => {
   await log.truncateTo(20)
   disk.release(0)
   expect(await reading).toMatchObject({ records: [], nextOffset: 20 })
+})
+
+test('the background cleaner tries again when what it looked at was deleted', async () => {
+  const disk = slowFileSystem()
+  const clock = new ManualClock()
+  const reports: string[] = []
+  const options: EmbeddedLogOptions = {
+    fileSystem: disk.fileSystem,
+    clock,
+    segmentBytes: 1000,
+    maxOpenFiles: 1,
+    fileDeleteDelayMs: 0,
+    cleanupPolicy: 'compact,delete',
+    // Above the age of all records: the first header of each segment is looked at.
+    maxCompactionLagMs: 1e15,
+    cleaner: { intervalMs: 1000 },
+    onReport: ({ message }) => reports.push(message),
+  }
+  await fill(options)
+  await using log = await openLog('/events', options)
+  disk.holds = 11
+  clock.advance(1000)
+  await settle()
+  disk.holds = undefined
+  expect(disk.held.size).toBe(1)
+  await log.deleteBefore(40)
+  clock.advance(1)
+  await settle()
+  disk.release(11)
+  await settle()
+  const compactions = () => log.stats().directory.compactionMicros.count
+  expect(compactions()).toBe(0)
+  clock.advance(1000)
+  await settle()
+  expect(compactions()).toBe(1)
+  expect(reports).toEqual([])
 })
