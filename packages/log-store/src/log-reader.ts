@@ -72,7 +72,10 @@ export class SliceBuilder {
     this.#exact = start.exact
     this.#walked = start.position === 0 ? segment.baseOffset - 1 : -1
     const wanted = request.maxBytes + (start.exact ? 0 : scanSlackBytes)
-    this.length = this.#bounded(Math.max(wanted, format.headerBytes))
+    // The answer is a little shorter then, which costs less than memory of its own.
+    const room = request.into?.length ?? 0
+    const fits = room >= 2 * scanSlackBytes ? Math.min(wanted, room) : wanted
+    this.length = this.#bounded(Math.max(fits, format.headerBytes))
   }
 
   /** Buffer for the range that is asked for. */

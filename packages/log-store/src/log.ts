@@ -24,8 +24,8 @@ export interface ReadRequest {
    */
   readonly minOneBatch?: boolean
   /**
-   * Where to read to when the bytes come from the file (the answer is then a view on it); saves an
-   * allocation.
+   * Where to read to when the bytes come from the file; saves an allocation. The answer is then a
+   * view on it, and a little shorter than `maxBytes` when the first batch had to be searched for.
    */
   readonly into?: Uint8Array
 }

@@ -425,3 +425,24 @@ test('a record that is read again is warm, however it was found', async () => {
   expect(log.stats()).toMatchObject({ warmReads: 1, coldReads: 1 })
   expect(log.readNow({ from: 900, maxBytes: 1 })).toBeUndefined()
 })
+
+test('a read stays in the memory that it is given, wherever it begins', async () => {
+  const log = await open({}, { hotTailBytes: 0 })
+  for (let n = 0; n < 1000; n++) append(log, `record ${n} ${'x'.repeat(100)}`)
+  await log.whenAcknowledged(1000)
+  const into = Buffer.alloc(20_000)
+  for (let from = 0; from < 1000; from += 37) {
+    const { bytes, nextOffset } = await log.read({ from, maxBytes: into.length, into })
+    expect(bytes.buffer).toBe(into.buffer)
+    const found = [...frameFormat.decode(bytes)].map(({ value }) => Buffer.from(value).toString())
+    expect(found[0]).toMatch(`record ${from} `)
+    expect(found).toHaveLength(nextOffset - from)
+    // What was read over to get there is all that is missing.
+    expect(nextOffset === 1000 || bytes.length > into.length - 8192 - 200).toBe(true)
+  }
+  // One that is too large for it comes nevertheless.
+  append(log, 'y'.repeat(50_000))
+  await log.whenAcknowledged(1001)
+  const large = await log.read({ from: 1000, maxBytes: into.length, into })
+  expect([large.nextOffset, large.bytes.length > 50_000]).toEqual([1001, true])
+})
