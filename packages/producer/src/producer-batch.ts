@@ -84,6 +84,8 @@ export class ProducerBatch {
   lastError: unknown
   /** Called once when settled. */
   onSettled: ((error: unknown) => void) | undefined
+  /** It is being compressed in another thread, takes no more records, and cannot be encoded yet. */
+  compressing = false
   readonly #builder: RecordBatchBuilder
   readonly #compression: CompressionType
   readonly #pool: BufferPool | undefined
@@ -164,6 +166,18 @@ export class ProducerBatch {
       this.#reject = reject
     })
     return metadataOf(this.#outcome, this.recordCount - 1, timestamp)
+  }
+
+  /** There is so much to compress that another thread should. */
+  get paysApart(): boolean {
+    return this.#builder.paysApart
+  }
+
+  /** Has the records compressed in another thread. Never rejects: what is wrong, `encode` says. */
+  async compressApart(): Promise<void> {
+    this.compressing = true
+    await this.#builder.compressApart()
+    this.compressing = false
   }
 
   /** The batch under its present numbers. */

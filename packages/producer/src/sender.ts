@@ -2,6 +2,7 @@ import { EarliestTimer } from '@kfk/client'
 import type { Client, ClientError } from '@kfk/client'
 import { apis } from '@kfk/protocol'
 import type { CompressionType } from '@kfk/protocol'
+import { BatchCompressor } from './batch-compressor.js'
 import { BatchSettler, unacknowledged } from './batch-settler.js'
 import type { PartitionQueue } from './partition-queue.js'
 import { produceAnswers, produceBody, produceVersions } from './produce-request.js'
@@ -28,6 +29,9 @@ export interface SenderOptions {
   readonly deliveryTimeoutMs: number
 }
 
+/** So many batches of a partition are compressed before the first of them leaves. */
+const maxCompressedAhead = 2
+
 /** Produce has a connection of its own: nothing that waits at the broker holds it up. */
 const produceLane = 'produce'
 
@@ -42,6 +46,7 @@ export class Sender {
   readonly #wakeTimer: EarliestTimer
   readonly #expiryTimer: EarliestTimer
   readonly #settler: BatchSettler
+  readonly #compressor = new BatchCompressor(() => this.wake())
   #scheduled = false
   #flushing = 0
   #closed = false
@@ -116,6 +121,7 @@ export class Sender {
     const requests = new Map<number, SentBatch[]>()
     const sizes = new Map<number, number>()
     for (const queue of [...accumulator.active]) {
+      this.#compressAhead(queue)
       const candidate = this.#candidate(queue, now)
       if (candidate === undefined) continue
       const { leaderId, sent } = candidate
@@ -123,6 +129,7 @@ export class Sender {
       const size = (sizes.get(leaderId) ?? 0) + sent.batch.sizeInBytes
       const request = requests.get(leaderId)
       if (request !== undefined && size > maxRequestBytes) continue
+      if (!this.#isCompressed(queue, sent.batch)) continue
       if (!queue.number(sent.batch)) {
         this.#options.producerIds?.request()
         continue
@@ -163,6 +170,21 @@ export class Sender {
       return undefined
     }
     return { leaderId, sent: { queue, batch, topic } }
+  }
+
+  /** Full batches are compressed while they wait, or while the one before is. */
+  #compressAhead({ waiting, open }: PartitionQueue): void {
+    for (let at = 0; at < maxCompressedAhead && at < waiting.length; at += 1) {
+      const batch = waiting[at]!
+      if (batch !== open) this.#compressor.isDone(batch)
+    }
+  }
+
+  /** False, and the batch takes no more records, while another thread compresses it. */
+  #isCompressed(queue: PartitionQueue, batch: ProducerBatch): boolean {
+    if (this.#compressor.isDone(batch)) return true
+    if (batch === queue.open && batch.compressing) this.#options.accumulator.close(queue)
+    return false
   }
 
   #isReady(queue: PartitionQueue, batch: ProducerBatch, now: number): boolean {

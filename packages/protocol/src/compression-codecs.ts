@@ -1,4 +1,4 @@
-import type { CompressionCodec, CompressionType } from './compression.js'
+import type { ApartCompression, CompressionCodec, CompressionType } from './compression.js'
 import { gzipCodec } from './compression-gzip.js'
 import { Lz4Codec } from './compression-lz4.js'
 import { nativeLz4, nativeSnappy } from './compression-native.js'
@@ -35,7 +35,7 @@ function codecOf(type: CompressionType): CompressionCodec {
   throw new ProtocolError('KFK_PROTOCOL_UNSUPPORTED_COMPRESSION', `no codec for ${type}`)
 }
 
-/** The registry of compression codecs. Synchronous; every error is a ProtocolError. */
+/** The registry of compression codecs. What is synchronous throws nothing but ProtocolErrors. */
 export const compressionCodecs = {
   /** Compresses; `level` is the format's own (gzip 1-9, zstd 1-22) and its default when absent. */
   compress(type: CompressionType, bytes: Uint8Array, level?: number): Uint8Array {
@@ -46,6 +46,11 @@ export const compressionCodecs = {
   compressBriefly(type: CompressionType, bytes: Uint8Array, level?: number): Uint8Array {
     const codec = codecOf(type)
     return codec.compressBriefly?.(bytes, level) ?? codec.compress(bytes, level)
+  },
+
+  /** Compression in another thread, so that the event loop is not held up; undefined: none here. */
+  apart(type: CompressionType): ApartCompression | undefined {
+    return codecOf(type).apart
   },
 
   /**

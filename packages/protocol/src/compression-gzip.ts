@@ -1,11 +1,25 @@
-import { gunzipSync, gzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { gunzipSync, gzip, gzipSync } from 'node:zlib'
+import type { ZlibOptions } from 'node:zlib'
 import type { CompressionCodec } from './compression.js'
 import { ProtocolError } from './errors.js'
+
+const gzipApart = promisify<Uint8Array, ZlibOptions, Uint8Array>(gzip)
+
+/** This takes a tenth of a millisecond; handing over takes a third of that. */
+const APART_MIN_BYTES = 8 * 1024
 
 /** gzip (RFC 1952) by node:zlib. Several members one after another are read as one. */
 export const gzipCodec: CompressionCodec = {
   compress(bytes, level) {
     return gzipSync(bytes, level === undefined ? {} : { level })
+  },
+
+  apart: {
+    minBytes: APART_MIN_BYTES,
+    // One chunk, as a rule: each goes to the other thread and back.
+    compress: (bytes, level) =>
+      gzipApart(bytes, { chunkSize: bytes.length, ...(level === undefined ? {} : { level }) }),
   },
 
   decompress(bytes, { maxOutputBytes }) {

@@ -31,7 +31,15 @@ export function compressionNumber(type: CompressionType): number {
   return compressionTypes.indexOf(type)
 }
 
-/** One compression format. Both directions are synchronous and keep nothing of their input. */
+/** Compression in another thread. */
+export interface ApartCompression {
+  /** Fewer bytes are compressed sooner than handed over. */
+  readonly minBytes: number
+  /** `bytes` must not change until the promise is settled. */
+  compress(bytes: Uint8Array, level?: number): Promise<Uint8Array>
+}
+
+/** One compression format. What is synchronous keeps nothing of its input. */
 export interface CompressionCodec {
   /** @param level the format's own level; ignored by snappy and lz4 */
   compress(bytes: Uint8Array, level?: number): Uint8Array
@@ -40,6 +48,8 @@ export interface CompressionCodec {
    * format that has no such memory leaves it out.
    */
   compressBriefly?(bytes: Uint8Array, level?: number): Uint8Array
+  /** The same in another thread, where there is one. */
+  readonly apart?: ApartCompression | undefined
   /**
    * @throws ProtocolError TOO_LARGE when the output would be above `maxOutputBytes` (found out
    * before or while decoding, never by allocating it), MALFORMED when the bytes are not this format

@@ -70,7 +70,7 @@ export {
   type SchemaFields,
   type StructSchema,
 } from './schema.js'
-export type { CompressionCodec, CompressionType } from './compression.js'
+export type { ApartCompression, CompressionCodec, CompressionType } from './compression.js'
 export {
   DEFAULT_MAX_DECOMPRESSED_BYTES,
   compressionCodecs,

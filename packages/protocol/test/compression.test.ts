@@ -212,6 +212,15 @@ describe('against other implementations', () => {
   })
 })
 
+test('gzip in another thread gives what is read like any other, and nothing else has one', async () => {
+  const { minBytes, compress } = compressionCodecs.apart('gzip')!
+  for (const input of [text(minBytes), noise(300_000), Buffer.alloc(1_000_000)]) {
+    expect(gunzipSync(await compress(input)).equals(input)).toBe(true)
+    expect(gunzipSync(await compress(input, 1)).equals(input)).toBe(true)
+  }
+  expect(compressionCodecs.apart('lz4')).toBeUndefined()
+})
+
 test('an unknown compression type is refused', () => {
   const unknown = 'brotli' as CompressionType
   const code = 'KFK_PROTOCOL_UNSUPPORTED_COMPRESSION'

@@ -81,7 +81,11 @@ export class RecordBatchBuilder {
   private count = 0
   private baseTimestamp = -1
   private maxTimestamp = -1
+  /** Takes no more records. */
+  private sealed = false
   private built = false
+  /** The records, if they were compressed ahead of `build`. */
+  private compressed: Uint8Array | undefined
 
   constructor(options: RecordBatchBuilderOptions) {
     this.options = options
@@ -107,7 +111,7 @@ export class RecordBatchBuilder {
    *   integer), TOO_LARGE (a batch above 2 GiB)
    */
   tryAppend(record: RecordInput): boolean {
-    if (this.built) throw invalid('the batch is built')
+    if (this.sealed) throw invalid('the batch is built')
     // The timestamp is read where it is needed: as an argument each would be an object.
     const { timestamp, value, headers } = record
     if (!Number.isSafeInteger(timestamp)) throw invalid(`impossible timestamp ${timestamp}`)
@@ -153,6 +157,31 @@ export class RecordBatchBuilder {
     if (count === 0 || record.timestamp > this.maxTimestamp) this.maxTimestamp = record.timestamp
   }
 
+  /** Whether `compressApart` would be worth it: there is much to compress, and a thread for it. */
+  get paysApart(): boolean {
+    const { compression = 'none' } = this.options
+    if (this.sealed || compression === 'none') return false
+    const { minBytes } = compressionCodecs.apart(compression) ?? { minBytes: Infinity }
+    return this.position - RECORDS_AT >= minBytes
+  }
+
+  /**
+   * Compresses in another thread what `build` would otherwise compress. The builder takes no more
+   * records, and its buffer must not change before the promise resolves. It never rejects: what is
+   * wrong, `build` says.
+   */
+  async compressApart(): Promise<void> {
+    const { compression = 'none', compressionLevel } = this.options
+    const apart = compressionCodecs.apart(compression)
+    if (apart === undefined || this.sealed) return
+    this.sealed = true
+    try {
+      this.compressed = await apart.compress(this.records(), compressionLevel)
+    } catch {
+      // It is compressed by `build`, then, which fails if that is what is wrong.
+    }
+  }
+
   /**
    * The finished batch, header, checksum and compression included. The builder takes no more
    * records. Uncompressed, the batch is a view on the builder's buffer. `producer` replaces what
@@ -165,6 +194,7 @@ export class RecordBatchBuilder {
     if (this.built) throw invalid('the batch is built')
     if (this.count === 0) throw invalid('a batch without records')
     this.built = true
+    this.sealed = true
     const { options } = this
     const batch = this.finishedBytes(memory)
     writeBatchHeader(batch, {
@@ -186,15 +216,18 @@ export class RecordBatchBuilder {
     const { compression = 'none', compressionLevel } = this.options
     const { buffer, position } = this
     if (compression === 'none') return new Uint8Array(buffer.buffer, buffer.byteOffset, position)
-    const records = new Uint8Array(
-      buffer.buffer,
-      buffer.byteOffset + RECORDS_AT,
-      position - RECORDS_AT,
-    )
-    const compressed = compressionCodecs.compressBriefly(compression, records, compressionLevel)
+    const compressed =
+      this.compressed ??
+      compressionCodecs.compressBriefly(compression, this.records(), compressionLevel)
+    this.compressed = undefined
     const batch = memoryFor(RECORDS_AT + compressed.length, memory)
     batch.set(compressed, RECORDS_AT)
     return batch
+  }
+
+  private records(): Uint8Array {
+    const { buffer, position } = this
+    return new Uint8Array(buffer.buffer, buffer.byteOffset + RECORDS_AT, position - RECORDS_AT)
   }
 
   /**

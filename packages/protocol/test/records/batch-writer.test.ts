@@ -231,6 +231,39 @@ describe('compressed batches', () => {
     }
   })
 
+  const large = (compressionLevel?: number): RecordBatchBuilder => {
+    const level = compressionLevel === undefined ? {} : { compressionLevel }
+    const builder = new RecordBatchBuilder({ maxBytes: 50_000, compression: 'gzip', ...level })
+    for (let at = 0; at < 20; at++) builder.tryAppend({ value, timestamp: at })
+    return builder
+  }
+
+  test('are the same when another thread has compressed the records', async () => {
+    const builder = large()
+    expect(builder.paysApart).toBe(true)
+    const done = builder.compressApart()
+    expect(builder.paysApart).toBe(false)
+    expect(() => builder.tryAppend({ value, timestamp: 1 })).toThrow()
+    await done
+    expect(Buffer.compare(builder.build(), large().build())).toBe(0)
+  })
+
+  test('say at build what failed in another thread', async () => {
+    const builder = large(99)
+    await builder.compressApart()
+    expect(() => builder.build()).toThrow('options.level')
+  })
+
+  test('pay in another thread only if they are large, and there is one', () => {
+    const small = new RecordBatchBuilder({ maxBytes: 50_000, compression: 'gzip' })
+    expect(small.paysApart).toBe(false)
+    small.tryAppend({ value, timestamp: 1 })
+    expect(small.paysApart).toBe(false)
+    const none = new RecordBatchBuilder({ maxBytes: 50_000 })
+    none.tryAppend({ value: new Uint8Array(40_000), timestamp: 1 })
+    expect(none.paysApart).toBe(false)
+  })
+
   test('do not change when others are built after them', () => {
     const batch = build()
     const copy = Buffer.from(batch)
