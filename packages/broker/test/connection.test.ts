@@ -142,6 +142,16 @@ test('a request waits for the one before it, but Produce overlaps, in order', as
   expect(stream.writes.length).toBe(2)
 })
 
+test('a request whose client has gone ends all the same: its memory is free', async () => {
+  const { stream, held, connection } = setUp()
+  stream.ondata(produce(1), false)
+  stream.onclose()
+  const before = connection.unfinished
+  held[0]!.answer()
+  await turn()
+  expect([before, connection.unfinished]).toEqual([1, 0])
+})
+
 test('a serial request holds up those behind it', async () => {
   const { stream, held } = setUp()
   stream.ondata(Buffer.concat([heartbeat(1, 'slow'), produce(2), produce(3)]), false)

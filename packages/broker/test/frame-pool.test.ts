@@ -187,3 +187,35 @@ test.each([1, 2, 3, 4])('cut anywhere, requests stay whole while they run (%d)',
   // Half the frames are large, and their memory is mostly used again.
   expect(seen.size).toBeLessThan(90)
 })
+
+test('a connection that closes gives back what its requests and its unfinished frame took', async () => {
+  const pool = new FramePool()
+  const stream = new Pieces()
+  const keeper = new Keeper()
+  const decoder = createFrameDecoder({ ...limits, memory: pool })
+  const pools = { frames: pool, answers: new FramePool() }
+  const memory = new RequestMemory(100_000_000)
+  const connection = new Connection(stream, { decoder, delegate: keeper, memory, ...pools })
+  const frame = Buffer.alloc(100_000, 1)
+  frame.writeInt32BE(frame.length - 4)
+  const scratch = Buffer.alloc(64 * 1024)
+  let rest: Uint8Array = Buffer.concat([frame, frame.subarray(0, 90_000)])
+  while (rest.length > 0) rest = rest.subarray(stream.deliver(rest, 30_000, scratch))
+  expect(keeper.running.length).toBe(1)
+  const before = pool.keptBytes
+  connection.destroy()
+  const closed = pool.keptBytes
+  expect(closed).toBeGreaterThanOrEqual(before + 90_000)
+  keeper.running[0]!.slot.complete(undefined)
+  await turn()
+  await turn()
+  expect(pool.keptBytes).toBeGreaterThanOrEqual(closed + 100_000)
+})
+
+test('a pool keeps as much as it is told to', () => {
+  const pool = new FramePool(40_000_000)
+  const many = Array.from({ length: 50 }, () => pool.take(1_000_000))
+  for (const taken of many) pool.give(taken)
+  expect(pool.keptBytes).toBeGreaterThan(38_000_000)
+  expect(pool.keptBytes).toBeLessThanOrEqual(40_000_000)
+})

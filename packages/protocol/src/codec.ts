@@ -89,4 +89,6 @@ export interface FrameDecoder {
    * Takes `byteCount` bytes that were put into `space()`; returns the frame when that completes it.
    */
   filled?(byteCount: number): Uint8Array | undefined
+  /** Nothing more comes: the memory of an incomplete frame is given back. */
+  end?(): void
 }

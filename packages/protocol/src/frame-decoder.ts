@@ -57,6 +57,11 @@ class LengthPrefixedFrames implements FrameDecoder {
     return this.#held === PREFIX_BYTES + this.#size(this.#pending, 0) ? this.#take() : undefined
   }
 
+  end(): void {
+    this.#drop()
+    this.#held = 0
+  }
+
   push(bytes: Uint8Array): Uint8Array[] {
     if (this.#failure) throw this.#failure
     const chunk = asBuffer(bytes)

@@ -26,7 +26,7 @@ export class ConnectionSet {
   readonly #logger: Logger
   readonly #dispatcher: Dispatcher
   readonly #memory: RequestMemory
-  readonly #frames = new FramePool()
+  readonly #frames: FramePool
   /** Not the same: an answer may hold parts of requests that are still in use. */
   readonly #answers = new FramePool()
   readonly #connections = new Set<Connection>()
@@ -47,6 +47,9 @@ export class ConnectionSet {
     this.#clock = services.clock
     this.#logger = services.logger
     this.#memory = new RequestMemory(options.memoryLimitBytes)
+    // As much as requests may hold: what is not kept stays until a garbage collection, which comes
+    // late for memory outside of the heap.
+    this.#frames = new FramePool(options.memoryLimitBytes)
     this.#dispatcher = new Dispatcher({ ...options, onClosed: (closed) => this.#remove(closed) })
   }
 

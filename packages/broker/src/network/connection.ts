@@ -157,6 +157,11 @@ export class Connection implements MemoryAccount {
     return this.#slots.length + this.#backlog.length
   }
 
+  /** Requests that run; also those whose client has gone. */
+  get unfinished(): number {
+    return this.#unfinished
+  }
+
   /**
    * For how long nothing has been received or answered, in ms. Counts from the calls: the first one
    * after something happened answers 0.
@@ -361,6 +366,7 @@ export class Connection implements MemoryAccount {
     if (this.#closed) return
     this.#closed = true
     this.#backlog = []
+    this.#decoder.end?.()
     this.#memory.close(this)
     this.#aborter?.abort()
     this.#delegate.onClosed(this)

@@ -121,7 +121,11 @@ export class Dispatcher implements ConnectionDelegate<OpenedRequest> {
     { connection, request, slot }: Exchange,
     response: ResponseInput<Api> | undefined,
   ): void => {
-    if (connection.closed) return
+    if (connection.closed) {
+      // The memory of its frame may be used again all the same.
+      slot.complete(undefined)
+      return
+    }
     try {
       slot.complete(this.#encode(request, response))
     } catch (error) {

@@ -3,8 +3,8 @@ import type { FrameMemory } from '@kfk/protocol'
 /** Smaller frames share the slabs of Node's buffers, and larger ones are too rare to keep. */
 const smallestBytes = 16 * 1024
 const largestBytes = 4 * 1024 * 1024
-/** What is kept for later at most, over all sizes. */
-const keptBytesMax = 16 * 1024 * 1024
+/** What is kept for later at most, over all sizes, unless somebody says otherwise. */
+const usualKeptBytesMax = 16 * 1024 * 1024
 
 /** Buffers of one size that nobody uses. */
 interface Shelf {
@@ -27,6 +27,12 @@ export class FramePool implements FrameMemory {
   #due: Uint8Array[] = []
   #returning: Uint8Array[] = []
   #scheduled = false
+
+  readonly #keptBytesMax: number
+
+  constructor(keptBytesMax = usualKeptBytesMax) {
+    this.#keptBytesMax = keptBytesMax
+  }
 
   /** Bytes that are kept for later. */
   get keptBytes(): number {
@@ -60,7 +66,7 @@ export class FramePool implements FrameMemory {
     const { buffer } = bytes
     if (!this.#lent.delete(buffer)) return
     const size = buffer.byteLength
-    if (this.#keptBytes + size > keptBytesMax) return
+    if (this.#keptBytes + size > this.#keptBytesMax) return
     let shelf = this.#shelves.get(size)
     if (shelf === undefined) {
       shelf = { buffers: [], fewest: 0 }
