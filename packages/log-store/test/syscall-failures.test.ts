@@ -25,6 +25,9 @@ const cases = errors.flatMap(([operation, codes]) =>
   codes.map((error): [FileOperation, string] => [operation, error]),
 )
 
+/** Undefined: a close. By turns, so that each call that fails once or more comes to each of them. */
+const ends = [undefined, 'lose-unsynced', 'keep-unsynced'] as const
+
 /** Whether the fault happened at all: not when the workload has fewer such calls. */
 async function life(
   operation: FileOperation,
@@ -36,7 +39,7 @@ async function life(
   fileSystem.inject({ operation, error, ...how, ...(partialWrite && { partialWrite }) })
   const one = new FailingLife(fileSystem)
   try {
-    await one.run(how.at % 3 === 0)
+    await one.run(ends[(how.at + how.times) % ends.length])
   } catch (failure) {
     const where = `${operation} ${how.at} (${how.times} times): ${error}; ${one.watched.failures.join()}`
     throw new Error(`${where}: ${(failure as Error).stack}`, { cause: failure })

@@ -1,8 +1,15 @@
 // A life of a log directory in which calls fail: goes on as a client would, remembering what it was
 // promised, and looks at everything afterwards.
 import { frameFormat, openLogDirectory, StoreError } from '../../src/index'
-import type { FaultyFileSystem, Log, LogDirectory, StoreReport } from '../../src/index'
+import type {
+  CrashOutcome,
+  FaultyFileSystem,
+  Log,
+  LogDirectory,
+  StoreReport,
+} from '../../src/index'
 import { ManualClock } from './manual-clock'
+import { OffsetsTracker } from './offsets-tracker'
 import { readAll, settle } from './records'
 import { type WatchedFileSystem, watchedFileSystem } from './watched-file-system'
 
@@ -46,7 +53,7 @@ export class FailingLife {
   }
 
   /** The whole of it. `crash`: the power goes at the end, instead of a close. */
-  async run(crash: boolean): Promise<void> {
+  async run(crash: CrashOutcome | undefined): Promise<void> {
     await this.#workload()
     this.poisoned = this.#directory?.poisoned !== undefined
     this.#fileSystem.clearFaults()
@@ -54,9 +61,9 @@ export class FailingLife {
     if (retriedSyncs.length > 0) throw new Error(`synced again: ${retriedSyncs.join()}`)
     await this.#look(this.#directory, 'while running')
     if (this.#directory !== undefined) await this.#appendsGoOn(this.#directory)
-    if (crash) this.#fileSystem.crash('lose-unsynced')
+    if (crash !== undefined) this.#fileSystem.crash(crash)
     else if (this.#directory !== undefined) await this.#stop()
-    const clean = !crash && !this.poisoned
+    const clean = crash === undefined && !this.poisoned
     this.#directory = undefined
     await this.#open()
     const reopened = this.#directory as LogDirectory | undefined
@@ -84,6 +91,9 @@ export class FailingLife {
     await this.#retain('b-0')
     await this.#delete('b-0')
     await this.#append('c-0', 3)
+    await this.#advanceStart('c-0', 3)
+    await this.#cutBelowStart('c-0')
+    await this.#append('c-0', 2)
     await this.#try((directory) => directory.checkpoint())
     this.#clock.advance(20)
     await settle(2)
@@ -97,6 +107,7 @@ export class FailingLife {
           fileSystem: this.watched,
           clock: this.#clock,
           defaults,
+          tracker: (name) => (name === 'a-0' ? new OffsetsTracker() : undefined),
           onReport: (report) => this.reports.push(report),
         }),
       )
@@ -202,7 +213,20 @@ export class FailingLife {
     const log = await this.#log(name)
     if (log === undefined) return
     const known = this.#known.get(name)!
-    const offset = Math.max(log.logStartOffset, log.logEndOffset - count)
+    await this.#cut(log, known, Math.max(log.logStartOffset, log.logEndOffset - count))
+  }
+
+  /** Where the log starts may have been noted, or not. */
+  async #cutBelowStart(name: string): Promise<void> {
+    const log = await this.#log(name)
+    if (log === undefined) return
+    const known = this.#known.get(name)!
+    const offset = Math.max(0, log.logStartOffset - 2)
+    known.startAtLeast = Math.min(known.startAtLeast, offset)
+    await this.#cut(log, known, offset)
+  }
+
+  async #cut(log: Log, known: Known, offset: number): Promise<void> {
     known.acknowledged = Math.min(known.acknowledged, offset)
     for (const [at, text] of known.texts) if (at >= offset) known.before.set(at, text)
     await this.#try(() => log.truncateTo(offset))
@@ -262,6 +286,14 @@ export class FailingLife {
       throw new Error(`${where} starts at ${start}`)
     }
     const found = await readAll(log)
+    const { tracker } = log
+    // A cut that poisoned half way may have left it behind; nobody appends to that log any more.
+    const isCurrent = this.#directory?.poisoned === undefined
+    if (tracker instanceof OffsetsTracker && isCurrent) {
+      const tracked = tracker.offsets.filter((offset) => offset >= start)
+      const same = tracked.join() === [...found.keys()].join()
+      if (!same) throw new Error(`${where}: tracked ${tracked.join()}`)
+    }
     if (found.size !== log.writtenOffset - start) throw new Error(`${where} has ${found.size}`)
     for (const [offset, text] of found) {
       const isKnown = known.texts.get(offset) === text || known.before.get(offset) === text
@@ -291,9 +323,24 @@ export class FailingLife {
       for (const at of [...known.texts.keys()]) {
         if (at >= log.logEndOffset) known.texts.delete(at)
       }
-      const { baseOffset } = log.append(frameFormat.encode(Buffer.from('on')), { leaderEpoch: 1 })
+      const baseOffset = await this.#appendAgain(log)
       known.texts.set(baseOffset, 'on')
       await this.#bounded(log.whenAcknowledged(baseOffset + 1))
+    }
+  }
+
+  /** A log that was cut below its start refuses appends until that is noted, which they set off. */
+  async #appendAgain(log: Log): Promise<number> {
+    const frame = frameFormat.encode(Buffer.from('on'))
+    for (let turn = 0; ; turn++) {
+      try {
+        return log.append(frame, { leaderEpoch: 1 }).baseOffset
+      } catch (error) {
+        const passes = error instanceof StoreError && error.retriable
+        if (!passes || turn === 100) throw error
+        await settle(2)
+        this.#clock.advance(50)
+      }
     }
   }
 }
