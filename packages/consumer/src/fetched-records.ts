@@ -193,6 +193,8 @@ export class FetchedRecords {
   }
 
   #release(batch: FetchedBatch): void {
+    // It has waited for so long that it is old, and what it refers to would live as long as it.
+    batch.records = undefined
     this.#bytes -= batch.bytes.length
     batch.answer.release(batch.bytes.length)
   }
