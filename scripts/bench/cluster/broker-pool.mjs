@@ -128,7 +128,7 @@ export class BrokerPool {
   }
 
   async restartOurs() {
-    for (const name of ['kfk', 'raw', 'node']) await this.#stop(name)
+    for (const name of ['kfk', 'kfk2', 'raw', 'node']) await this.#stop(name)
   }
 
   async close() {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { root } from '../../lib/project.mjs'
 import { startChild } from './child.mjs'
 import { nativeLoad } from './native.mjs'
+import { usageOfTree } from './proc.mjs'
 
 const kafkaVersion = '4.2.0'
 const peersDir = process.env.KFK_PEERS_DIR ?? path.join(os.homedir(), '.cache', 'kfk-peers')
@@ -37,6 +38,7 @@ async function freePort() {
 }
 
 const listening = /listening on 127\.0\.0\.1:(\d+)/
+const allListening = /listening on (\S+) \(/
 const broker = (name, dataDir, port, child) => ({
   name,
   dataDir,
@@ -46,19 +48,24 @@ const broker = (name, dataDir, port, child) => ({
   stop: () => child.stop(),
 })
 
-async function startKfk(dir, { nodeArgs = [] }) {
+/** `processes`: so many brokers, started by one process as one cluster. */
+async function startKfk(dir, { nodeArgs = [] }, processes = 1) {
   const bin = path.join(root, 'packages/cli/dist/bin.js')
+  const several = processes > 1 ? ['--processes', String(processes)] : []
   const settings = ['log.segment.bytes=1073741824', 'log.segment.delete.delay.ms=1000']
   const child = startChild({
     name: 'kfk broker',
     file: process.execPath,
     args: [
       ...[...nodeArgs, bin, 'broker', '--port', '0', '--data-dir', dir, '--log-level', 'warn'],
+      ...several,
       ...settings.flatMap((setting) => ['--set', setting]),
     ],
   })
-  const [, port] = await child.waitFor(listening)
-  return broker('kfk', dir, port, child)
+  const [, address] = await child.waitFor(allListening)
+  const name = processes > 1 ? `kfk${processes}` : 'kfk'
+  const [port] = /\d+$/.exec(address.split(',')[0])
+  return { ...broker(name, dir, port, child), address, usage: () => usageOfTree(child.pid) }
 }
 
 async function startKafka(dir) {
@@ -133,7 +140,14 @@ async function startBareNode(dir, { durability }) {
   return broker('node', dir, port, child)
 }
 
-const starts = { kfk: startKfk, kafka: startKafka, raw: startRaw, node: startBareNode }
+const startTwo = (dir, options) => startKfk(dir, options, 2)
+const starts = {
+  kfk: startKfk,
+  kfk2: startTwo,
+  kafka: startKafka,
+  raw: startRaw,
+  node: startBareNode,
+}
 
 /** Those that only move bytes: they know no topics. */
 export const isBare = (name) => name === 'raw' || name === 'node'

@@ -30,6 +30,13 @@ function consumeCase(changes, rows, quick = []) {
   return { name, kind: 'consume', unit: 'records/s', params, rows, quick }
 }
 
+/** Objects on their way through a serde. */
+function typedCase(serde) {
+  const params = { ...plain, valueBytes: 150, consumers: 1, serde }
+  const name = `both at once, events as ${serde}`
+  return { name, kind: 'both', unit: 'records/s', params, rows: ['kfk-typed>kfk'], quick: [] }
+}
+
 function bothCase(changes, rows, quick = []) {
   const params = { ...plain, consumers: 1, ...changes }
   const { valueBytes, consumers, durability } = params
@@ -56,6 +63,9 @@ function requestsCase(changes, quick = []) {
   return { name, kind: 'requests', unit: 'requests/s', params, rows: bounded, quick }
 }
 
+/** `kfk broker --processes 2`: two brokers as one cluster. */
+const twoProcesses = 'kfk>kfk2'
+
 const codecs = ['gzip', 'snappy', 'lz4', 'zstd']
 const idle = { idle: true, rate: 200, partitions: 1 }
 
@@ -63,7 +73,7 @@ const idle = { idle: true, rate: 200, partitions: 1 }
 export function allCases() {
   const latencyRows = ['kfk>kfk', 'java>kafka', 'kfk>kafka']
   return [
-    produceCase({}, all, [...fullStack, ...neutral]),
+    produceCase({}, [...all, twoProcesses], [...fullStack, ...neutral]),
     produceCase({ acks: '1' }, fullStack),
     produceCase({ acks: '0' }, fullStack),
     produceCase({ durability: 'disk' }, [...fullStack, 'c>kfk', 'c>kafka'], ['kfk>kfk']),
@@ -83,8 +93,9 @@ export function allCases() {
     consumeCase({ valueBytes: 1000 }, [...all, ...waysToRead]),
     consumeCase({ valueBytes: 100_000 }, [...fullStack, 'c>kfk', 'c>kafka']),
     ...codecs.map((codec) => consumeCase({ valueBytes: 1000, codec }, fullStack)),
-    bothCase({}, [...fullStack, 'c>kfk', 'c>kafka'], fullStack),
+    bothCase({}, [...fullStack, twoProcesses, 'c>kfk', 'c>kafka'], fullStack),
     bothCase({ valueBytes: 1000 }, [...fullStack, 'c>kfk', 'c>kafka']),
+    ...['json', 'msgpack'].map(typedCase),
     bothCase({ consumers: 10 }, ['kfk>kfk', 'c>kfk', 'c>kafka']),
     latencyCase(idle, [...latencyRows, 'node>node'], [...fullStack, 'node>node']),
     latencyCase({ ...idle, durability: 'disk' }, [...latencyRows, 'node>node']),

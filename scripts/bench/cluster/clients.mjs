@@ -110,6 +110,7 @@ const nativeMissing = () => (nativeLoad() ? undefined : 'no C compiler (cc) here
 export const clients = {
   kfk: { start: inNode('kfk'), missing: () => undefined, share: 1 },
   'kfk-callback': { start: inNode('kfk', 'callback'), missing: () => undefined, share: 1 },
+  'kfk-typed': { start: inNode('typed'), missing: () => undefined, share: 1 },
   'kfk-each': { start: inNode('kfk', 'each'), missing: () => undefined, share: 1 },
   c: { start: startNative, missing: nativeMissing, share: 1 },
   raw: { start: startNative, missing: nativeMissing, share: 1 },

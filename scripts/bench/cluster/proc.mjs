@@ -34,6 +34,25 @@ export function usageOf(pid) {
   }
 }
 
+/** Of a process and all that it has started, together; undefined when it is gone. */
+export function usageOfTree(pid) {
+  const total = usageOf(pid)
+  for (const child of total === undefined ? [] : childrenOf(pid)) {
+    const used = usageOfTree(child)
+    for (const name in used) total[name] += used[name]
+  }
+  return total
+}
+
+function childrenOf(pid) {
+  try {
+    const text = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+    return text === '' ? [] : text.split(' ').map(Number)
+  } catch {
+    return []
+  }
+}
+
 /** Processor seconds between two usages of one process, and the memory at the second. */
 export function usedBetween(before, after) {
   if (before === undefined || after === undefined) return undefined

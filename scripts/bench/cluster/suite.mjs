@@ -32,7 +32,7 @@ function recordsOf({ kind, params }, quick) {
 function completed(each, quick) {
   const extra = each.params.tier === 'hot' ? { passes: quick ? 5 : 20 } : {}
   const shorter =
-    quick && each.kind === 'latency' ? { seconds: 3, warmCalls: 4000, warmMs: 3000 } : {}
+    quick && each.kind === 'latency' ? { seconds: 2, warmCalls: 3000, warmMs: 2000 } : {}
   const records = recordsOf(each, quick)
   return { ...each, params: { ...each.params, ...extra, ...shorter, records } }
 }
@@ -43,7 +43,7 @@ function sayMissing(cases) {
   const reason = (side) => {
     if (side === 'kafka') return kafkaMissing()
     if (side === 'raw') return nativeLoad() ? undefined : 'no C compiler (cc) here'
-    return clients[side].missing()
+    return clients[side]?.missing()
   }
   for (const side of new Set(cases.flatMap(({ rows }) => rows.flatMap((row) => row.split('>'))))) {
     const why = reason(side)

@@ -27,11 +27,13 @@ test('every aim names a case and rows that are measured', () => {
 
 test('a row is measured when both its sides are wanted; ours always is', () => {
   const rows = new Set(choose({ peers: new Set() }).flatMap((each) => each.rows))
-  expect([...rows]).toEqual(['kfk>kfk', 'kfk-callback>kfk', 'kfk-each>kfk'])
+  expect([...rows].sort()).toEqual(
+    ['kfk>kfk', 'kfk>kfk2', 'kfk-callback>kfk', 'kfk-each>kfk', 'kfk-typed>kfk'].sort(),
+  )
   const withJava = choose({ only: ['both at once 100'], peers: new Set(['java']) })
-  expect(withJava.map((each) => each.rows)).toEqual([['kfk>kfk']])
+  expect(withJava.map((each) => each.rows)).toEqual([['kfk>kfk', 'kfk>kfk2']])
   const withKafka = choose({ only: ['both at once 100'], peers: new Set(['java', 'kafka']) })
-  expect(withKafka.map((each) => each.rows)).toEqual([['kfk>kfk', 'java>kafka']])
+  expect(withKafka.map((each) => each.rows)).toEqual([['kfk>kfk', 'java>kafka', 'kfk>kfk2']])
 })
 
 test('--quick is a part of all, unless cases are named', () => {

@@ -1,4 +1,6 @@
-import { parseStat, parseStatus, usageOf, usedBetween } from '../cluster/proc.mjs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { parseStat, parseStatus, usageOf, usageOfTree, usedBetween } from '../cluster/proc.mjs'
 
 const stat = (name: string, user: number, system: number) =>
   `77 (${name}) S 1 77 77 0 -1 4194560 5000 0 3 0 ${user} ${system} 0 0 20 0 11 0 5000 1000000 9000`
@@ -27,4 +29,15 @@ test('what is used is the difference, and the memory at the end', () => {
 
 test('a process that is gone has no usage', () => {
   expect(usageOf(2 ** 30)).toBeUndefined()
+})
+
+test('what a process has started counts as its own', async () => {
+  const child = spawn('sleep', ['60'], { stdio: 'ignore' })
+  await once(child, 'spawn')
+  const alone = usageOf(process.pid)
+  const together = usageOfTree(process.pid)
+  child.kill()
+  if (alone === undefined) return
+  expect(together!.peakMb).toBeGreaterThan(alone.peakMb!)
+  expect(usageOfTree(2 ** 30)).toBeUndefined()
 })
