@@ -35,8 +35,6 @@ import { damageError } from './quarantine.js'
 
 /** The only log of a directory that was opened with `openLog`. */
 const soleName = 'log-0'
-/** An embedded log has one writer for good. */
-const stamp = { leaderEpoch: 0 }
 const defaultPageBytes = 256 * 1024
 /**
  * Pages from memory or the page cache come without waiting: after so many bytes timers and others
@@ -98,6 +96,7 @@ export class EmbeddedLog implements AsyncDisposable {
   readonly #ownsDirectory: boolean
   readonly #followers = new Set<LogFollower>()
   readonly #stopListening: () => void
+  readonly #leader = { leaderEpoch: 0 }
   #closing: Promise<void> | undefined
   #bytesThisTurn = 0
 
@@ -163,7 +162,7 @@ export class EmbeddedLog implements AsyncDisposable {
       const records = what.map(toRecord)
       if (needKey) records.forEach(requireKey)
       const batch = this.#encoder('encodeAll')(records, nowMs)
-      return this.#appended(this.#log.append(batch, stamp), durability)
+      return this.#appended(this.#log.append(batch, this.#stamp()), durability)
     }
     const record = toSoleRecord(what, options.key)
     if (needKey) requireKey(record)
@@ -172,7 +171,7 @@ export class EmbeddedLog implements AsyncDisposable {
         key: record.key,
         timestamp: record.timestamp ?? nowMs,
       }),
-      stamp,
+      this.#stamp(),
     )
     await this.#stored({ firstOffset: baseOffset, lastOffset }, durability)
     return baseOffset
@@ -189,7 +188,7 @@ export class EmbeddedLog implements AsyncDisposable {
   ): Promise<AppendedRange> {
     this.#requireOpen()
     const durability = requireDurability(options.durability)
-    return this.#appended(this.#log.append(batches, stamp), durability)
+    return this.#appended(this.#log.append(batches, this.#stamp()), durability)
   }
 
   /**
@@ -408,6 +407,12 @@ export class EmbeddedLog implements AsyncDisposable {
     if (encoder !== undefined) return encoder
     const problem = `${this.#directory.format.name} cannot encode records: use appendBatches`
     throw new StoreError('KFK_STORE_INVALID_ARGUMENT', problem)
+  }
+
+  /** One writer for good, but a broker may have written what the log begins with. */
+  #stamp(): { readonly leaderEpoch: number } {
+    this.#leader.leaderEpoch = this.#log.latestEpoch ?? 0
+    return this.#leader
   }
 
   #requireOpen(): void {

@@ -33,6 +33,9 @@ export class EpochIndex {
 
   /** Epoch that wrote `offset`; undefined when that is not known. */
   at(offset: number): number | undefined {
+    const last = this.#entries.at(-1)
+    // As a rule it is asked of the end.
+    if (last === undefined || last.startOffset <= offset) return last?.epoch
     return this.#entries.findLast(({ startOffset }) => startOffset <= offset)?.epoch
   }
 
@@ -51,6 +54,16 @@ export class EpochIndex {
     this.#entries.push({ epoch, startOffset })
     this.#changes++
     return true
+  }
+
+  /**
+   * A batch of `epoch` was appended at `offset`, the end of the log. Later epochs that were to
+   * start there have written nothing, and never will (Kafka truncates such entries, too).
+   */
+  wrote(epoch: number, offset: number): void {
+    const last = this.#entries[this.#entries.length - 1]
+    if (last !== undefined && epoch < last.epoch) this.truncateFromEnd(offset)
+    this.assign(epoch, offset)
   }
 
   /**

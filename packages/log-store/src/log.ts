@@ -114,15 +114,15 @@ export interface Log {
 
   /**
    * Synchronous: assigns offsets, stamps them in place and queues. What is queued in one turn of
-   * the
-   * event loop goes out as one vectored write at its end, or at `flushNow`. The bytes belong to the
-   * log until written. Throws KFK_STORE_INVALID_ARGUMENT, _TOO_LARGE, _CLOSED, _IO (directory is
-   * poisoned), _NO_SPACE. A later failure of the write is told by `whenAcknowledged` and
-   * `onRollback`.
+   * the event loop goes out as one vectored write at its end, or at `flushNow`. The bytes belong to
+   * the log until written. Throws KFK_STORE_INVALID_ARGUMENT (also: an epoch below that of the last
+   * batch, which recovery would take for damage), _TOO_LARGE, _CLOSED, _IO (directory is poisoned),
+   * _NO_SPACE. A later failure of the write is told by `whenAcknowledged` and `onRollback`.
    */
   append(batches: Uint8Array, options: { readonly leaderEpoch: number }): AppendInfo
   /**
-   * Keeps offsets and epochs that the batches carry; the first must be >= logEndOffset, in order.
+   * Keeps offsets and epochs that the batches carry: the first offset must be >= logEndOffset, both
+   * in order, and no epoch below that of the last batch. Throws as `append` does.
    */
   appendReplicated(batches: Uint8Array): AppendInfo
   /** Writes what is queued at once. Worth it when only one request is pending. */
@@ -179,7 +179,7 @@ export interface Log {
 
   /**
    * Where `epoch` ends: the largest known epoch <= `epoch` and the offset after its last record.
-   * Epoch -1 and the log end offset when nothing is known (KIP-101, KIP-279).
+   * Both -1 when nothing is known of it (KIP-101, KIP-279).
    */
   epochEnd(epoch: number): { leaderEpoch: number; endOffset: number }
   /** Leader epoch that wrote `offset`; undefined when the epoch checkpoint does not say. */

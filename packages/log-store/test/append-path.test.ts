@@ -1,5 +1,5 @@
 // Appending while something else happens: a roll, a listener that appends, a refusal, a deletion.
-import { memoryFileSystem, openLogDirectory } from '../src/index'
+import { faultyFileSystem, frameFormat, memoryFileSystem, openLogDirectory } from '../src/index'
 import type { FileSystem, LogDirectory, LogOptions } from '../src/index'
 import { ManualClock } from './support/manual-clock'
 import { readAll, record, settle } from './support/records'
@@ -124,4 +124,34 @@ test('a deletion waits for the sync that is under way', async () => {
   expect(directory.poisoned).toBeUndefined()
   other.append(record('two'), append)
   await other.whenAcknowledged(1)
+})
+
+test('an epoch that goes back is refused: recovery would take it for damage', async () => {
+  const fileSystem = faultyFileSystem()
+  const directory = await openLogDirectory('/data', { fileSystem })
+  const log = await directory.open('a-0')
+  const frames = (...epochs: number[]) =>
+    Buffer.concat(
+      epochs.map((leaderEpoch, n) => {
+        const frame = frameFormat.encode(`${leaderEpoch}`)
+        frameFormat.stamp(frame, 0, { baseOffset: log.logEndOffset + n, leaderEpoch })
+        return frame
+      }),
+    )
+  const refused = expect.objectContaining({ code: 'KFK_STORE_INVALID_ARGUMENT' })
+  log.appendReplicated(frames(3, 5))
+  expect(() => log.appendReplicated(frames(5, 4))).toThrow(refused)
+  expect(() => log.appendReplicated(frames(-1))).toThrow(refused)
+  expect(() => log.append(frames(0), { leaderEpoch: 4 })).toThrow(refused)
+  log.append(frames(0), { leaderEpoch: 5 })
+  // Nothing was written with it.
+  log.assignEpoch(9)
+  log.appendReplicated(frames(6))
+  log.append(frames(0), { leaderEpoch: 6 })
+  expect(log.logEndOffset).toBe(5)
+  expect([log.epochAt(3), log.latestEpoch]).toEqual([6, 6])
+  await log.flush()
+  fileSystem.crash('lose-unsynced')
+  await using again = await openLogDirectory('/data', { fileSystem })
+  expect((await again.open('a-0')).logEndOffset).toBe(5)
 })

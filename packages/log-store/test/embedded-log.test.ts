@@ -436,3 +436,19 @@ test('when opening fails and closing after that fails, too, the first error is t
   expect(last).toMatchObject({ kind: 'background-failure', details: { path: '/events' } })
   expect(last.details['error']).toMatchObject({ code: 'KFK_STORE_NO_SPACE' })
 })
+
+test('goes on in the epoch of a log that a broker began', async () => {
+  const fileSystem = faultyFileSystem()
+  const options = { fileSystem }
+  const directory = await openLogDirectory('/data', options)
+  const log = await directory.open('log-0')
+  log.append(frameFormat.encode('of a leader'), { leaderEpoch: 5 })
+  await directory.close()
+  const embedded = await openLog('/data', options)
+  await embedded.append('one')
+  await embedded.append(['two', 'three'])
+  await embedded.appendBatches(frameFormat.encode('four'))
+  fileSystem.crash('keep-unsynced')
+  await using again = await openLog('/data', options)
+  expect(await collect(again.records())).toEqual(['of a leader', 'one', 'two', 'three', 'four'])
+})

@@ -1089,4 +1089,25 @@ export const mutants = [
     replace: 'this.#failed(log, error)',
     tests: ['stale-readers'],
   },
+  {
+    name: 'epoch-goes-back',
+    file: 'append-path.ts',
+    find: 'if (leaderEpoch >= before) return',
+    replace: 'return',
+    tests: ['append-path'],
+  },
+  {
+    name: 'epoch-that-wrote-nothing-stays',
+    file: 'epoch-index.ts',
+    find: 'if (last !== undefined && epoch < last.epoch) this.truncateFromEnd(offset)',
+    replace: '',
+    tests: ['append-path'],
+  },
+  {
+    name: 'embedded-log-forgets-the-epoch',
+    file: 'embedded-log.ts',
+    find: 'this.#leader.leaderEpoch = this.#log.latestEpoch ?? 0',
+    replace: '',
+    tests: ['embedded-log'],
+  },
 ]
