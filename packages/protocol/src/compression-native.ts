@@ -24,9 +24,16 @@ interface Lz4Napi {
 }
 
 interface SnappyNapi {
-  compressSync(input: Buffer): Buffer
-  uncompressSync(input: Buffer): Buffer
+  compressSync(input: Buffer, options: SnappyOptions): Buffer
+  uncompressSync(input: Buffer, options: SnappyOptions): Buffer
 }
+
+interface SnappyOptions {
+  readonly copyOutputData: boolean
+}
+
+/** A buffer of memory that is not V8's own costs 0.1 ms in the end, to copy a block 0.003. */
+const snappyOptions: SnappyOptions = { copyOutputData: true }
 
 function once(load: () => NativeBlockCodec | undefined): NativeBlockCodecSource {
   let loaded = false
@@ -77,11 +84,11 @@ export const nativeSnappy: NativeBlockCodecSource = once(() => {
     snappy && {
       compress(block) {
         if (block.length < NATIVE_MIN_BYTES) return undefined
-        return attempt(() => snappy.compressSync(bufferOf(block)))
+        return attempt(() => snappy.compressSync(bufferOf(block), snappyOptions))
       },
       decompress(block) {
         if (block.length < NATIVE_MIN_BYTES) return undefined
-        return attempt(() => snappy.uncompressSync(bufferOf(block)))
+        return attempt(() => snappy.uncompressSync(bufferOf(block), snappyOptions))
       },
     }
   )
