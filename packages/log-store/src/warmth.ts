@@ -47,9 +47,11 @@ export class Warmth {
   /** A read that `has` allowed. */
   noteWarmRead(from: number, to: number, times: { nowMs: number; durationMs: number }): void {
     const range = this.#find(from, from, times.nowMs)
-    if (range === undefined || to <= range.to) return
-    range.to = to
+    if (range === undefined) return
     const slow = times.durationMs > 0.5 + (to - from) / 0.5e6
+    // What was touched once has been let go after all, and most likely what comes after it, too.
+    if (to <= range.to && !slow) return
+    range.to = to
     this.#trust(range, slow ? 0 : range.trustBytes)
   }
 

@@ -446,3 +446,32 @@ test('a read stays in the memory that it is given, wherever it begins', async ()
   const large = await log.read({ from: 1000, maxBytes: into.length, into })
   expect([large.nextOffset, large.bytes.length > 50_000]).toEqual([1001, true])
 })
+
+test('what the page cache has let go stalls the event loop once, though it was just written', async () => {
+  const inner = fileSystem
+  let readMs = 0
+  fileSystem = {
+    ...inner,
+    open(path, mode) {
+      const handle = inner.open(path, mode)
+      const readSync = handle.readSync.bind(handle)
+      handle.readSync = (into, position) => {
+        clock.advance(readMs)
+        return readSync(into, position)
+      }
+      return handle
+    },
+  }
+  const log = await open({}, { hotTailBytes: 0 })
+  for (let n = 0; n < 1000; n++) append(log, `record ${n} ${'x'.repeat(100)}`)
+  await log.whenAcknowledged(1000)
+  expect(log.readNow({ from: 0, maxBytes: 2000 })).toBeDefined()
+  readMs = 20
+  expect(log.readNow({ from: 100, maxBytes: 2000 })).toBeDefined()
+  // From here on it is read beside the loop.
+  for (let from = 300; from < 1000; from += 100) {
+    expect(log.readNow({ from, maxBytes: 2000 })).toBeUndefined()
+  }
+  expect((await log.read({ from: 300, maxBytes: 2000 })).nextOffset).toBeGreaterThan(300)
+  expect(log.stats()).toMatchObject({ warmReads: 2, coldReads: 1 })
+})

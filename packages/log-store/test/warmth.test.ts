@@ -75,6 +75,21 @@ test('a sequential reader that waits is not', () => {
   }
 })
 
+test('what has to be waited for was let go, with all that comes after it, until it is touched again', () => {
+  const warmth = new Warmth()
+  warmth.noteWritten(0, 100 * mb, 0)
+  warmth.noteWarmRead(9 * mb, 10 * mb, fast)
+  expect(warmth.has(99 * mb, 100 * mb, 0)).toBe(true)
+  warmth.noteWarmRead(10 * mb, 11 * mb, slow)
+  expect(warmth.has(10 * mb, 11 * mb, 0)).toBe(true)
+  expect(warmth.has(11 * mb, 11 * mb + 1, 0)).toBe(false)
+  expect(warmth.has(99 * mb, 100 * mb, 0)).toBe(false)
+  warmth.noteWritten(100 * mb, 101 * mb, 0)
+  expect(warmth.has(100 * mb, 101 * mb, 0)).toBe(true)
+  warmth.noteColdRead(11 * mb, 12 * mb, slow)
+  expect(warmth.has(10 * mb, 12 * mb, 0)).toBe(true)
+})
+
 test('what was cut off is not there any more', () => {
   const warmth = new Warmth()
   warmth.noteWritten(0, 1000, 0)
