@@ -114,6 +114,12 @@ const latencyRatios = ['idle', '10k/s', '100k/s', '300k/s', '1M/s'].map((load) =
   ),
 )
 
+const besideCold = between(
+  'p99 at 10 k/s, beside a cold reader / alone',
+  ['latency 10k/s os beside a cold reader', 'latency 10k/s os'],
+  { atMost: 2 },
+)
+
 const requests64 = 'requests 64 connections os'
 const requests256 = 'requests 256 connections disk'
 const requests = [
@@ -131,7 +137,7 @@ const requests = [
 /** `of` against `against` (a ratio of medians) or alone, with `atLeast` or `atMost`. */
 export const aims = [
   ...[...stacks, ...rates, ...durability, ...brokers, memory, ...clients],
-  ...[...latencies, ...latencyRatios, ...requests],
+  ...[...latencies, ...latencyRatios, besideCold, ...requests],
 ]
 
 function figureOf({ cases }, { name, row, key }) {

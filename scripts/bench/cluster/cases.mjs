@@ -50,9 +50,9 @@ const warming = { warmCalls: 20_000, warmMs: 10_000, warmSeconds: 1, seconds: 5 
 
 function latencyCase(changes, rows, quick = []) {
   const params = { ...plain, ...warming, ...changes }
-  const { rate, durability, idle } = params
+  const { rate, durability, idle, beside } = params
   const load = idle ? 'idle' : rate >= 1e6 ? `${rate / 1e6}M/s` : `${rate / 1e3}k/s`
-  const name = `latency ${load} ${durability}`
+  const name = `latency ${load} ${durability}${beside ? ` beside a ${beside} reader` : ''}`
   return { name, kind: 'latency', unit: 'us', params, rows, quick }
 }
 
@@ -100,6 +100,9 @@ export function allCases() {
     latencyCase(idle, [...latencyRows, 'node>node'], [...fullStack, 'node>node']),
     latencyCase({ ...idle, durability: 'disk' }, [...latencyRows, 'node>node']),
     latencyCase({ rate: 10_000 }, latencyRows),
+    // Another topic is read meanwhile by the load program, which leaves the processor to the others.
+    latencyCase({ rate: 10_000, beside: 'cold' }, ['kfk>kfk', 'kfk>kafka']),
+    latencyCase({ rate: 10_000, beside: 'cached' }, ['kfk>kfk', 'kfk>kafka']),
     latencyCase({ rate: 100_000 }, latencyRows, fullStack),
     latencyCase({ rate: 300_000 }, latencyRows),
     latencyCase({ rate: 1_000_000 }, latencyRows),

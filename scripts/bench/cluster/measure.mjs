@@ -4,6 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { isBare } from './brokers.mjs'
 import { clients } from './clients.mjs'
+import { nativeLoad } from './native.mjs'
 import { usedBetween } from './proc.mjs'
 
 /** Memory that a host has reclaimed costs ten microseconds a page at its first touch: that is paid before, not measured. */
@@ -76,6 +77,19 @@ const rateOf = ({ records, seconds }) => records / seconds
 /** What processor time is told by: gigabytes of values. */
 const gigabytesOf = (records, { valueBytes }) => (records * valueBytes) / 1e9
 
+const besideBytes = 1e9
+
+/** Somebody else who reads a topic of their own: from the page cache, or what is no longer in it. */
+async function readerBeside(context, { broker, params }) {
+  if (nativeLoad() === undefined) throw new Error('no C compiler (cc) here, which the reader needs')
+  const records = Math.round(besideBytes / params.valueBytes)
+  const row = { broker, params: { ...params, records }, client: 'c' }
+  const topic = await context.pool.createTopic(broker, row.params)
+  await fill(context, { ...row, topic })
+  if (params.beside === 'cold') evict(broker.dataDir)
+  return { client: 'c', job: { ...jobOf(context, { ...row, topic }), role: 'consume' } }
+}
+
 const kinds = {
   async produce(context, row) {
     const job = { ...jobOf(context, row), role: 'produce' }
@@ -117,6 +131,7 @@ const kinds = {
       client: row.client,
       job: { ...job, role },
     }))
+    if (row.params.beside) jobs.push(await readerBeside(context, row))
     const { figures, used, residentMb } = await runTogether(context, row.broker, jobs)
     const [{ p50Us, p99Us, p999Us, maxUs }, produced] = figures
     const keptUp = rateOf(produced) / row.params.rate

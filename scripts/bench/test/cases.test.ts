@@ -45,6 +45,8 @@ test('--quick is a part of all, unless cases are named', () => {
   expect(quick).not.toContain('latency 10k/s os')
   expect(choose({ quick: true, only: ['10k/s'] }).map(({ name }) => name)).toEqual([
     'latency 10k/s os',
+    'latency 10k/s os beside a cold reader',
+    'latency 10k/s os beside a cached reader',
   ])
 })
 
