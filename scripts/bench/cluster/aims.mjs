@@ -1,4 +1,5 @@
 // What the project aims at, as ratios within a run or as plain figures.
+import { floodName } from './cases.mjs'
 import { median, usage } from './figures.mjs'
 
 /** A figure of one row of a case: its value, another key of it, or what a function makes of its rounds. */
@@ -85,6 +86,11 @@ const memory = plain(
   { atMost: 150 },
 )
 
+const flooded = plain(
+  { text: 'broker in a flood, MB resident', name: floodName, key: memoryOf, row: 'c>kfk' },
+  { atMost: 150 },
+)
+
 const clients = [
   ['producer / @platformatic/kafka', produced, [ours, 'platformatic>kfk'], 10],
   ['producer / kafkajs', produced, [ours, 'kafkajs>kfk'], 25],
@@ -136,7 +142,7 @@ const requests = [
 
 /** `of` against `against` (a ratio of medians) or alone, with `atLeast` or `atMost`. */
 export const aims = [
-  ...[...stacks, ...rates, ...durability, ...brokers, memory, ...clients],
+  ...[...stacks, ...rates, ...durability, ...brokers, memory, flooded, ...clients],
   ...[...latencies, ...latencyRatios, besideCold, ...requests],
 ]
 

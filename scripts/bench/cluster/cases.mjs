@@ -30,6 +30,13 @@ function consumeCase(changes, rows, quick = []) {
   return { name, kind: 'consume', unit: 'records/s', params, rows, quick }
 }
 
+/** A thousand producers that are faster than the disk: what counts is the memory of the broker. */
+function floodCase() {
+  const params = { ...plain, durability: 'disk', connections: 1000, requests: 4000 }
+  const rows = ['c>kfk', 'c>kafka']
+  return { name: floodName, kind: 'requests', unit: 'requests/s', params, rows, quick: [] }
+}
+
 /** Objects on their way through a serde. */
 function typedCase(serde) {
   const params = { ...plain, valueBytes: 150, consumers: 1, serde }
@@ -66,6 +73,9 @@ function requestsCase(changes, quick = []) {
 /** `kfk broker --processes 2`: two brokers as one cluster. */
 const twoProcesses = 'kfk>kfk2'
 
+/** Requests of 64 KB, five in flight for each. */
+export const floodName = 'flood of 1,000 producers disk'
+
 const codecs = ['gzip', 'snappy', 'lz4', 'zstd']
 const idle = { idle: true, rate: 200, partitions: 1 }
 
@@ -86,7 +96,7 @@ export function allCases() {
     ...codecs.map((codec) =>
       produceCase({ valueBytes: 1000, codec }, [...fullStack, 'c>kfk', 'c>kafka']),
     ),
-    consumeCase({}, [...all, ...waysToRead], [...fullStack, ...neutral, ...waysToRead]),
+    consumeCase({}, [...all, ...waysToRead], [...fullStack, 'c>kfk', 'c>kafka', waysToRead[0]]),
     consumeCase({ tier: 'hot' }, ['kfk>kfk', 'c>kfk', 'c>kafka']),
     consumeCase({ tier: 'cold' }, [...fullStack, 'c>kfk', 'c>kafka']),
     consumeCase({ partitions: 1000 }, fullStack),
@@ -111,6 +121,7 @@ export function allCases() {
     ),
     requestsCase({ connections: 64, durability: 'disk' }),
     requestsCase({ connections: 256, durability: 'disk' }),
+    floodCase(),
   ]
 }
 

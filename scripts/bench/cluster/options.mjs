@@ -14,7 +14,7 @@ npm run bench -- start | sizes    start-up time and memory | sizes of the packag
   --only PART        cases whose name has PART in it; repeatable or with commas
   --peers A,B        of ${peerNames.join(', ')}; "none" for kfk alone (default: all that are here; none with
                    --profile)
-  --rounds N         rounds, interleaved (default 5; 2 with --quick)
+  --rounds N         rounds, interleaved (default 5; 1 with --quick)
   --quick            some cases with few records: about two minutes
   --soak [RATE]      ten minutes at 70 % of RATE records/s instead (default 1000000)
   --profile          writes CPU profiles of all our processes to out/profiles and prints what is on top; one round
@@ -42,7 +42,7 @@ export function parseOptions(args) {
     },
   })
   const { quick, profile, dir, help } = values
-  const rounds = Number(values.rounds ?? (profile || values.soak ? 1 : quick ? 2 : 5))
+  const rounds = Number(values.rounds ?? (profile || values.soak || quick ? 1 : 5))
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a number from 1 on')
   const soak = values.soak === undefined ? undefined : Number(values.soak)
   if (soak !== undefined && !(soak >= 1000)) throw new Error('--soak takes records a second')

@@ -9,6 +9,7 @@ import { kafkaMissing } from './brokers.mjs'
 import { BrokerPool } from './broker-pool.mjs'
 import { allCases, chooseCases, soakCase } from './cases.mjs'
 import { clients } from './clients.mjs'
+import { recordsPerBatch } from './frames.mjs'
 import { fill, measure } from './measure.mjs'
 import { nativeLoad } from './native.mjs'
 import { createProfiler } from './profiles.mjs'
@@ -19,6 +20,7 @@ const budgetBytes = { normal: 300e6, quick: 60e6 }
 
 /** Small volumes on purpose: the first touch of fresh page cache is what varies most on virtual machines. */
 function recordsOf({ kind, params }, quick) {
+  if (params.requests) return params.requests * recordsPerBatch(params.valueBytes)
   if (kind === 'requests') {
     const requests = params.durability === 'disk' ? 20_000 : 100_000
     return Math.round(Math.min(requests, params.connections * 20_000) / (quick ? 4 : 1))
