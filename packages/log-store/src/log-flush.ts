@@ -116,6 +116,12 @@ export class LogFlush {
     else if (this.#unsyncedRecords > 0) this.#startTimer()
   }
 
+  /** `flushMs` is shorter now: the next `wake` starts its time anew. */
+  hurry(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+  }
+
   /** Somebody waits: the process must not end before the next try of a sync. */
   noteWaiting(): void {
     if (this.#retry?.keepsAlive === false && this.#isAwaited()) this.#tryLater()

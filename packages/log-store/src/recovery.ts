@@ -248,13 +248,24 @@ class Recovery {
 
   async #setAside(segment: Segment, position: number): Promise<void> {
     const { fileSystem, files } = this.#host
-    const { baseOffset, directory } = segment
-    const target = setAsidePath(directory, { baseOffset, position })
+    const target = await this.#asidePath(segment, position)
     const handle = files.pin(segment.data)
     try {
       await copyAside(fileSystem, handle, { from: position, to: segment.sizeBytes, target })
       // Before the bytes go from where they are.
-      await syncNames(this.#host, directory)
+      await syncNames(this.#host, segment.directory)
+    } finally {
+      files.unpin(segment.data)
+    }
+  }
+
+  /** Where its bytes from there on are kept. */
+  async #asidePath(segment: Segment, from: number): Promise<string> {
+    const { fileSystem, files } = this.#host
+    const { baseOffset, directory, sizeBytes: to } = segment
+    const source = files.pin(segment.data)
+    try {
+      return await setAsidePath(fileSystem, { directory, baseOffset, source, from, to })
     } finally {
       files.unpin(segment.data)
     }
@@ -264,10 +275,9 @@ class Recovery {
   async #drop(segment: Segment): Promise<void> {
     const { fileSystem, files } = this.#host
     const { baseOffset, directory, path } = segment
-    const holdsData = segment.sizeBytes > 0
+    const aside = segment.sizeBytes > 0 ? await this.#asidePath(segment, 0) : undefined
     files.close(segment.data)
-    const aside = setAsidePath(directory, { baseOffset, position: 0 })
-    if (holdsData) await fileSystem.rename(path, aside)
+    if (aside !== undefined) await fileSystem.rename(path, aside)
     else await fileSystem.remove(path)
     for (const name of segmentFileNames(baseOffset).slice(1)) {
       await fileSystem.remove(join(directory, name))

@@ -14,7 +14,7 @@ import type { RepairPlan, SegmentPlan } from './repair-plan.js'
 import type { ByteRange } from './repair-selector.js'
 import { Segment } from './segment.js'
 import { IndexBuilder } from './segment-scan.js'
-import { copyAside, setAsidePath } from './set-aside.js'
+import { copyAside } from './set-aside.js'
 
 const pieceBytes = 1024 ** 2
 
@@ -38,14 +38,13 @@ export async function applyRepair(plan: RepairPlan): Promise<void> {
 }
 
 async function setAside(plan: RepairPlan, segment: SegmentPlan): Promise<void> {
-  const { fileSystem, directory } = plan
-  const { baseOffset, path, scan } = segment
+  const { fileSystem } = plan
+  const { path, scan, asides } = segment
   if (scan.bad.length === 0) return
   const handle = fileSystem.open(path, 'read')
   try {
-    for (const { from, to } of scan.bad) {
-      const target = setAsidePath(directory, { baseOffset, position: from })
-      await copyAside(fileSystem, handle, { from, to, target })
+    for (const [at, { from, to }] of scan.bad.entries()) {
+      await copyAside(fileSystem, handle, { from, to, target: asides[at]! })
     }
   } finally {
     handle.close()

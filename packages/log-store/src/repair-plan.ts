@@ -7,6 +7,7 @@ import { readWholeFile } from './checkpoint-file.js'
 import { scanForRepair } from './repair-scan.js'
 import type { MissingOffsets, RepairScan } from './repair-selector.js'
 import { IndexBuilder } from './segment-scan.js'
+import { setAsidePath } from './set-aside.js'
 import { decodeTimeIndex, timeIndexName } from './time-index.js'
 
 /** One segment and what is to be done with it. */
@@ -15,6 +16,8 @@ export interface SegmentPlan {
   readonly path: string
   readonly sizeBytes: number
   readonly scan: RepairScan
+  /** Where the bytes of `scan.bad` will be kept. */
+  readonly asides: readonly string[]
   /** An index file is missing or says something that is not so. */
   readonly indexesWrong: boolean
   /** The indexes of what is kept. */
@@ -92,7 +95,12 @@ export async function planSegment(
         check.take(batch, position)
       },
     })
-    return { baseOffset, path, sizeBytes, scan, indexes, indexesWrong: check.wrong }
+    const asides: string[] = []
+    for (const { from, to } of scan.bad) {
+      const bytes = { directory, baseOffset, source: handle, from, to }
+      asides.push(await setAsidePath(fileSystem, bytes))
+    }
+    return { baseOffset, path, sizeBytes, scan, asides, indexes, indexesWrong: check.wrong }
   } finally {
     handle.close()
   }

@@ -26,7 +26,6 @@ import {
   type RepairPlan,
   type SegmentPlan,
 } from './repair-plan.js'
-import { setAsidePath } from './set-aside.js'
 
 export interface RepairOptions {
   /** Default: the machine's disks. */
@@ -76,10 +75,10 @@ export interface RepairReport {
 /**
  * Repairs the log in a directory: keeps every valid batch, also behind damage, and leaves nothing
  * that is not valid. Bytes that are taken out are first set aside, durably, in
- * `kfk.quarantine.<position>.<base>.log.cut`. Offsets that are lost are not given out again: the
- * log goes on where it had been synced. Nothing may have the directory open. A crash in the middle
- * does no harm: run it again. Throws KFK_STORE_LOCKED, _NOT_FOUND, _INVALID_ARGUMENT, _IO,
- * _NO_SPACE.
+ * `kfk.quarantine.<position>.<base>.log.cut`, or `.log.2.cut` and so on when other bytes are kept
+ * there already. Offsets that are lost are not given out again: the log goes on where it had been
+ * synced. Nothing may have the directory open. A crash in the middle does no harm: run it again.
+ * Throws KFK_STORE_LOCKED, _NOT_FOUND, _INVALID_ARGUMENT, _IO, _NO_SPACE.
  */
 export function repairLog(path: string, options: RepairOptions = {}): Promise<RepairReport> {
   return repair(path, undefined, options)
@@ -287,7 +286,7 @@ function refuseStranger({ directory, segments }: RepairPlan): void {
 
 function reportOf(plan: RepairPlan, dryRun: boolean): RepairReport {
   const { directory, lost, logEndOffset, recoveryPoint, segments } = plan
-  const cuts = segments.flatMap((segment) => cutsOf(directory, segment))
+  const cuts = segments.flatMap(cutsOf)
   const reindexed = segments.filter(({ indexesWrong, scan }) => indexesWrong || scan.bad.length > 0)
   return {
     path: directory,
@@ -303,12 +302,12 @@ function reportOf(plan: RepairPlan, dryRun: boolean): RepairReport {
   }
 }
 
-function cutsOf(directory: string, { baseOffset, path, scan }: SegmentPlan): RepairCut[] {
-  return scan.bad.map(({ from, to, reason }) => ({
+function cutsOf({ path, scan, asides }: SegmentPlan): RepairCut[] {
+  return scan.bad.map(({ from, to, reason }, at) => ({
     path,
     position: from,
     bytes: to - from,
     reason,
-    setAside: setAsidePath(directory, { baseOffset, position: from }),
+    setAside: asides[at]!,
   }))
 }

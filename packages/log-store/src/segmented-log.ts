@@ -264,7 +264,9 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
   }
 
   configure(options: Partial<LogOptions>): void {
+    const { flushMs } = this.options
     this.options = resolveLogOptions(this.options, options)
+    if (this.options.flushMs < flushMs) this.#flush.hurry()
     this.#flush.wake()
     this.acknowledge()
   }

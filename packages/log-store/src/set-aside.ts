@@ -10,17 +10,54 @@ import {
 
 // What recovery or repair takes out of a log is kept beside it, for whoever wants to look:
 // `kfk.quarantine.<position>.<20 digits>.log.cut` holds the bytes that stood at that position. No
-// name may end in `.log` but a segment's: Kafka would take it for one, and not start.
+// name may end in `.log` but a segment's: Kafka would take it for one, and not start. Other bytes
+// that stood there later are in `.log.2.cut`, and so on.
 
 const pieceBytes = 1024 ** 2
 
-/** Name of the file for bytes that stood at `position` of the segment. */
-export function setAsidePath(
-  directory: string,
-  place: { readonly baseOffset: number; readonly position: number },
-): string {
-  const name = segmentFileName(place.baseOffset, segmentSuffixes.log)
-  return join(directory, `kfk.quarantine.${place.position}.${name}.cut`)
+/** Bytes of a segment that are about to be taken out of it. */
+export interface SetAside {
+  readonly directory: string
+  readonly baseOffset: number
+  readonly source: FileHandle
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * Name of the file for these bytes. What was taken from the same place before, at another time, is
+ * not written over; but an attempt that was cut short, or was repeated, has its own name again.
+ */
+export async function setAsidePath(fileSystem: FileSystem, bytes: SetAside): Promise<string> {
+  const segment = segmentFileName(bytes.baseOffset, segmentSuffixes.log)
+  for (let copy = 1; ; copy++) {
+    const end = copy === 1 ? 'cut' : `${copy}.cut`
+    const path = join(bytes.directory, `kfk.quarantine.${bytes.from}.${segment}.${end}`)
+    if (await holdsNothingElse(fileSystem, path, bytes)) return path
+  }
+}
+
+async function holdsNothingElse(
+  fileSystem: FileSystem,
+  path: string,
+  { source, from, to }: SetAside,
+): Promise<boolean> {
+  const { sizeBytes } = (await fileSystem.stat(path)) ?? { sizeBytes: 0 }
+  if (sizeBytes === 0) return true
+  if (sizeBytes > to - from) return false
+  const there = fileSystem.open(path, 'read')
+  try {
+    for (let at = 0; at < sizeBytes;) {
+      const length = Math.min(pieceBytes, sizeBytes - at)
+      const bytes = await readRange(there, at, length)
+      const wanted = await readRange(source, from + at, bytes.length)
+      if (bytes.length === 0 || Buffer.compare(bytes, wanted) !== 0) return false
+      at += bytes.length
+    }
+    return true
+  } finally {
+    there.close()
+  }
 }
 
 /** Copies bytes `from` to `to` of a file; durable, but for the name, when it resolves. */

@@ -99,9 +99,9 @@ export function decodeTimeIndex(bytes: Uint8Array): TimeIndex | undefined {
   for (let at = 0; at < bytes.length; at += timeIndexEntryBytes) {
     const timestamp = Number(view.getBigInt64(at))
     const relativeOffset = view.getInt32(at + 8)
-    // A lone zero entry is a batch of the first ms of 1970; more zeros are preallocated space.
-    const padding = timestamp === 0 && relativeOffset === 0 && bytes.length > timeIndexEntryBytes
-    if (padding) return isZero(bytes, at) ? index : undefined
+    // The first may be a batch of the first ms of 1970; zeros to the end are preallocated space.
+    const zero = timestamp === 0 && relativeOffset === 0 && bytes.length > timeIndexEntryBytes
+    if (zero && isZero(bytes, at)) return index
     if (!Number.isSafeInteger(timestamp) || timestamp <= index.lastTimestamp) return undefined
     if (relativeOffset < index.lastRelativeOffset || relativeOffset < 0) return undefined
     index.maybeAppend(timestamp, relativeOffset)

@@ -216,6 +216,17 @@ test('time index: golden bytes, strictly increasing, zero tail', () => {
   expect(index.count).toBe(1)
 })
 
+test('time index: the first ms of 1970 is a timestamp, not a zero tail', () => {
+  const index = new TimeIndex()
+  index.maybeAppend(0, 0)
+  index.maybeAppend(5, 3)
+  expect(decodeTimeIndex(index.encode())?.count).toBe(2)
+  expect(decodeTimeIndex(Buffer.concat([index.encode(), new Uint8Array(24)]))?.count).toBe(2)
+  expect(decodeTimeIndex(new Uint8Array(24))?.count).toBe(0)
+  const late = Buffer.concat([index.encode(), new Uint8Array(12), index.encode()])
+  expect(decodeTimeIndex(late)).toBeUndefined()
+})
+
 test('checkpoints: Kafka text, nothing else accepted', () => {
   const offsets = new Map([
     ['my-topic-3', 42],

@@ -572,7 +572,7 @@ export const mutants = [
   {
     name: 'name-of-kept-bytes-not-synced-before-the-cut',
     file: 'recovery.ts',
-    find: '      // Before the bytes go from where they are.\n      await syncNames(this.#host, directory)\n',
+    find: '      // Before the bytes go from where they are.\n      await syncNames(this.#host, segment.directory)\n',
     replace: '',
     tests: ['recovery-order'],
   },
@@ -1109,5 +1109,26 @@ export const mutants = [
     find: 'this.#leader.leaderEpoch = this.#log.latestEpoch ?? 0',
     replace: '',
     tests: ['embedded-log'],
+  },
+  {
+    name: 'shorter-flush-interval-waits-for-the-longer',
+    file: 'segmented-log.ts',
+    find: 'if (this.options.flushMs < flushMs) this.#flush.hurry()',
+    replace: '',
+    tests: ['segmented-log'],
+  },
+  {
+    name: 'time-index-of-the-first-ms-is-padding',
+    file: 'time-index.ts',
+    find: 'if (zero && isZero(bytes, at)) return index',
+    replace: 'if (zero) return isZero(bytes, at) ? index : undefined',
+    tests: ['formats'],
+  },
+  {
+    name: 'what-was-set-aside-is-written-over',
+    file: 'set-aside.ts',
+    find: 'if (await holdsNothingElse(fileSystem, path, bytes)) return path',
+    replace: 'return path',
+    tests: ['repair'],
   },
 ]

@@ -259,6 +259,26 @@ describe.each(Object.keys(cases))('%s', (name) => {
   })
 })
 
+test('what was set aside before is not written over by what is cut from the same place later', async () => {
+  const fileSystem = await diskOf(await sound(), { crashed: true })
+  const cut: Buffer[] = []
+  const spoilAndRepair = async () => {
+    const path = segment(1)
+    const bytes = flipped((await storedFiles(fileSystem)).get(path)!, at(10) + 40)
+    writeFile(fileSystem, path, bytes)
+    const bad = Buffer.from(bytes.subarray(at(10), at(11)))
+    const [{ setAside } = { setAside: '' }] = (await repairLog(logPath, { fileSystem })).cuts
+    cut.push(bad)
+    return setAside
+  }
+  const paths = [await spoilAndRepair(), await spoilAndRepair(), await spoilAndRepair()]
+  const name = asideName(at(10), segment(1))
+  expect(paths).toEqual([name, name.replace('.cut', '.2.cut'), name.replace('.cut', '.3.cut')])
+  const kept = await storedFiles(fileSystem)
+  expect(paths.map((path) => Buffer.from(kept.get(path)!))).toEqual(cut)
+  expect(await repairLog(logPath, { fileSystem })).toMatchObject({ sound: true })
+})
+
 test.each([
   'several places',
   'the last batch of the log',

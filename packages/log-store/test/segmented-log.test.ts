@@ -57,6 +57,30 @@ test('appends during a sync share the next one', async () => {
   expect(syncs).toBe(2)
 })
 
+test('a shorter flush.ms counts from when it is set, for what is written already', async () => {
+  const never = Number.MAX_SAFE_INTEGER
+  const log = await open({ flushMessages: never, flushMs: 60_000 })
+  append(log, 'one')
+  log.flushNow()
+  log.configure({ flushMs: 10 })
+  clock.advance(9)
+  // A longer one puts off nothing.
+  log.configure({ flushMs: 1000 })
+  await settle()
+  expect(log.recoveryPoint).toBe(0)
+  clock.advance(1)
+  await settle()
+  expect(log.recoveryPoint).toBe(1)
+  append(log, 'two')
+  log.flushNow()
+  clock.advance(999)
+  await settle()
+  expect(log.recoveryPoint).toBe(1)
+  clock.advance(1)
+  await settle()
+  expect(log.recoveryPoint).toBe(2)
+})
+
 test('left to the system: acknowledged at the write, synced after flush.ms or on demand', async () => {
   const log = await open({ flushMessages: Number.MAX_SAFE_INTEGER, flushMs: 1000 })
   append(log, 'one')
