@@ -318,6 +318,8 @@ export class EmbeddedLog implements AsyncDisposable {
   /**
    * Ends the iterations, puts everything on the medium, closes the files; the next opening is
    * instant. Of several logs in a directory the files stay open until the directory is closed.
+   * Rejects when that fails. What is `poisoned` already has failed and is only let go of: of
+   * records that were not to be on the `disk` at once, those from `durableOffset` on may be gone.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()

@@ -124,7 +124,10 @@ export interface LogDirectory {
   scrub(name?: string, options?: { readonly signal?: AbortSignal }): Promise<ScrubReport>
   /** Writes recovery points, log starts and epochs; they never exceed what is synced. */
   checkpoint(): Promise<void>
-  /** Syncs all, writes checkpoints and the clean-shutdown marker, releases the lock. */
+  /**
+   * Syncs all, writes checkpoints and the clean-shutdown marker, releases the lock; rejects when
+   * that fails. A directory that is `poisoned` before only releases the lock: nothing is synced.
+   */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
