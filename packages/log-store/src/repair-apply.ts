@@ -1,6 +1,6 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { FileCache } from './file-cache.js'
-import { segmentFileName, segmentSuffixes, temporarySuffix } from './file-names.js'
+import { fileNames, segmentFileName, segmentSuffixes, temporarySuffix } from './file-names.js'
 import {
   type FileHandle,
   type FileSystem,
@@ -27,6 +27,7 @@ export async function applyRepair(plan: RepairPlan): Promise<void> {
   const { fileSystem, directory, segments } = plan
   for (const segment of segments) await setAside(plan, segment)
   await fileSystem.syncDirectory(directory)
+  if (segments.some(({ scan }) => scan.bad.length > 0)) await forgetList(plan)
   await noteGaps(plan)
   await goOn(plan)
   for (const segment of segments) {
@@ -49,6 +50,16 @@ async function setAside(plan: RepairPlan, segment: SegmentPlan): Promise<void> {
   } finally {
     handle.close()
   }
+}
+
+/**
+ * What the last clean close said of the log is about to become untrue. Its dates would tell, but
+ * not within one tick of the file system's clock.
+ */
+async function forgetList({ fileSystem, directory }: RepairPlan): Promise<void> {
+  const data = dirname(directory)
+  await fileSystem.remove(join(data, fileNames.logs))
+  await fileSystem.syncDirectory(data)
 }
 
 /** Below this offsets may be missing from now on; else the next recovery would call it damage. */

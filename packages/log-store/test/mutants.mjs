@@ -1131,4 +1131,11 @@ export const mutants = [
     replace: 'return path',
     tests: ['repair'],
   },
+  {
+    name: 'list-of-a-clean-close-outlives-a-repair',
+    file: 'repair-apply.ts',
+    find: 'await forgetList(plan)',
+    replace: 'await Promise.resolve()',
+    tests: ['repair'],
+  },
 ]

@@ -259,6 +259,15 @@ describe.each(Object.keys(cases))('%s', (name) => {
   })
 })
 
+test('the list of the last clean close is gone, whatever the dates of the files say', async () => {
+  const before = await sound()
+  expect(before.has('/data/kfk.logs')).toBe(true)
+  const bad = flipped(before.get(segment(1))!, at(10) + 40)
+  const fileSystem = await diskOf(new Map(before).set(segment(1), bad), { crashed: true })
+  expect(await repairLog(logPath, { fileSystem })).toMatchObject({ sound: false })
+  expect((await storedFiles(fileSystem)).has('/data/kfk.logs')).toBe(false)
+})
+
 test('what was set aside before is not written over by what is cut from the same place later', async () => {
   const fileSystem = await diskOf(await sound(), { crashed: true })
   const cut: Buffer[] = []
