@@ -13,6 +13,7 @@ const proofs = [
   'corruption-exhaustive-files',
   'corruption-exhaustive-closed',
   'corruption-exhaustive-crashed',
+  'transaction-histories',
   'crash-explorer-compaction',
   'kill',
   'log-tracking-crash',

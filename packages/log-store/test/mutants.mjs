@@ -1138,4 +1138,25 @@ export const mutants = [
     replace: 'await Promise.resolve()',
     tests: ['repair'],
   },
+  {
+    name: 'aborted-transaction-outlives-its-marker-in-a-history',
+    file: 'transaction-filter.ts',
+    find: 'aborted === undefined || aborted.transaction.lastOffset < offset ? undefined : aborted',
+    replace: 'aborted',
+    tests: ['transaction-histories'],
+  },
+  {
+    name: 'aborted-records-supersede-others',
+    file: 'compaction.ts',
+    find: 'if (!useless && producer?.control === undefined)',
+    replace: 'if (producer?.control === undefined)',
+    tests: ['transaction-histories'],
+  },
+  {
+    name: 'markers-of-committed-records-gone',
+    file: 'transaction-filter.ts',
+    find: 'return !this.#committed.delete(producerId)',
+    replace: 'return true',
+    tests: ['transaction-histories'],
+  },
 ]

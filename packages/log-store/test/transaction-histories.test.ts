@@ -1,0 +1,47 @@
+// Property: however producers, transactions, compactions, stops, openings and cuts follow each other, a
+// reader of committed records sees the latest one of each key, nothing that was aborted and nothing
+// that nobody has written; what compaction calls clean is so; and producers are not forgotten.
+//
+// A failing history is printed, shortened, with its seed, and kept in transactions/failures.json, with
+// which the next run begins. `KFK_SEED=<seed>[:<path>]` runs one again.
+import { join } from 'node:path'
+import { checkAll } from './model/check-histories'
+import { keptFailures } from './model/kept-failures'
+import { rounds } from './support/proofs'
+import { type History, histories } from './transactions/history'
+import { runHistory } from './transactions/transaction-world'
+
+const usualSeed = '1'
+const usualRuns = rounds(600, 60)
+const keptIn = join(__dirname, 'transactions', 'failures.json')
+
+test('histories that failed in the last runs', async () => {
+  for (const { seed, error, operations } of keptFailures<History>(keptIn)) {
+    await runHistory(operations).catch((cause: unknown) => {
+      throw new Error(`KFK_SEED=${seed} failed with ${error}, and again`, { cause })
+    })
+  }
+})
+
+test('a pass takes the marker of an aborted transaction, and more passes follow', async () => {
+  const by = { kind: 'append', producer: 1, transactional: true } as const
+  const end = { kind: 'end', producer: 1, fenced: false } as const
+  await runHistory({
+    ...{ dedupeBufferBytes: 0, segmentBytes: 100_000, deleteRetentionMs: 0 },
+    ...{ indexIntervalBytes: 100, readBytes: 700 },
+    steps: [
+      { ...by, records: [{ key: 'a', bytes: 1 }] },
+      { ...end, control: 'abort' },
+      ...[...'bcdefghijklmn'].map((key) => ({ ...by, records: [{ key, bytes: 1 }] })),
+      { ...end, control: 'commit' },
+      { kind: 'compact', roll: true, stopAt: null, outcome: 'lose-unsynced' },
+    ],
+  })
+})
+
+test('random histories', async () => {
+  const [seed, path] = (process.env['KFK_SEED'] ?? usualSeed).split(/:(.*)/)
+  const search = { histories, run: runHistory, keptIn }
+  const passed = await checkAll({ ...search, runs: usualRuns, seed: Number(seed), path })
+  expect(passed).toBeGreaterThan(path === undefined ? usualRuns / 2 : 0)
+}, 600_000)
