@@ -22,12 +22,12 @@ function repeatedText(bytes: Buffer, position: number, length: number): string {
   const known = repeated[slot]!
   if (known.length === length) {
     let at = 0
-    // A text with a character for each byte is ASCII, but for U+FFFD, which equals no byte.
     while (at < length && known.charCodeAt(at) === bytes[position + at]) at += 1
     if (at === length) return known
   }
   const text = bytes.toString('utf8', position, end)
-  repeated[slot] = text
+  // With a character for each byte it is ASCII, but for U+FFFD, which equals no byte.
+  if (text.length === length) repeated[slot] = text
   return text
 }
 

@@ -21,3 +21,14 @@ test('texts that differ in one byte or in their length alone are told apart', ()
     for (const each of [text, ...others, text]) expect(read(Buffer.from(each))).toBe(each)
   }
 })
+
+test('bytes that are no UTF-8 are not taken for the characters that they number', () => {
+  for (let first = 0x80; first < 0x100; first++) {
+    for (let second = 0x80; second < 0x100; second++) {
+      const bytes = Buffer.of(first, second)
+      const text = bytes.toString('latin1')
+      if (read(Buffer.from(text)) !== text) throw new Error(text)
+      if (read(bytes) !== bytes.toString('utf8')) throw new Error(`bytes ${first} ${second}`)
+    }
+  }
+})
