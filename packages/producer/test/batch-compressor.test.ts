@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os'
+import { gzipSync } from 'node:zlib'
 import { createClient } from '@kfk/client'
+import { compressionCodecs } from '@kfk/protocol'
 import { FakeCluster } from '../../client/test/fake-broker.js'
 import { BatchCompressor } from '../src/batch-compressor.js'
 import { createProducer } from '../src/index.js'
@@ -78,17 +80,22 @@ describe('batches that another thread compresses', () => {
 
   test('are given up by a close that does not wait, and nothing breaks when they are done', async () => {
     const { cluster, client, producer } = start(1)
+    const finish: (() => void)[] = []
+    jest.spyOn(compressionCodecs.apart('gzip')!, 'compress').mockImplementation((bytes) => {
+      return new Promise((resolve) => finish.push(() => resolve(gzipSync(bytes))))
+    })
     await producer.send('t', { value: 'first' })
     const records = Array.from({ length: 60 }, () => ({ value: 'x'.repeat(1000) }))
     const lost = expect(producer.send('t', records)).rejects.toMatchObject({
       code: 'KFK_CLIENT_CLOSED',
     })
-    // The batches have left for the other thread, and nothing for the broker.
-    await new Promise((resolve) => process.nextTick(resolve))
+    while (finish.length === 0) await new Promise((resolve) => setImmediate(resolve))
     await producer.close({ timeoutMs: 0 })
     await lost
+    for (const each of finish) each()
     for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
     expect(cluster.partition('t', 0).values()).toEqual(['first'])
     await client.close()
+    jest.restoreAllMocks()
   })
 })
