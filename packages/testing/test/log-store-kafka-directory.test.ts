@@ -37,11 +37,39 @@ import {
 const topics = kafkaTopics('full')
 const names = topics.map(({ name }) => name)
 
+/** Files of segments that Kafka was about to delete when it was stopped are no news. */
+const isNews = ({ kind, details }: StoreReport): boolean =>
+  kind !== 'leftover-removed' || !String(details.path).endsWith('.deleted')
+
 withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () => {
   let kafka: JavaKafka
   let client: JavaClient
   let expected: Map<string, ComparedRecord[]>
   let found: readonly JavaFound[]
+  /** Records of committed transactions that Kafka takes for aborted, as topic and offset. */
+  const hidden = new Set<string>()
+
+  /** Of a topic what Kafka shows to those who read only what is committed. */
+  function committedOf(topic: string): ComparedRecord[] {
+    const records = expected.get(topic)!.filter(isCommitted)
+    return records.filter(({ offset }) => !hidden.has(`${topic} ${offset}`))
+  }
+
+  /**
+   * Kafka is the judge: under load it was seen to write the marker of a transaction before the last
+   * record of it.
+   */
+  async function noteHidden(): Promise<void> {
+    const shown = await consumeAll({ 'isolation.level': 'read_committed' })
+    for (const topic of names) {
+      const offsets = new Set(shown.get(topic)!.map(({ offset }) => offset))
+      for (const { offset } of committedOf(topic)) {
+        if (!offsets.has(offset)) hidden.add(`${topic} ${offset}`)
+      }
+    }
+    // An exception, not the rule.
+    expect(hidden.size).toBeLessThan(5)
+  }
 
   async function consumeAll(consumer = {}): Promise<Map<string, ComparedRecord[]>> {
     const seen = new Map(names.map((name): [string, ComparedRecord[]] => [name, []]))
@@ -115,7 +143,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
     for (const topic of names) {
       const log = await directory.open(`${topic}-0`)
       await expectSame(log, topic)
-      expect(reports).toEqual([])
+      expect(reports.filter(isNews)).toEqual([])
       await append(log, topic, 'after a clean stop')
     }
     await directory.close()
@@ -124,7 +152,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
       expect(await readRecords(await again.open(`${topic}-0`))).toEqual(expected.get(topic))
     }
     await again.close()
-    expect(reports).toEqual([])
+    expect(reports.filter(isNews)).toEqual([])
   })
 
   test('Kafka takes it back without complaint and reads what the store appended', async () => {
@@ -141,6 +169,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
     const left = await produceWork(client, openTransaction('transactions', 3))
     expected.get('transactions')!.push(...left)
     await expectConsumed()
+    await noteHidden()
     found = await client.offsetsFor(names, askedTimes)
     await kafka.halt('SIGKILL')
     const reports: StoreReport[] = []
@@ -152,7 +181,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
       await expectSame(log, topic)
       const unstable = topic === 'transactions' ? left[0]!.offset : log.logEndOffset
       expect({ topic, end: log.lastStableOffset() }).toEqual({ topic, end: unstable })
-      const committed = expected.get(topic)!.filter(isCommitted)
+      const committed = committedOf(topic)
       expect({ topic, records: await readCommitted(log) }).toEqual({ topic, records: committed })
       await directory.checkpoint()
       // An epoch that wrote nothing is forgotten, which Kafka does as well when it loads a log.
@@ -163,7 +192,8 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
       await append(log, topic, 'after a kill')
     }
     await directory.close()
-    const usual = /^(unclean-start|recovered|leftover-removed|tracker-restored)$/
+    // Taken over: if Kafka has lived for a minute, it has written checkpoints.
+    const usual = /^(taken-over|unclean-start|recovered|leftover-removed|tracker-restored)$/
     expect(reports.filter(({ kind }) => !usual.test(kind))).toEqual([])
     const restored = reports.filter(({ kind }) => kind === 'tracker-restored')
     expect(restored.filter(({ details }) => !isDeepStrictEqual(details.damaged, []))).toEqual([])
@@ -178,7 +208,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
     await expectConsumed()
     const committed = await consumeAll({ 'isolation.level': 'read_committed' })
     for (const topic of names) {
-      const records = expected.get(topic)!.filter(isCommitted)
+      const records = committedOf(topic)
       expect({ topic, records: committed.get(topic) }).toEqual({ topic, records })
     }
     expectGoodStart(kafka)
@@ -199,7 +229,7 @@ withPeer(peers.kafka(), 'a data directory of Kafka and the store in turn', () =>
         topic,
         records: expected.get(topic),
       })
-      const committed = expected.get(topic)!.filter(isCommitted)
+      const committed = committedOf(topic)
       expect({ topic, records: await readCommitted(log) }).toEqual({ topic, records: committed })
     }
     await directory.close()
