@@ -5,6 +5,9 @@ const warmBytes = 256 * 1024 ** 2
 const mostRanges = 4
 /** How far ahead of a sequential reader the page cache is trusted at most. */
 const mostTrustBytes = 32 * 1024 ** 2
+/** For so long what lies behind a slow read is not trusted; each time it is slow again, longer. */
+const doubtMs = 100
+const mostDoubtMs = 10_000
 
 /** Some part of a file that this process touched. */
 interface Range {
@@ -14,6 +17,15 @@ interface Range {
   presumedTo: number
   trustBytes: number
   touchedMs: number
+  doubt: Doubt | undefined
+}
+
+/** This part was touched, and a read of what lies before it had to wait all the same. */
+interface Doubt {
+  from: number
+  readonly to: number
+  readonly untilMs: number
+  forMs: number
 }
 
 const nowhere: Range[] = []
@@ -28,7 +40,10 @@ export class Warmth {
   #ranges = nowhere
 
   has(from: number, to: number, nowMs: number): boolean {
-    return this.#find(from, to, nowMs) !== undefined
+    const range = this.#find(from, to, nowMs)
+    if (range?.doubt === undefined) return range !== undefined
+    const { doubt } = range
+    return nowMs >= doubt.untilMs || to <= doubt.from || from >= doubt.to
   }
 
   noteWritten(from: number, to: number, nowMs: number): void {
@@ -38,6 +53,8 @@ export class Warmth {
   /** A read that may have waited, with the time that it took in all. */
   noteColdRead(from: number, to: number, times: { nowMs: number; durationMs: number }): void {
     const range = this.#touch(from, to, times.nowMs)
+    const { doubt } = range
+    if (doubt !== undefined && from <= doubt.from) doubt.from = Math.max(doubt.from, to)
     // One read says nothing: the next one must go on where it ended.
     const goesOn = range.from < from
     const atOnce = times.durationMs < 0.15 + (to - from) / 1.2e6
@@ -49,10 +66,11 @@ export class Warmth {
     const range = this.#find(from, from, times.nowMs)
     if (range === undefined) return
     const slow = times.durationMs > 0.5 + (to - from) / 0.5e6
-    // What was touched once has been let go after all, and most likely what comes after it, too.
-    if (to <= range.to && !slow) return
-    range.to = to
-    this.#trust(range, slow ? 0 : range.trustBytes)
+    if (to > range.to) {
+      range.to = to
+      this.#trust(range, slow ? 0 : range.trustBytes)
+    } else if (slow) this.#doubt(range, to, times.nowMs)
+    else if (range.doubt !== undefined && from >= range.doubt.from) range.doubt.forMs /= 2
   }
 
   /** The file was cut. */
@@ -91,9 +109,19 @@ export class Warmth {
     }
     if (this.#ranges === nowhere) this.#ranges = []
     if (this.#ranges.length === mostRanges) this.#ranges.shift()
-    const range = { from, to, presumedTo: to, trustBytes: 0, touchedMs: nowMs }
+    const range = { from, to, presumedTo: to, trustBytes: 0, touchedMs: nowMs, doubt: undefined }
     this.#ranges.push(range)
     return range
+  }
+
+  /**
+   * A slow read of what was touched: the page cache has let it go after all, and most likely what
+   * comes after it, too; or the machine was busy. Time tells, at the price of a read now and then.
+   */
+  #doubt(range: Range, from: number, nowMs: number): void {
+    const before = range.doubt?.forMs ?? 0
+    const forMs = Math.min(Math.max(2 * before, doubtMs), mostDoubtMs)
+    range.doubt = { from, to: range.to, untilMs: nowMs + forMs, forMs }
   }
 
   #trust(range: Range, bytes: number): void {

@@ -1159,4 +1159,18 @@ export const mutants = [
     replace: 'return true',
     tests: ['transaction-histories'],
   },
+  {
+    name: 'one-slow-read-is-never-forgotten',
+    file: 'warmth.ts',
+    find: 'return nowMs >= doubt.untilMs || to',
+    replace: 'return to',
+    tests: ['warmth'],
+  },
+  {
+    name: 'slow-reads-of-what-was-written-go-on',
+    file: 'warmth.ts',
+    find: 'else if (slow) this.#doubt(range, to, times.nowMs)',
+    replace: '',
+    tests: ['warmth'],
+  },
 ]

@@ -75,7 +75,7 @@ test('a sequential reader that waits is not', () => {
   }
 })
 
-test('what has to be waited for was let go, with all that comes after it, until it is touched again', () => {
+test('what had to be waited for was let go, with all that comes after it, until it is touched again', () => {
   const warmth = new Warmth()
   warmth.noteWritten(0, 100 * mb, 0)
   warmth.noteWarmRead(9 * mb, 10 * mb, fast)
@@ -88,6 +88,41 @@ test('what has to be waited for was let go, with all that comes after it, until 
   expect(warmth.has(100 * mb, 101 * mb, 0)).toBe(true)
   warmth.noteColdRead(11 * mb, 12 * mb, slow)
   expect(warmth.has(10 * mb, 12 * mb, 0)).toBe(true)
+  expect(warmth.has(12 * mb, 13 * mb, 0)).toBe(false)
+})
+
+test('a read that was slow for another reason costs a tenth of a second, not the whole file', () => {
+  const warmth = new Warmth()
+  warmth.noteWritten(0, 100 * mb, 0)
+  warmth.noteWarmRead(10 * mb, 11 * mb, slow)
+  expect(warmth.has(50 * mb, 51 * mb, 99)).toBe(false)
+  expect(warmth.has(50 * mb, 51 * mb, 100)).toBe(true)
+})
+
+test('what is slow again and again is tried less and less often', () => {
+  const warmth = new Warmth()
+  warmth.noteWritten(0, 100 * mb, 0)
+  let nowMs = 0
+  const waits: number[] = []
+  const wait = (): void => {
+    const since = nowMs
+    while (!warmth.has(50 * mb, 51 * mb, nowMs) && nowMs - since < 60_000) nowMs += 50
+    waits.push(nowMs - since)
+  }
+  for (let time = 0; time < 9; time++) {
+    warmth.noteWarmRead(10 * mb, 11 * mb, { ...slow, nowMs })
+    wait()
+  }
+  expect(waits).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000])
+  // What was quick before the place that was slow says nothing of it.
+  for (let time = 0; time < 20; time++) warmth.noteWarmRead(0, mb, { ...fast, nowMs })
+  warmth.noteWarmRead(10 * mb, 11 * mb, { ...slow, nowMs })
+  wait()
+  expect(waits.at(-1)).toBe(10_000)
+  for (let time = 0; time < 20; time++) warmth.noteWarmRead(60 * mb, 61 * mb, { ...fast, nowMs })
+  warmth.noteWarmRead(10 * mb, 11 * mb, { ...slow, nowMs })
+  wait()
+  expect(waits.at(-1)).toBe(100)
 })
 
 test('what was cut off is not there any more', () => {

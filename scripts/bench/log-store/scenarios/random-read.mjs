@@ -29,9 +29,11 @@ function randomCase({ quick }) {
       for (let n = 0; n < count * 1.2; n++) {
         const from = Math.floor(Math.random() * log.writtenOffset)
         const start = performance.now()
-        const slice = log.readNow({ from, maxBytes: recordBytes, into })
+        const request = { from, maxBytes: recordBytes, into }
+        // After a read that was slow, for whatever reason, some go through the thread pool.
+        const slice = log.readNow(request) ?? (await log.read(request))
         const us = (performance.now() - start) * 1000
-        if (slice === undefined || slice.nextOffset !== from + 1) throw new Error(`read at ${from}`)
+        if (slice.nextOffset !== from + 1) throw new Error(`read at ${from}`)
         if (n > count * 0.2) taken.push(us)
       }
       await directory.close()
