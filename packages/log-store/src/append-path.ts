@@ -3,7 +3,7 @@ import type { BatchSummary } from './batch-format.js'
 import { admitBatches, AppendQueue } from './append-queue.js'
 import { diagnostics } from './diagnostics.js'
 import type { EpochIndex } from './epoch-index.js'
-import { ioError, StoreError } from './errors.js'
+import { ioError, type StoreError } from './errors.js'
 import type { Writable } from './flush-scheduler.js'
 import type { HotTail } from './hot-tail.js'
 import { Listeners } from './listeners.js'
@@ -103,11 +103,11 @@ export class AppendPath {
     const queue = this.#queue
     const { batches } = queue
     const first = batches.length
-    if (leaderEpoch !== undefined) this.#requireEpoch(leaderEpoch, this.#lastEpoch())
-    const rules = { nextOffset: log.logEndOffset, limits: log.options, leaderEpoch }
+    const nextOffset = log.logEndOffset
+    const lastEpoch = log.epochs.at(nextOffset - 1) ?? -1
+    const rules = { nextOffset, limits: log.options, leaderEpoch, lastEpoch }
     // Into the queue at once: a list per append would cost more than all else that is done here.
     admitBatches(this.#host.format, bytes, rules, batches)
-    if (leaderEpoch === undefined) this.#requireEpochs(batches, first)
     let maxTimestamp = -1
     let records = 0
     for (let at = first; at < batches.length; at++) {
@@ -135,35 +135,6 @@ export class AppendPath {
     queue.addChunk(bytes, records)
     log.logEndOffset = lastOffset + 1
     return info
-  }
-
-  /** Epoch of the last batch; -1: not known. */
-  #lastEpoch(): number {
-    const { epochs, logEndOffset } = this.#log
-    return epochs.at(logEndOffset - 1) ?? -1
-  }
-
-  /** Recovery would take it for damage: what is acknowledged must be there after a crash. */
-  #requireEpoch(leaderEpoch: number, before: number): void {
-    if (leaderEpoch >= before) return
-    const message = `leader epoch ${leaderEpoch} after ${before}: cut the log to where they part first`
-    throw new StoreError('KFK_STORE_INVALID_ARGUMENT', message, {
-      details: { leaderEpoch, before },
-    })
-  }
-
-  /** The same of batches that bring their own; refused, they leave the queue. */
-  #requireEpochs(batches: BatchSummary[], first: number): void {
-    let before = this.#lastEpoch()
-    try {
-      for (let at = first; at < batches.length; at++) {
-        this.#requireEpoch(batches[at]!.leaderEpoch, before)
-        before = batches[at]!.leaderEpoch
-      }
-    } catch (error) {
-      batches.length = first
-      throw error
-    }
   }
 
   /** Writes what is queued to the active segment, in one call to the system. */

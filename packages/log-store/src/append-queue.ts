@@ -8,6 +8,8 @@ export interface AdmissionRules {
   readonly limits: { readonly maxBatchBytes: number; readonly segmentBytes: number }
   /** Stamped into every batch; undefined: batches keep offsets and epochs that they carry. */
   readonly leaderEpoch: number | undefined
+  /** That of the batch before; -1: not known. */
+  readonly lastEpoch: number
 }
 
 /** Appends that have offsets and are not in the file yet. */
@@ -74,6 +76,7 @@ function admitEach(
   const { leaderEpoch } = rules
   const { maxBatchBytes } = rules.limits
   const stamp = { baseOffset: rules.nextOffset, leaderEpoch: leaderEpoch ?? -1 }
+  let { lastEpoch } = rules
   for (let at = 0; at < bytes.length;) {
     const nextOffset = stamp.baseOffset
     const size = format.sizeOf(bytes, at)
@@ -88,7 +91,9 @@ function admitEach(
     if (batch.lastOffset < batch.baseOffset || !Number.isSafeInteger(batch.lastOffset + 1)) {
       throw refuse(at, `impossible last offset ${batch.lastOffset}`)
     }
+    if (batch.leaderEpoch < lastEpoch) throw staleEpoch(batch.leaderEpoch, lastEpoch)
     batches.push(batch)
+    lastEpoch = batch.leaderEpoch
     stamp.baseOffset = batch.lastOffset + 1
     at += size
   }
@@ -97,6 +102,14 @@ function admitEach(
 function refuse(position: number, reason: string): StoreError {
   return new StoreError('KFK_STORE_INVALID_ARGUMENT', `append at byte ${position}: ${reason}`, {
     details: { position, reason },
+  })
+}
+
+/** Recovery would take it for damage: what is acknowledged must be there after a crash. */
+function staleEpoch(leaderEpoch: number, before: number): StoreError {
+  const message = `leader epoch ${leaderEpoch} after ${before}: cut the log to where they part first`
+  return new StoreError('KFK_STORE_INVALID_ARGUMENT', message, {
+    details: { leaderEpoch, before },
   })
 }
 

@@ -1091,9 +1091,9 @@ export const mutants = [
   },
   {
     name: 'epoch-goes-back',
-    file: 'append-path.ts',
-    find: 'if (leaderEpoch >= before) return',
-    replace: 'return',
+    file: 'append-queue.ts',
+    find: 'if (batch.leaderEpoch < lastEpoch) throw staleEpoch(batch.leaderEpoch, lastEpoch)',
+    replace: '',
     tests: ['append-path'],
   },
   {
