@@ -142,7 +142,8 @@ function nextBaseOffset(segments: SegmentList, at: number): number | undefined {
   return at + 1 < segments.count ? segments.baseAt(at + 1) : undefined
 }
 
-function placesOf(segments: readonly Segment[]): SegmentDamage[] {
+/** What is known to be damaged of these. */
+export function placesOf(segments: readonly Segment[]): SegmentDamage[] {
   return segments.flatMap(({ damage }) => damage ?? [])
 }
 

@@ -5,7 +5,7 @@ import { StoreError } from './errors.js'
 import { segmentFileNames } from './file-names.js'
 import { readRange } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
-import { damageError, describeDamage, notePlaces, reportDamage } from './quarantine.js'
+import { damageError, describeDamage, notePlaces, placesOf, reportDamage } from './quarantine.js'
 import { recoverSegment } from './recovery-scan.js'
 import { syncNames, syncRecovered } from './recovery-sync.js'
 import { persistIndexes } from './segment-files.js'
@@ -162,18 +162,14 @@ class Recovery {
     segment.damage = damageOf(this.#host, segment, scanned)
     const { name, path, segments } = this.#request
     reportDamage(this.#host, { name, segments: SegmentList.of(segments) }, segment)
-    await notePlaces(
-      this.#host,
-      path,
-      segments.flatMap(({ damage }) => damage ?? []),
-    )
+    await notePlaces(this.#host, path, placesOf(segments))
   }
 
   /** The error of a log that cannot be opened: what lies behind the damage cannot be told apart. */
   async #refuse(segment: Segment, scanned: ScanResult): Promise<StoreError> {
     const { name, path, segments } = this.#request
     const found = damageOf(this.#host, segment, scanned)
-    const places = [...segments.flatMap(({ damage }) => damage ?? []), found]
+    const places = [...placesOf(segments), found]
     await notePlaces(this.#host, path, places)
     const list = SegmentList.of(segments)
     return damageError(describeDamage({ name, segments: list }, segment, found))
