@@ -66,6 +66,13 @@ export class ConsumerCluster {
     this.appendBytes(topic, partition, encodeRecordBatch(records, {}))
   }
 
+  /** A batch of one record whose checksum does not match. */
+  appendBroken(topic: string, partition: number): void {
+    const broken = encodeRecordBatch([{ key: null, value: 'x', timestamp: 1 }], {})
+    broken[broken.length - 1]! ^= 1
+    this.appendBytes(topic, partition, broken)
+  }
+
   appendBytes(topic: string, partition: number, bytes: Uint8Array): void {
     this.fake.partition(topic, partition).append(bytes)
     for (const wake of [...this.#wakePolls]) wake()

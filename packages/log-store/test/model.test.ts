@@ -7,7 +7,7 @@
 // `npm run torture -- --only model` runs others.
 import { join } from 'node:path'
 import { checkHistories, run } from './model/check-histories'
-import { keptFailures } from './model/kept-failures'
+import { runKept } from './model/kept-failures'
 import { regressions } from './model/regressions'
 import { rounds } from './support/proofs'
 
@@ -16,11 +16,7 @@ const usualRuns = rounds(1000, 60)
 const keptIn = join(__dirname, 'model', 'failures.json')
 
 test('histories that failed in the last runs', async () => {
-  for (const { seed, error, operations } of keptFailures(keptIn)) {
-    await run(operations).catch((cause: unknown) => {
-      throw new Error(`KFK_SEED=${seed} failed with ${error}, and again`, { cause })
-    })
-  }
+  await runKept(keptIn, run)
 })
 
 test('histories that failed before', async () => {

@@ -7,8 +7,8 @@
 // the next run begins. `KFK_SEED=<seed>[:<path>]` runs one again.
 import { join } from 'node:path'
 import { checkAll } from './model/check-histories'
-import { keptFailures } from './model/kept-failures'
-import { type History, histories } from './races/history'
+import { runKept } from './model/kept-failures'
+import { histories } from './races/history'
 import { pairs } from './races/pairs'
 import { runHistory } from './races/race-world'
 import { regressions } from './races/regressions'
@@ -19,11 +19,7 @@ const usualRuns = rounds(2500, 300)
 const keptIn = join(__dirname, 'races', 'failures.json')
 
 test('histories that failed in the last runs', async () => {
-  for (const { seed, error, operations } of keptFailures<History>(keptIn)) {
-    await runHistory(operations).catch((cause: unknown) => {
-      throw new Error(`KFK_SEED=${seed} failed with ${error}, and again`, { cause })
-    })
-  }
+  await runKept(keptIn, runHistory)
 })
 
 test.each(regressions)('$what', async ({ history }) => {

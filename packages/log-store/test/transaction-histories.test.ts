@@ -6,9 +6,9 @@
 // which the next run begins. `KFK_SEED=<seed>[:<path>]` runs one again.
 import { join } from 'node:path'
 import { checkAll } from './model/check-histories'
-import { keptFailures } from './model/kept-failures'
+import { runKept } from './model/kept-failures'
 import { rounds } from './support/proofs'
-import { type History, histories } from './transactions/history'
+import { histories } from './transactions/history'
 import { runHistory } from './transactions/transaction-world'
 
 const usualSeed = '1'
@@ -16,11 +16,7 @@ const usualRuns = rounds(600, 60)
 const keptIn = join(__dirname, 'transactions', 'failures.json')
 
 test('histories that failed in the last runs', async () => {
-  for (const { seed, error, operations } of keptFailures<History>(keptIn)) {
-    await runHistory(operations).catch((cause: unknown) => {
-      throw new Error(`KFK_SEED=${seed} failed with ${error}, and again`, { cause })
-    })
-  }
+  await runKept(keptIn, runHistory)
 })
 
 test('a pass takes the marker of an aborted transaction, and more passes follow', async () => {

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { root } from '../../lib/project.mjs'
-import { confluentDir, kafkaClassPath, kafkaMissing } from './brokers.mjs'
+import { confluentDir, isBare, kafkaClassPath, kafkaMissing } from './brokers.mjs'
 import { startClient } from './child.mjs'
 import {
   fetchFrames,
@@ -61,7 +61,7 @@ function startJava(job) {
 /** The load program: `connections`, `inFlight` and `perBatch` of a job are for it alone. */
 function startNative(job) {
   const frames = path.join(job.dir, `frames-${process.hrtime.bigint()}`)
-  const raw = job.broker === 'raw' || job.broker === 'node'
+  const raw = isBare(job.broker)
   const command =
     job.role === 'produce' ? nativeProduce(job, frames, raw) : nativeFetch(job, frames, raw)
   const args = command.map(String)

@@ -22,6 +22,18 @@ export function keptFailures<History = Operations>(file: string): readonly KeptF
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as KeptFailure<History>[]) : []
 }
 
+/** Runs what is kept in this file; throws with the first that fails again. */
+export async function runKept<History = Operations>(
+  file: string,
+  run: (history: History) => Promise<void>,
+): Promise<void> {
+  for (const { seed, error, operations } of keptFailures<History>(file)) {
+    await run(operations).catch((cause: unknown) => {
+      throw new Error(`KFK_SEED=${seed} failed with ${error}, and again`, { cause })
+    })
+  }
+}
+
 /** Keeps a failure, unless the same history is kept already; of too many the oldest go. */
 export function keepFailure<History>(file: string, failure: KeptFailure<History>): void {
   const history = JSON.stringify(failure.operations)
