@@ -32,6 +32,14 @@ import { SystemClock } from './runtime/system-clock.js'
  */
 const requestMemoryShare = 8
 const requestMemoryMaxBytes = 48 * 1024 * 1024
+/** What the store tells of records that are lost or may not be kept. */
+const graveReports: ReadonlySet<string> = new Set([
+  'poisoned',
+  'quarantined',
+  'damage-known',
+  'segments-missing',
+  'log-missing',
+])
 
 /**
  * Starts a broker; when it resolves, clients are served.
@@ -152,8 +160,7 @@ async function openDirectory(
         ioBytesPerSecond: config.number('log.cleaner.io.max.bytes.per.second'),
       },
       onReport: ({ kind, message, details }) => {
-        const grave = kind === 'poisoned' || kind === 'quarantined' || kind === 'damage-known'
-        logger[grave ? 'error' : 'warn'](message, { kind, ...details })
+        logger[graveReports.has(kind) ? 'error' : 'warn'](message, { kind, ...details })
       },
     })
   } catch (error) {

@@ -72,6 +72,13 @@ export class CleanShutdown {
     return record && decodeListedLog(record)
   }
 
+  /** Logs of the list whose directories are gone; they are not spoken of any more. */
+  takeMissing(present: ReadonlySet<string>): string[] {
+    const missing = [...(this.#records?.keys() ?? [])].filter((name) => !present.has(name))
+    for (const name of missing) this.forget(name)
+    return missing
+  }
+
   /** The log has been deleted. */
   forget(name: string): void {
     this.#records?.delete(name)

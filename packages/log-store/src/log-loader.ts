@@ -16,6 +16,7 @@ import { readRange } from './fs/file-system.js'
 import { IndexMismatch } from './index-entries.js'
 import { settleSwaps } from './interrupted-swaps.js'
 import type { LogHost } from './log-host.js'
+import { refuseEmptied, reportMissing } from './missing-segments.js'
 import { gapsEverywhere, OffsetGaps, readOffsetGaps } from './offset-gaps.js'
 import { loadQuarantine } from './quarantine.js'
 import { LogTracking } from './log-tracking.js'
@@ -54,8 +55,9 @@ export async function loadLog(host: LogHost, request: LoadRequest): Promise<LogS
     tellOpened(host, listed, { request, startedMs, scannedBytes: 0, cutBytes: 0 })
     return listed
   }
-  const { bases, tracked } = await settleFiles(host, request.path)
+  const { bases, tracked } = await settleFiles(host, request)
   if (bases.length === 0) return createLog(host, request)
+  reportMissing(host, request, bases)
   const tracking = makeTracking(host, request, tracked.indexed)
   const segments = await defineSegments(host, request.path, bases)
   const gaps = await loadGaps(host, request)
@@ -210,9 +212,10 @@ function makeTracking(
  */
 async function settleFiles(
   host: LogHost,
-  path: string,
+  request: LoadRequest,
 ): Promise<{ bases: number[]; tracked: TrackerFileNames }> {
   const { fileSystem } = host
+  const { path } = request
   let names: readonly string[]
   try {
     names = (await fileSystem.list(path)).filter((e) => !e.isDirectory).map((e) => e.name)
@@ -227,6 +230,8 @@ async function settleFiles(
     const parsed = parseSegmentFileName(name)
     if (parsed?.suffix === segmentSuffixes.log) bases.add(parsed.baseOffset)
   }
+  // Before anything that its files could be restored to is removed.
+  if (bases.size === 0) refuseEmptied(request)
   const removed = new Set<string>()
   const isOrphan = orphanRule(names, bases)
   for (const name of names) {

@@ -304,6 +304,10 @@ class OpenLogDirectory implements LogDirectory, LogHost {
     await this.#checkpoints.load((report) => this.report(report))
     this.#checkpoints.keepOnly(this.#logs.names)
     this.cleanStart = await this.#shutdown.load((report) => this.report(report))
+    for (const name of this.#shutdown.takeMissing(this.#logs.names)) {
+      const message = `${join(this.path, name)} was there at the last clean close and is gone`
+      this.report({ kind: 'log-missing', message, details: { log: name } })
+    }
     // From here on a crash is an unclean stop.
     await this.#shutdown.forgetAll()
     if (!this.cleanStart) await this.#recoverAll()

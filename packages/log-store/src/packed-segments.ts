@@ -27,6 +27,16 @@ export function unpackNumbers(bytes: Uint8Array): Float64Array<ArrayBuffer> {
   return new Float64Array(copy.buffer)
 }
 
+/** Base offsets of the segments, without taking the rest over. */
+export function unpackBases({ bytes }: PackedSegments): number[] {
+  const values = unpackNumbers(bytes)
+  const rowNumbers = packedRowBytes / Float64Array.BYTES_PER_ELEMENT
+  return Array.from(
+    { length: bytes.length / packedRowBytes },
+    (_, row) => values[row * rowNumbers]!,
+  )
+}
+
 function inFileOrder(bytes: Buffer): Buffer {
   return littleEndian ? bytes : bytes.swap64()
 }

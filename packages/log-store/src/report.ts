@@ -8,6 +8,8 @@ export interface StoreReport {
     | 'damage-known'
     | 'index-rebuilt'
     | 'checkpoint-unreadable'
+    | 'segments-missing'
+    | 'log-missing'
     | 'leftover-removed'
     | 'tracker-restored'
     | 'compaction-finished'

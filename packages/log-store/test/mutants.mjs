@@ -14,6 +14,13 @@ export const mutants = [
     tests: ['log-checkpoints'],
   },
   {
+    name: 'emptied-log-begun-anew',
+    file: 'log-loader.ts',
+    find: 'if (bases.size === 0) refuseEmptied(request)',
+    replace: 'if (bases.size < 0) refuseEmptied(request)',
+    tests: ['missing-segments'],
+  },
+  {
     name: 'clean-offset-of-a-failed-write-believed',
     file: 'cleaner-checkpoint.ts',
     find: 'this.#isUnsure = true',
