@@ -15,7 +15,7 @@ import { wrongEnd } from './segment-verify.js'
 import type { Segment } from './segment.js'
 import type { TrackerFeed } from './tracker-feed.js'
 import type { SegmentDamage } from './segment-damage.js'
-import { copyAside, setAsidePath } from './set-aside.js'
+import { copyAside, type SetAside, setAsidePath } from './set-aside.js'
 
 // The only place that changes data files after an unclean stop. Rules, in RECOVERY.md at length:
 // below the recovery point everything was synced, so a bad batch there is bit rot: noted where
@@ -243,25 +243,26 @@ class Recovery {
   }
 
   async #setAside(segment: Segment, position: number): Promise<void> {
-    const { fileSystem, files } = this.#host
-    const target = await this.#asidePath(segment, position)
-    const handle = files.pin(segment.data)
-    try {
-      await copyAside(fileSystem, handle, { from: position, to: segment.sizeBytes, target })
+    const { fileSystem } = this.#host
+    await this.#aside(segment, position, async (bytes, target) => {
+      await copyAside(fileSystem, bytes.source, { ...bytes, target })
       // Before the bytes go from where they are.
       await syncNames(this.#host, segment.directory)
-    } finally {
-      files.unpin(segment.data)
-    }
+    })
   }
 
-  /** Where its bytes from there on are kept. */
-  async #asidePath(segment: Segment, from: number): Promise<string> {
+  /** Gives `use` the bytes of a segment from there on, and the path that they are to be kept at. */
+  async #aside<Result>(
+    segment: Segment,
+    from: number,
+    use: (bytes: SetAside, target: string) => Result | Promise<Result>,
+  ): Promise<Result> {
     const { fileSystem, files } = this.#host
     const { baseOffset, directory, sizeBytes: to } = segment
     const source = files.pin(segment.data)
     try {
-      return await setAsidePath(fileSystem, { directory, baseOffset, source, from, to })
+      const bytes = { directory, baseOffset, source, from, to }
+      return await use(bytes, await setAsidePath(fileSystem, bytes))
     } finally {
       files.unpin(segment.data)
     }
@@ -270,8 +271,8 @@ class Recovery {
   /** A segment behind the damage: kept aside when it holds anything. */
   async #drop(segment: Segment): Promise<void> {
     const { fileSystem, files } = this.#host
-    const { baseOffset, directory, path } = segment
-    const aside = segment.sizeBytes > 0 ? await this.#asidePath(segment, 0) : undefined
+    const { baseOffset, directory, path, sizeBytes } = segment
+    const aside = sizeBytes > 0 ? await this.#aside(segment, 0, (_, target) => target) : undefined
     files.close(segment.data)
     if (aside !== undefined) await fileSystem.rename(path, aside)
     else await fileSystem.remove(path)
