@@ -25,6 +25,8 @@ export interface QuarantinedLog {
   readonly gapsBelow: number
   /** Counts truncations: what was found across one says nothing. */
   readonly truncations: number
+  /** Its directory may be somebody else's by now. */
+  readonly isClosed: boolean
 }
 
 /** The damaged places of one log that is open. Made when the first one is suspected. */
@@ -73,7 +75,8 @@ export class Quarantine {
   async note(segment: Segment, found: SegmentDamage): Promise<boolean> {
     const log = this.#log
     const last = log.segments.active === segment
-    if (segment.damage !== undefined || last || this.#indexOf(segment) === -1) return false
+    if (log.isClosed || segment.damage !== undefined || last) return false
+    if (this.#indexOf(segment) === -1) return false
     segment.damage = found
     this.#damaged.add(segment)
     reportDamage(this.#host, log, segment)
@@ -91,6 +94,11 @@ export class Quarantine {
       }
       await notePlaces(this.#host, this.#log.path, placesOf([...this.#damaged]))
     })
+    return this.#saving
+  }
+
+  /** Resolves when nothing is being written any more. */
+  whenSaved(): Promise<void> {
     return this.#saving
   }
 

@@ -7,6 +7,7 @@ import { fileNames } from './file-names.js'
 import type { FileHandle } from './fs/file-system.js'
 import type { LogHost } from './log-host.js'
 import type { LogDamage } from './log.js'
+import { poisonIfWriteFailed } from './poisoning.js'
 import { describeDamage } from './quarantine.js'
 import { type VerifyRequest, verifySegment } from './segment-verify.js'
 import type { Segment } from './segment.js'
@@ -143,6 +144,7 @@ export class Scrubber {
     for (const log of this.#logsAfter(state)) {
       const from = log.name === state.after?.log ? state.after.baseOffset : -1
       for (const segment of sealedFrom(log, from)) {
+        signal.throwIfAborted()
         if (!(await this.#isCold(segment))) continue
         await this.#segment(log, segment, { pace, tally, signal })
         await this.#note({ startedMs, after: { log: log.name, baseOffset: segment.baseOffset } })
@@ -264,7 +266,7 @@ export class Scrubber {
   }
 
   #failed(error: unknown): void {
-    if (this.#stopping.signal.aborted) return
+    if (this.#stopping.signal.aborted || error === this.#host.poisoned) return
     const { message } = ioError(error, { action: 'scrub', path: this.#host.path })
     this.#host.report({ kind: 'background-failure', message, details: { error } })
   }
@@ -294,7 +296,13 @@ export class Scrubber {
     if (clock.monotonicMs() - this.#notedMs < noteMs) return
     this.#notedMs = clock.monotonicMs()
     const text = JSON.stringify({ startedMs: state.startedMs, ...state.after })
-    await writeCheckedFile(fileSystem, this.#statePath, Buffer.from(`${text}\n`))
+    const path = this.#statePath
+    try {
+      await writeCheckedFile(fileSystem, path, Buffer.from(`${text}\n`))
+    } catch (error) {
+      // Nothing rests on this file; but a sync that fails is told once, and may be of other names.
+      throw poisonIfWriteFailed(this.#host, ioError(error, { action: 'write', path }))
+    }
   }
 
   get #statePath(): string {

@@ -363,6 +363,10 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     return describeLog(this.#host.fileSystem, this, this.#datesOfUnchanged())
   }
 
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
   /** It is being deleted: its directory may have another name soon. */
   get isGone(): boolean {
     return this.#epochFile.ended
@@ -387,6 +391,7 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
     this.#tail.clear()
     await this.#flush.whenIdle()
     await this.#structure.finish()
+    await this.#quarantine?.whenSaved()
     await this.tracking?.finish()
     closeSegments(this.#host.files, this.segments.touched())
   }

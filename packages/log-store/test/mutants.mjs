@@ -21,6 +21,20 @@ export const mutants = [
     tests: ['missing-segments'],
   },
   {
+    name: 'damage-noted-after-the-close',
+    file: 'quarantine.ts',
+    find: 'if (log.isClosed || segment.damage',
+    replace: 'if (segment.damage',
+    tests: ['quarantine'],
+  },
+  {
+    name: 'failed-sync-of-the-scrubber-passes',
+    file: 'scrubber.ts',
+    find: 'throw poisonIfWriteFailed(this.#host, ',
+    replace: 'throw (',
+    tests: ['scrubber'],
+  },
+  {
     name: 'clean-offset-of-a-failed-write-believed',
     file: 'cleaner-checkpoint.ts',
     find: 'this.#isUnsure = true',

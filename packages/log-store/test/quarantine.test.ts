@@ -1,7 +1,13 @@
 // A damaged place of a compacted log: the offsets before it may be missing.
-import { faultyFileSystem, frameFormat, memoryFileSystem, openLog } from '../src/index'
+import {
+  faultyFileSystem,
+  frameFormat,
+  memoryFileSystem,
+  openLog,
+  openLogDirectory,
+} from '../src/index'
 import type { StoreReport } from '../src/index'
-import { collect } from './support/records'
+import { collect, record } from './support/records'
 import { flipped, pathsOf, storedFiles, writeFile } from './support/stored-files'
 
 const kinds = (reports: readonly StoreReport[]) => reports.map(({ kind }) => kind)
@@ -120,3 +126,43 @@ describe('on a disk that fails', () => {
     },
   )
 })
+
+test.each([['close'], ['delete']] as const)(
+  'what is found across %s of its log is not written into a directory that others may have',
+  async (end) => {
+    const disk = faultyFileSystem()
+    const open = () =>
+      openLogDirectory('/data', {
+        fileSystem: disk,
+        defaults: { segmentBytes: 400, fileDeleteDelayMs: 0 },
+        hotTailBytes: 0,
+      })
+    const first = await open()
+    const filled = await first.open('a-0')
+    for (let n = 0; n < 40; n++) filled.append(record(`value ${n}`), { leaderEpoch: 0 })
+    await first.close()
+    const files = await storedFiles(disk)
+    const path = pathsOf(files, '.log')[0]!
+    writeFile(disk, path, flipped(files.get(path)!, 30))
+
+    const directory = await open()
+    const log = await directory.open('a-0')
+    let goOn = () => {}
+    const held = new Promise<void>((resolve) => (goOn = resolve))
+    const openFile = disk.open
+    disk.open = (name, mode) => {
+      const handle = openFile.call(disk, name, mode)
+      const read = handle.read.bind(handle)
+      if (name === path) handle.read = (into, position) => held.then(() => read(into, position))
+      return handle
+    }
+    const verifying = log.verify(0)
+    await (end === 'close' ? directory.close() : directory.delete('a-0'))
+    disk.open = openFile
+    const before = await storedFiles(disk)
+    goOn()
+    expect(await verifying).toMatchObject({ offset: 0 })
+    expect(pathsOf(await storedFiles(disk), 'quarantine')).toEqual(pathsOf(before, 'quarantine'))
+    await directory.close()
+  },
+)

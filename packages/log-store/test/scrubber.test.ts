@@ -325,3 +325,15 @@ describe('on a real disk', () => {
     expect(() => nodeFileSystem.openUncached!(join(path, 'none'))).toThrow('ENOENT')
   })
 })
+
+test('a sync of its place that fails ends the appends: no other would be told of it', async () => {
+  const scrubbed = await twoLogs()
+  const scrub = { bytesPerSecond: 1e9, minAgeMs: 0 }
+  const directory = await open(scrubbed, { scrub })
+  const failure = Object.assign(new Error('EIO'), { code: 'EIO' })
+  Object.assign(scrubbed.fileSystem, { syncDirectory: () => Promise.reject(failure) })
+  await pass(scrubbed.clock, 61_000)
+  expect(directory.poisoned).toMatchObject({ code: 'KFK_STORE_IO' })
+  expect(scrubbed.reports.map(({ kind }) => kind)).toEqual(['poisoned'])
+  await directory.close()
+})
