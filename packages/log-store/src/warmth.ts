@@ -5,7 +5,11 @@ const warmBytes = 256 * 1024 ** 2
 const mostRanges = 4
 /** How far ahead of a sequential reader the page cache is trusted at most. */
 const mostTrustBytes = 32 * 1024 ** 2
-/** For so long what lies behind a slow read is not trusted; each time it is slow again, longer. */
+/** So near to a slow read a second one confirms it: whatever the kernel reads ahead is less. */
+const confirmingBytes = 4 * 1024 ** 2
+/** After so many quick reads a slow one elsewhere was slow for a reason of its own. */
+const unrelatedReads = 8
+/** For so long what lies behind slow reads is not trusted; each time it is slow again, longer. */
 const doubtMs = 100
 const mostDoubtMs = 10_000
 
@@ -17,10 +21,14 @@ interface Range {
   presumedTo: number
   trustBytes: number
   touchedMs: number
+  /** Where the last slow read of what was touched ended. */
+  slowAt: number
+  /** How many have been quick since. */
+  quickReads: number
   doubt: Doubt | undefined
 }
 
-/** This part was touched, and a read of what lies before it had to wait all the same. */
+/** This part was touched, and reads of what lies before it had to wait all the same. */
 interface Doubt {
   from: number
   readonly to: number
@@ -69,8 +77,11 @@ export class Warmth {
     if (to > range.to) {
       range.to = to
       this.#trust(range, slow ? 0 : range.trustBytes)
-    } else if (slow) this.#doubt(range, to, times.nowMs)
-    else if (range.doubt !== undefined && from >= range.doubt.from) range.doubt.forMs /= 2
+    } else if (slow) this.#noteSlow(range, from, to, times.nowMs)
+    else {
+      range.quickReads++
+      if (range.doubt !== undefined && from >= range.doubt.from) range.doubt.forMs /= 2
+    }
   }
 
   /** The file was cut. */
@@ -109,19 +120,34 @@ export class Warmth {
     }
     if (this.#ranges === nowhere) this.#ranges = []
     if (this.#ranges.length === mostRanges) this.#ranges.shift()
-    const range = { from, to, presumedTo: to, trustBytes: 0, touchedMs: nowMs, doubt: undefined }
+    const range = {
+      from,
+      to,
+      presumedTo: to,
+      trustBytes: 0,
+      touchedMs: nowMs,
+      slowAt: -Infinity,
+      quickReads: Infinity,
+      doubt: undefined,
+    }
     this.#ranges.push(range)
     return range
   }
 
   /**
-   * A slow read of what was touched: the page cache has let it go after all, and most likely what
-   * comes after it, too; or the machine was busy. Time tells, at the price of a read now and then.
+   * One slow read of what was touched says nothing: the machine was busy. With another one, next to
+   * it or at once, the page cache has let it go after all, and most likely what comes after it, too.
+   * Time tells, at the price of a read now and then.
    */
-  #doubt(range: Range, from: number, nowMs: number): void {
+  #noteSlow(range: Range, from: number, to: number, nowMs: number): void {
+    const isNear = Math.abs(from - range.slowAt) <= confirmingBytes
+    const isConfirmed = isNear || range.quickReads < unrelatedReads
+    range.slowAt = to
+    range.quickReads = 0
+    if (!isConfirmed) return
     const before = range.doubt?.forMs ?? 0
     const forMs = Math.min(Math.max(2 * before, doubtMs), mostDoubtMs)
-    range.doubt = { from, to: range.to, untilMs: nowMs + forMs, forMs }
+    range.doubt = { from: to, to: range.to, untilMs: nowMs + forMs, forMs }
   }
 
   #trust(range: Range, bytes: number): void {

@@ -1190,8 +1190,22 @@ export const mutants = [
   {
     name: 'slow-reads-of-what-was-written-go-on',
     file: 'warmth.ts',
-    find: 'else if (slow) this.#doubt(range, to, times.nowMs)',
+    find: 'else if (slow) this.#noteSlow(range, from, to, times.nowMs)',
+    replace: 'else if (slow) return',
+    tests: ['warmth'],
+  },
+  {
+    name: 'one-slow-read-is-doubted-at-once',
+    file: 'warmth.ts',
+    find: 'if (!isConfirmed) return',
     replace: '',
+    tests: ['warmth'],
+  },
+  {
+    name: 'a-cold-reader-hides-behind-quick-ones',
+    file: 'warmth.ts',
+    find: 'isNear || range.quickReads',
+    replace: 'range.quickReads',
     tests: ['warmth'],
   },
 ]

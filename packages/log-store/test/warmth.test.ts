@@ -80,6 +80,8 @@ test('what had to be waited for was let go, with all that comes after it, until 
   warmth.noteWritten(0, 100 * mb, 0)
   warmth.noteWarmRead(9 * mb, 10 * mb, fast)
   expect(warmth.has(99 * mb, 100 * mb, 0)).toBe(true)
+  warmth.noteWarmRead(9 * mb, 10 * mb, slow)
+  expect(warmth.has(99 * mb, 100 * mb, 0)).toBe(true)
   warmth.noteWarmRead(10 * mb, 11 * mb, slow)
   expect(warmth.has(10 * mb, 11 * mb, 0)).toBe(true)
   expect(warmth.has(11 * mb, 11 * mb + 1, 0)).toBe(false)
@@ -91,9 +93,40 @@ test('what had to be waited for was let go, with all that comes after it, until 
   expect(warmth.has(12 * mb, 13 * mb, 0)).toBe(false)
 })
 
-test('a read that was slow for another reason costs a tenth of a second, not the whole file', () => {
+test('reads that were slow for another reason now and then cost nothing', () => {
   const warmth = new Warmth()
   warmth.noteWritten(0, 100 * mb, 0)
+  for (let read = 0; read < 1000; read++) {
+    const from = ((read * 37) % 100) * mb
+    expect(warmth.has(from, from + kb, 0)).toBe(true)
+    warmth.noteWarmRead(from, from + kb, read % 9 === 0 ? slow : fast)
+  }
+})
+
+test('slow reads are one thing: those at once wherever they are, those in one place at any time', () => {
+  const slowTwice = (first: number, second: number, between: number[]): Warmth => {
+    const warmth = new Warmth()
+    warmth.noteWritten(0, 100 * mb, 0)
+    warmth.noteWarmRead(first, first + kb, slow)
+    for (const from of between) warmth.noteWarmRead(from, from + kb, fast)
+    warmth.noteWarmRead(second, second + kb, slow)
+    return warmth
+  }
+  const tail = (count: number) => Array.from({ length: count }, () => 99 * mb)
+  const doubts = (warmth: Warmth) => !warmth.has(98 * mb, 99 * mb, 0)
+  expect(doubts(slowTwice(50 * mb, 10 * mb, []))).toBe(true)
+  expect(doubts(slowTwice(50 * mb, 10 * mb, tail(7)))).toBe(true)
+  expect(doubts(slowTwice(50 * mb, 10 * mb, tail(8)))).toBe(false)
+  // One who reads in order, stopped by the disk each time the kernel has read ahead no further.
+  expect(doubts(slowTwice(10 * mb, 14 * mb, tail(1000)))).toBe(true)
+  expect(doubts(slowTwice(14 * mb, 10 * mb + kb, tail(1000)))).toBe(true)
+  expect(doubts(slowTwice(10 * mb, 15 * mb, tail(1000)))).toBe(false)
+})
+
+test('what was slow for another reason twice in a row costs a tenth of a second, not the whole file', () => {
+  const warmth = new Warmth()
+  warmth.noteWritten(0, 100 * mb, 0)
+  warmth.noteWarmRead(9 * mb, 10 * mb, slow)
   warmth.noteWarmRead(10 * mb, 11 * mb, slow)
   expect(warmth.has(50 * mb, 51 * mb, 99)).toBe(false)
   expect(warmth.has(50 * mb, 51 * mb, 100)).toBe(true)
@@ -109,6 +142,7 @@ test('what is slow again and again is tried less and less often', () => {
     while (!warmth.has(50 * mb, 51 * mb, nowMs) && nowMs - since < 60_000) nowMs += 50
     waits.push(nowMs - since)
   }
+  warmth.noteWarmRead(9 * mb, 10 * mb, slow)
   for (let time = 0; time < 9; time++) {
     warmth.noteWarmRead(10 * mb, 11 * mb, { ...slow, nowMs })
     wait()

@@ -30,7 +30,7 @@ function randomCase({ quick }) {
         const from = Math.floor(Math.random() * log.writtenOffset)
         const start = performance.now()
         const request = { from, maxBytes: recordBytes, into }
-        // After a read that was slow, for whatever reason, some go through the thread pool.
+        // After reads that were slow, for whatever reason, some go through the thread pool.
         const slice = log.readNow(request) ?? (await log.read(request))
         const us = (performance.now() - start) * 1000
         if (slice.nextOffset !== from + 1) throw new Error(`read at ${from}`)
