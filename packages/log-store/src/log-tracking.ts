@@ -105,8 +105,8 @@ export class LogTracking {
   persist(sealedBase: number): Promise<void> {
     return this.#exclusively(async () => {
       const captured = this.#snapshots.takeSealed(sealedBase)
-      if (captured !== undefined) await this.#trySnapshot(captured)
-      for (const base of this.#indexes.dirty) if (base <= sealedBase) await this.#tryIndex(base)
+      const saved = await this.#saveIndexes(sealedBase + 1)
+      if (captured !== undefined && saved) await this.#trySnapshot(captured)
     })
   }
 
@@ -121,9 +121,7 @@ export class LogTracking {
     if (captured === undefined) return undefined
     const { baseOffset } = log.segments.active
     return this.#exclusively(async () => {
-      // The index goes first: recovery takes from it what lies before the snapshot.
-      if (this.#indexes.dirty.includes(baseOffset)) await this.#tryIndex(baseOffset)
-      await this.#trySnapshot(captured, true)
+      if (await this.#saveIndexes(baseOffset + 1)) await this.#trySnapshot(captured, true)
     })
   }
 
@@ -194,9 +192,7 @@ export class LogTracking {
       rebuildIndexes: true,
       feed,
     })
-    for (const base of this.#indexes.dirty) {
-      if (base < log.segments.active.baseOffset) await this.#tryIndex(base)
-    }
+    await this.#saveIndexes(log.segments.active.baseOffset)
     await this.#indexes.loadActive(log)
   }
 
@@ -272,7 +268,8 @@ export class LogTracking {
     for (const offset of restored.damaged) await this.#files.removeSnapshot(offset)
     for (const captured of fed.captured) {
       // The segment may have gone with the torn end of the log.
-      if (isBase(log, captured.offset)) await this.#trySnapshot(captured)
+      if (!isBase(log, captured.offset)) continue
+      if (await this.#saveIndexes(captured.offset)) await this.#trySnapshot(captured)
     }
     this.tracker.expire(this.#host.clock.now())
     this.#report(restored, log.writtenOffset)
@@ -307,19 +304,29 @@ export class LogTracking {
     })
   }
 
-  #trySnapshot(captured: Captured, stray = false): Promise<void> {
+  async #trySnapshot(captured: Captured, stray = false): Promise<void> {
     const path = this.#files.snapshotPath(captured.offset)
-    return this.#unlessFull(path, () => this.#snapshots.save(captured, stray))
+    await this.#unlessFull(path, () => this.#snapshots.save(captured, stray))
   }
 
-  #tryIndex(base: number): Promise<void> {
-    return this.#unlessFull(this.#files.indexPath(base), () => this.#indexes.save(base))
+  /**
+   * Of the segments that begin below `offset`; false when the disk is full. They go before a
+   * snapshot at `offset`: recovery takes from them alone what lies before it.
+   */
+  async #saveIndexes(offset: number): Promise<boolean> {
+    for (const base of this.#indexes.dirty) {
+      if (base >= offset) break
+      const path = this.#files.indexPath(base)
+      if (!(await this.#unlessFull(path, () => this.#indexes.save(base)))) return false
+    }
+    return true
   }
 
   /** A full disk is no reason to stop: these files can be made again. */
-  async #unlessFull(path: string, work: () => Promise<void>): Promise<void> {
+  async #unlessFull(path: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work()
+      return true
     } catch (error) {
       const failure = ioError(error, { action: 'write', path })
       if (failure.code !== 'KFK_STORE_NO_SPACE' && !failure.retriable) throw error
@@ -328,6 +335,7 @@ export class LogTracking {
         message: failure.message,
         details: { path, error },
       })
+      return false
     }
   }
 

@@ -154,3 +154,55 @@ test('a transaction index that found no room is there after a kill', async () =>
   expect(await viewOf(again)).toEqual(await replayed(again))
   expect((await viewOf(again)).aborted).toHaveLength(1)
 })
+
+/** A log that ends at its recovery point, with an aborted transaction, and is rolled there. */
+async function rolledAtCheckpoint(fileSystem: FaultyFileSystem, clock: ManualClock) {
+  const directory = await open(fileSystem, clock)
+  const log = await directory.open('a-0')
+  const producer = new Producer(1)
+  const timestamp = clock.now()
+  log.append(producer.data({ transactional: true, timestamp }), { leaderEpoch: 1 })
+  log.append(producer.marker('abort', timestamp), { leaderEpoch: 1 })
+  await log.whenAcknowledged(2)
+  await directory.checkpoint()
+  log.roll()
+  return log
+}
+
+test.each(outcomes)('stops around a roll at the recovery point, %s', async (outcome) => {
+  let states = 0
+  for (let first = 1, again = true; again; first++) {
+    for (let second = 1 + (first % rounds(1, 3)); ; second += rounds(1, 3)) {
+      const fileSystem = faultyFileSystem()
+      const clock = new ManualClock()
+      const log = await rolledAtCheckpoint(fileSystem, clock)
+      fileSystem.crashAt(first)
+      await log.flush().catch(() => undefined)
+      again = fileSystem.stopped
+      fileSystem.crash(outcome)
+      // In the middle of the opening, too.
+      fileSystem.crashAt(second)
+      const opened = open(fileSystem, clock).then((directory) => directory.open('a-0'))
+      await opened.catch(() => undefined)
+      const { stopped } = fileSystem
+      fileSystem.crash(outcome)
+      const found = await viewOf(await (await open(fileSystem, clock)).open('a-0'))
+      expect([first, second, found.aborted.length]).toEqual([first, second, 1])
+      states++
+      if (!stopped) break
+    }
+  }
+  expect(states).toBeGreaterThan(rounds(60, 20))
+})
+
+test('a full disk has no room for the index of a segment that ends at the recovery point', async () => {
+  const fileSystem = faultyFileSystem()
+  const clock = new ManualClock()
+  const log = await rolledAtCheckpoint(fileSystem, clock)
+  fileSystem.inject({ operation: 'write', path: 'txnindex', at: 1, error: 'ENOSPC' })
+  await log.flush()
+  expect(fileSystem.struck).toBe(1)
+  fileSystem.crash('keep-unsynced')
+  const again = await (await open(fileSystem, clock)).open('a-0')
+  expect((await viewOf(again)).aborted).toHaveLength(1)
+})

@@ -633,6 +633,28 @@ export const mutants = [
     tests: ['log-tracking-crash'],
   },
   {
+    name: 'snapshot-of-a-sealed-segment-before-its-transaction-index',
+    file: 'log-tracking.ts',
+    find: '      const saved = await this.#saveIndexes(sealedBase + 1)\n      if (captured !== undefined && saved) await this.#trySnapshot(captured)',
+    replace:
+      '      if (captured !== undefined) await this.#trySnapshot(captured)\n      await this.#saveIndexes(sealedBase + 1)',
+    tests: ['log-tracking-crash'],
+  },
+  {
+    name: 'snapshot-of-recovery-before-the-transaction-indexes',
+    file: 'log-tracking.ts',
+    find: 'if (await this.#saveIndexes(captured.offset)) await this.#trySnapshot(captured)',
+    replace: 'await this.#trySnapshot(captured)',
+    tests: ['log-tracking-crash'],
+  },
+  {
+    name: 'snapshot-without-the-transaction-index-that-found-no-room',
+    file: 'log-tracking.ts',
+    find: 'if (!(await this.#unlessFull(path, () => this.#indexes.save(base)))) return false',
+    replace: 'await this.#unlessFull(path, () => this.#indexes.save(base))',
+    tests: ['log-tracking-crash'],
+  },
+  {
     name: 'transaction-index-not-durable',
     file: 'tracker-files.ts',
     find: 'await writeCheckedFile(this.#fileSystem, path, encodeTransactionIndex(entries))',
