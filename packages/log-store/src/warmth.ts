@@ -135,9 +135,9 @@ export class Warmth {
   }
 
   /**
-   * One slow read of what was touched says nothing: the machine was busy. With another one, next to
-   * it or at once, the page cache has let it go after all, and most likely what comes after it, too.
-   * Time tells, at the price of a read now and then.
+   * One slow read of what was touched says nothing: the machine was busy. With another one, near it
+   * or soon, the page cache has let it go after all, and most likely what comes after it, too. Time
+   * tells, at the price of a read now and then.
    */
   #noteSlow(range: Range, from: number, to: number, nowMs: number): void {
     const isNear = Math.abs(from - range.slowAt) <= confirmingBytes
