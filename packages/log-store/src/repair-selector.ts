@@ -38,6 +38,8 @@ interface Candidate {
   readonly adjacent: boolean
 }
 
+type Place = Pick<BatchSummary, 'baseOffset' | 'lastOffset' | 'leaderEpoch'>
+
 interface SelectorRules {
   readonly baseOffset: number
   readonly limitOffset: number
@@ -74,7 +76,7 @@ export class BatchSelector {
     if (this.#pending.length === 2) this.#choose(batch)
     const [before] = this.#pending
     const within = batch.lastOffset < this.#rules.limitOffset
-    if (before !== undefined && within && fits(batch, endOf(before.batch))) {
+    if (before !== undefined && within && this.#follows(candidate, before)) {
       this.#settle(before)
       this.#pending = [candidate]
     } else if (within && this.#fitsKept(batch)) this.#pending.push(candidate)
@@ -88,18 +90,22 @@ export class BatchSelector {
   }
 
   finish(): RepairScan {
-    // Nothing comes after: the one that leaves no gap stays, and an offset that leaps although no
-    // byte is missing before it is not believed.
+    // Nothing comes after: the one that leaves no gap stays. An offset that leaps although no byte
+    // is missing before it, or behind it up to a known end, is not believed.
     const { gapsBelow, limitOffset } = this.#rules
+    const pair = this.#pending.length === 2
+    const endsHere =
+      this.#adjacent && limitOffset < Number.MAX_SAFE_INTEGER && limitOffset > gapsBelow
     const believed = this.#pending.filter(
       ({ batch, adjacent }) =>
-        batch.baseOffset === this.#nextOffset ||
+        (batch.baseOffset === this.#nextOffset && (adjacent || !endsHere)) ||
         batch.lastOffset + 1 === limitOffset ||
         batch.baseOffset <= gapsBelow ||
-        !adjacent,
+        !(adjacent || pair || endsHere),
     )
+    const chosen = pair && endsHere ? this.#rightBefore(endAt(limitOffset)) : undefined
     const exact = believed.find(({ batch }) => batch.baseOffset === this.#nextOffset)
-    this.#settle(exact ?? believed[0])
+    this.#settle(chosen ?? exact ?? believed[0])
     this.#pending = []
     this.#bad.sort((a, b) => a.from - b.from)
     return {
@@ -115,17 +121,32 @@ export class BatchSelector {
     return fits(batch, { nextOffset: this.#nextOffset, epoch: this.#epoch })
   }
 
-  /** Of two that exclude each other: the one that `next` leaves the right room for, if any. */
+  /**
+   * Whether both may be right. Behind damage nothing says where the first one belongs; a leap from
+   * it to the next although no byte is missing makes one of them wrong.
+   */
+  #follows({ batch, adjacent }: Candidate, before: Candidate): boolean {
+    const end = endOf(before.batch)
+    if (!fits(batch, end)) return false
+    const { baseOffset } = batch
+    const leaps = baseOffset > end.nextOffset && baseOffset > this.#rules.gapsBelow
+    return before.adjacent || !adjacent || !leaps
+  }
+
   #choose(next: BatchSummary): void {
+    this.#settle(this.#rightBefore(next))
+    this.#pending = []
+  }
+
+  /** Of two that exclude each other: the one that `next` leaves the right room for, if any. */
+  #rightBefore(next: Place): Candidate | undefined {
     const [first, second] = this.#pending as [Candidate, Candidate]
     const fitting = ({ batch }: Candidate) => fits(next, endOf(batch))
     const room = (from: number) => next.baseOffset - from
     const span = second.batch.lastOffset - second.batch.baseOffset + 1
-    let chosen: Candidate | undefined
-    if (fitting(second) && room(second.batch.lastOffset + 1) === 0) chosen = second
-    else if (fitting(first) && room(first.batch.lastOffset + 1) === span) chosen = first
-    this.#settle(chosen)
-    this.#pending = []
+    if (fitting(second) && room(second.batch.lastOffset + 1) === 0) return second
+    if (fitting(first) && room(first.batch.lastOffset + 1) === span) return first
+    return undefined
   }
 
   /** Keeps one of the pending, if any; the others go. */
@@ -168,7 +189,12 @@ function endOf(batch: BatchSummary): { nextOffset: number; epoch: number } {
   return { nextOffset: batch.lastOffset + 1, epoch: batch.leaderEpoch }
 }
 
-function fits(batch: BatchSummary, after: { nextOffset: number; epoch: number }): boolean {
+/** What follows the last batch of a segment whose end is known. */
+function endAt(baseOffset: number): Place {
+  return { baseOffset, lastOffset: baseOffset, leaderEpoch: Number.MAX_SAFE_INTEGER }
+}
+
+function fits(batch: Place, after: { nextOffset: number; epoch: number }): boolean {
   const { baseOffset, lastOffset, leaderEpoch } = batch
   if (lastOffset < baseOffset || !Number.isSafeInteger(lastOffset)) return false
   return baseOffset >= after.nextOffset && leaderEpoch >= after.epoch

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path'
 import type { BatchFormat } from './batch-format.js'
 import { readCheckpoint, encodeOffsets } from './checkpoint-file.js'
+import { CleanShutdown } from './clean-shutdown.js'
 import { systemClock } from './clock.js'
 import { errnoOf, explained, ioError, StoreError } from './errors.js'
 import {
@@ -174,8 +175,12 @@ async function makePlan(input: PlanInput): Promise<RepairPlan> {
   const segments: SegmentPlan[] = []
   for (const [at, baseOffset] of bases.entries()) {
     if (only !== undefined && only !== baseOffset) continue
-    const limit = bases[at + 1] ?? Number.MAX_SAFE_INTEGER
-    segments.push(await planSegment(request, baseOffset, limit))
+    const next = bases[at + 1]
+    segments.push(
+      next === undefined
+        ? await planLast(request, baseOffset)
+        : await planSegment(request, baseOffset, next),
+    )
   }
   const recoveryPoint = await recoveryPointOf(fileSystem, directory)
   const last = segments.at(-1)!
@@ -265,6 +270,24 @@ async function recoveryPointOf(fileSystem: FileSystem, directory: string): Promi
     if (error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT') return 0
     throw error
   }
+}
+
+/** Behind damage nothing is believed that lies beyond the end of the log at its clean close. */
+async function planLast(request: PlanRequest, baseOffset: number): Promise<SegmentPlan> {
+  const plan = await planSegment(request, baseOffset, Number.MAX_SAFE_INTEGER)
+  const firstBad = plan.scan.bad[0]
+  if (firstBad === undefined) return plan
+  const end = await endAtClose(request.fileSystem, request.directory)
+  // What is sound up to beyond it was added later, by a restore perhaps.
+  const isKnown = end !== undefined && end >= firstBad.offset && end > baseOffset
+  return isKnown ? planSegment(request, baseOffset, end) : plan
+}
+
+/** Where the log ended when it was closed cleanly; undefined when nobody knows any more. */
+async function endAtClose(fileSystem: FileSystem, directory: string): Promise<number | undefined> {
+  const shutdown = new CleanShutdown(fileSystem, dirname(directory))
+  await shutdown.load(() => undefined)
+  return shutdown.take(basename(directory))?.logEndOffset
 }
 
 async function hasNotes(fileSystem: FileSystem, directory: string): Promise<boolean> {

@@ -21,6 +21,20 @@ export const mutants = [
     tests: ['missing-segments'],
   },
   {
+    name: 'leap-behind-damage-believed',
+    file: 'repair-selector.ts',
+    find: 'return before.adjacent || !adjacent || !leaps',
+    replace: 'void [adjacent, leaps]\n    return true',
+    tests: ['repair-offsets'],
+  },
+  {
+    name: 'batch-beyond-the-end-of-a-clean-close-kept',
+    file: 'repair.ts',
+    find: 'return isKnown ? planSegment(request, baseOffset, end) : plan',
+    replace: 'return isKnown ? plan : plan',
+    tests: ['repair-offsets'],
+  },
+  {
     name: 'damage-noted-after-the-close',
     file: 'quarantine.ts',
     find: 'if (log.isClosed || segment.damage',
