@@ -16,6 +16,8 @@ export class AbortedTransactions {
   readonly #loaded = new Map<number, AbortedTransaction[]>()
   /** Of which the file is not up to date. */
   readonly #dirty = new Set<number>()
+  /** Base of a segment whose file has another name for now: its entries must stay in memory. */
+  #unnamed: number | undefined
 
   constructor(bases: readonly number[] = []) {
     this.#bases = [...bases]
@@ -67,14 +69,22 @@ export class AbortedTransactions {
       if (surplus <= 0) return
       // The active segment's stays: appends add to it.
       if (this.#dirty.has(other) || other === this.#bases.at(-1)) continue
+      if (other === this.#unnamed) continue
       this.#loaded.delete(other)
       surplus--
     }
   }
 
-  /** The segment has a file that was not read yet. */
-  found(base: number): void {
+  /** The segment has these now; their file has another name until `named`. */
+  replaced(base: number, entries: Entries): void {
     this.#note(base)
+    this.#unnamed = base
+    this.#loaded.set(base, [...entries])
+  }
+
+  /** The file has its own name. */
+  named(): void {
+    this.#unnamed = undefined
   }
 
   /** The file is up to date; without entries there is none. */

@@ -106,9 +106,9 @@ export class CleanedSegment {
     return segment
   }
 
-  /** There is a transaction index. */
-  get hasTransactions(): boolean {
-    return this.#transactions.length > 0
+  /** Those whose markers stay here; none: there is no transaction index. */
+  get transactions(): readonly AbortedTransaction[] {
+    return this.#transactions
   }
 
   /** Suffixes of the files that `finish` wrote. */

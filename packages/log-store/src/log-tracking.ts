@@ -224,9 +224,14 @@ export class LogTracking {
     for (const base of baseOffsets) this.#indexes.forget(base)
   }
 
-  /** Somebody has put this segment there, and the file of its transaction index. */
-  replaced(baseOffset: number, hasIndex: boolean): void {
-    this.#indexes.replaced(baseOffset, hasIndex)
+  /** This segment has taken the place of others; see `TransactionIndexes.replaced`. */
+  replaced(baseOffset: number, aborted: readonly AbortedTransaction[]): void {
+    this.#indexes.replaced(baseOffset, aborted)
+  }
+
+  /** The files of the one that was replaced last have their own names. */
+  named(): void {
+    this.#indexes.named()
   }
 
   /** See `Log.lastStableOffset`. */

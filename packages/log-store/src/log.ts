@@ -197,10 +197,12 @@ export interface Log {
   /**
    * Aborted transactions that have records or their marker from `from` to below `to`, in the order
    * of their markers: what a reader at isolation `read_committed` has to leave out. Complete up to
-   * `lastStableOffset`. Undefined: indexes have to be read, use `abortedTransactions`.
+   * `lastStableOffset`. Undefined: indexes have to be read, use `abortedTransactions`. Throws
+   * KFK_STORE_OFFSET_OUT_OF_RANGE when the log begins behind `from`: who has read there before it
+   * was deleted cannot tell any more what was aborted.
    */
   abortedTransactionsNow(from: number, to: number): readonly AbortedTransaction[] | undefined
-  /** The same, reading indexes when they are not in memory. */
+  /** The same, reading indexes when they are not in memory; rejects with what it throws. */
   abortedTransactions(from: number, to: number): Promise<readonly AbortedTransaction[]>
 
   /**

@@ -52,7 +52,7 @@ export async function swapSegments(host: LogHost, log: SwappedLog, swap: Swap): 
     // In memory the replacement holds from here on, for a crash would also find it from here on.
     log.segments = log.segments.replace(at, at + group.length, [segment])
     log.tracking?.forget(group.map(({ baseOffset }) => baseOffset))
-    log.tracking?.replaced(segment.baseOffset, cleaned.hasTransactions)
+    log.tracking?.replaced(segment.baseOffset, cleaned.transactions)
     await finishSwap(host, log, swap, path)
   } finally {
     host.files.unpin(segment.data)
@@ -71,6 +71,7 @@ async function finishSwap(host: LogHost, log: SwappedLog, swap: Swap, path: Path
       // At once: reads go on when the next step fails, and may have to open it.
       if (suffix === segmentSuffixes.log) segment.renamed('')
     }
+    log.tracking?.named()
     await despiteShortage(host, () => host.fileSystem.syncDirectory(log.path))
     segment.releaseIndexes()
   } catch (error) {

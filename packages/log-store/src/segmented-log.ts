@@ -3,7 +3,7 @@ import { type AppendedLog, AppendPath } from './append-path.js'
 import type { CompactionReport } from './compaction.js'
 import { EpochFile } from './epoch-file.js'
 import type { EpochIndex } from './epoch-index.js'
-import { explained, StoreError } from './errors.js'
+import { explained, outOfRange, StoreError } from './errors.js'
 import type { Syncable, SyncState } from './flush-scheduler.js'
 import { HotTail } from './hot-tail.js'
 import { LogEnds } from './log-ends.js'
@@ -245,12 +245,15 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   abortedTransactionsNow(from: number, to: number): readonly AbortedTransaction[] | undefined {
     this.requireOpen()
+    this.#requireStarted(from)
     return this.tracking === undefined ? [] : this.tracking.abortedNow(this.segments, from, to)
   }
 
   async abortedTransactions(from: number, to: number): Promise<readonly AbortedTransaction[]> {
     this.requireOpen()
-    return this.tracking?.aborted(this, from, to) ?? []
+    const aborted = (await this.tracking?.aborted(this, from, to)) ?? []
+    this.#requireStarted(from)
+    return aborted
   }
 
   async advanceLogStart(offset: number): Promise<void> {
@@ -459,6 +462,12 @@ export class SegmentedLog implements Log, LogView, AppendedLog, StructuredLog, S
 
   requireOpen(): void {
     if (this.#closed) throw new StoreError('KFK_STORE_CLOSED', `log ${this.name} is closed`)
+  }
+
+  /** The indexes of what was deleted are gone: they would say that nothing was aborted there. */
+  #requireStarted(from: number): void {
+    const { logStartOffset, logEndOffset } = this
+    if (from < logStartOffset) throw outOfRange(from, logStartOffset, logEndOffset)
   }
 
   #requireWritable(): void {

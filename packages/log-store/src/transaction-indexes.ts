@@ -7,6 +7,8 @@ import { TrackerFeed } from './tracker-feed.js'
 import { isBase, type ReplayedLog, reportProblems } from './tracker-replay.js'
 import { collectAborted } from './transaction-index.js'
 
+type Entries = readonly AbortedTransaction[]
+
 /** What queries and changes need of the log. */
 export interface TrackedLog extends ReplayedLog {
   readonly writtenOffset: number
@@ -22,6 +24,8 @@ export class TransactionIndexes {
   readonly #name: string
   /** Undefined: no segment has any. */
   #aborted: AbortedTransactions | undefined
+  /** How often segments have taken the place of others. */
+  #replacements = 0
 
   constructor(
     host: LogHost,
@@ -57,12 +61,20 @@ export class TransactionIndexes {
     this.#aborted?.forget(base)
   }
 
-  /** Somebody has put this segment there, and the file of its index. */
-  replaced(base: number, hasIndex: boolean): void {
+  /**
+   * This segment has taken the place of others. Its index is on the disk, under its own name when
+   * `named` is called: whoever asks meanwhile must not read that of an old segment.
+   */
+  replaced(base: number, entries: Entries): void {
+    this.#replacements++
     this.#aborted?.forget(base)
-    if (!hasIndex) return
+    if (entries.length === 0) return
     this.#aborted ??= new AbortedTransactions()
-    this.#aborted.found(base)
+    this.#aborted.replaced(base, entries)
+  }
+
+  named(): void {
+    this.#aborted?.named()
   }
 
   /** Durable when it resolves. */
@@ -114,6 +126,15 @@ export class TransactionIndexes {
 
   /** See `Log.abortedTransactions`. */
   async collect(log: TrackedLog, from: number, to: number): Promise<AbortedTransaction[]> {
+    for (;;) {
+      const replacements = this.#replacements
+      const found = await this.#collect(log, from, to)
+      // Else some of it may be of old segments, and the rest not be found any more.
+      if (replacements === this.#replacements) return found
+    }
+  }
+
+  async #collect(log: TrackedLog, from: number, to: number): Promise<AbortedTransaction[]> {
     const found: AbortedTransaction[] = []
     const { bases } = this
     for (const [at, base] of bases.entries()) {

@@ -166,6 +166,8 @@ async function rolledAtCheckpoint(fileSystem: FaultyFileSystem, clock: ManualClo
   await log.whenAcknowledged(2)
   await directory.checkpoint()
   log.roll()
+  log.append(producer.data({ timestamp }), { leaderEpoch: 1 })
+  log.flushNow()
   return log
 }
 

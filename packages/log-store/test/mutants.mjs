@@ -669,6 +669,27 @@ export const mutants = [
     tests: ['log-tracking-crash'],
   },
   {
+    name: 'transaction-index-of-an-old-segment-read-while-it-is-replaced',
+    file: 'aborted-transactions.ts',
+    find: 'this.#loaded.set(base, [...entries])\n  }\n\n  /** The file has its own name. */',
+    replace: '}\n\n  /** The file has its own name. */',
+    tests: ['aborted-while-changing'],
+  },
+  {
+    name: 'aborted-transactions-half-of-before-a-compaction',
+    file: 'transaction-indexes.ts',
+    find: 'if (replacements === this.#replacements) return found',
+    replace: 'return found',
+    tests: ['aborted-while-changing'],
+  },
+  {
+    name: 'nothing-aborted-where-the-log-was-deleted',
+    file: 'segmented-log.ts',
+    find: '    this.#requireStarted(from)\n    return aborted',
+    replace: '    return aborted',
+    tests: ['aborted-while-changing'],
+  },
+  {
     name: 'transaction-index-not-durable',
     file: 'tracker-files.ts',
     find: 'await writeCheckedFile(this.#fileSystem, path, encodeTransactionIndex(entries))',
