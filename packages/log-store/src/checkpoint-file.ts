@@ -89,10 +89,20 @@ export async function writeCheckedFile(
   path: string,
   bytes: Uint8Array,
 ): Promise<void> {
-  const old = await readWholeFile(fileSystem, path)
+  const old = await soundContent(fileSystem, path)
   const accepted = [checksum(bytes), ...(old === undefined ? [] : [checksum(old)])]
   await atomicWriteFile(fileSystem, sidePath(path), Buffer.from(`${accepted.join('\n')}\n`))
   await atomicWriteFile(fileSystem, path, bytes)
+}
+
+/** Damaged content must not be believed because a crash keeps the new one from coming after it. */
+async function soundContent(fileSystem: FileSystem, path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readCheckedFile(fileSystem, path)
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'KFK_STORE_CORRUPT') return undefined
+    throw error
+  }
 }
 
 /**

@@ -63,6 +63,13 @@ export const mutants = [
     tests: ['recovery'],
   },
   {
+    name: 'damaged-checkpoint-counts-as-the-old-one',
+    file: 'checkpoint-file.ts',
+    find: 'const old = await soundContent(fileSystem, path)',
+    replace: 'const old = await readWholeFile(fileSystem, path)',
+    tests: ['checkpoint-file'],
+  },
+  {
     name: 'checkpoint-not-synced',
     file: 'checkpoint-file.ts',
     find: '    await syncFile(handle)\n  } finally {',
