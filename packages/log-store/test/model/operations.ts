@@ -2,6 +2,7 @@
 // still means something.
 import fc from 'fast-check'
 import type { CleanupPolicy, CrashOutcome, Durability, FileOperation } from '../../src/index'
+import type { LostIndex } from './between-runs'
 
 export interface NewRecord {
   readonly timestamp: number
@@ -46,6 +47,7 @@ export type Operation =
       readonly flushMessages: number
       readonly flushMs: number
       readonly segmentMs: number
+      readonly segmentIndexBytes?: number
       /** Where it is not `delete` the background compacts. */
       readonly cleanupPolicy: CleanupPolicy
       readonly deleteRetentionMs: number
@@ -66,8 +68,8 @@ export type Operation =
     }
   | { readonly kind: 'scrub'; readonly log: number }
   | { readonly kind: 'checkpoint' }
-  /** Somebody may run the repair in between, which must find nothing. */
-  | { readonly kind: 'reopen'; readonly repair: boolean }
+  /** Somebody may run the repair in between, which must find nothing, or spoil an index then. */
+  | { readonly kind: 'reopen'; readonly repair: boolean; readonly lostIndex?: LostIndex | null }
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'crash'; readonly outcome: CrashOutcome }
   /** The machine stops at the n-th change of the disk from now. */
@@ -161,6 +163,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       flushMessages: fc.constantFrom(1, 3, never),
       flushMs: fc.constantFrom(5, never),
       segmentMs: fc.constantFrom(30, never),
+      segmentIndexBytes: fc.constantFrom(24, 40, never),
       cleanupPolicy: policy,
       deleteRetentionMs,
     }),
@@ -179,7 +182,16 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: kind('checkpoint') }) },
-  { weight: 2, arbitrary: fc.record({ kind: kind('reopen'), repair: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: kind('reopen'),
+      repair: fc.boolean(),
+      lostIndex: fc.option(
+        fc.record({ which: share, keptTwelfths: fc.constantFrom(null, 0, 6, 11) }),
+      ),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: kind('wait'), ms: fc.constantFrom(1, 6, 20, 60) }) },
   { weight: 2, arbitrary: fc.record({ kind: kind('crash'), outcome }) },
   {

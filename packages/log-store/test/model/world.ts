@@ -7,12 +7,12 @@ import {
   type Log,
   type LogDirectory,
   openLogDirectory,
-  repairLog,
 } from '../../src/index'
 import { ManualClock } from '../support/manual-clock'
 import { settle } from '../support/records'
 import type { Accepted, Appending } from './appends'
 import { accepted, append, appendEmbedded, encode, makeRecords, replicate } from './appends'
+import { loseIndex, repairAll } from './between-runs'
 import { ExpectedLog } from './expected-log'
 import { Follower } from './follower'
 import { laterStarts, ModelLog, readLog } from './model-log'
@@ -50,7 +50,7 @@ export class World {
   #poisonNoted = false
   /** Something failed since the directory was opened. */
   #failed = false
-  /** Something may have failed at some time: an index may be missing, which does no harm. */
+  /** Something may have failed or been lost: an index may be missing, which does no harm. */
   #everFaulty = false
   #step = 0
 
@@ -301,7 +301,7 @@ export class World {
     this.#disk.inject(this.#fault)
   }
 
-  async #reopen({ repair }: { repair: boolean }): Promise<void> {
+  async #reopen({ repair, lostIndex }: Of<'reopen'>): Promise<void> {
     const directory = this.#directory
     // A log that could not be opened, as much as one that could not be closed, spoils it.
     const expectClean = !this.#poisoned && !this.#faulty && !this.#failed
@@ -315,6 +315,9 @@ export class World {
     }
     await this.#endFollowers()
     const sound = !(repair && expectClean) || (await this.#repair(directory.names()))
+    if (lostIndex && expectClean && (await loseIndex(this.#disk, directory.names(), lostIndex))) {
+      this.#everFaulty = true
+    }
     await this.#openAnyhow()
     if (!expectClean) for (const expected of this.#expected.values()) expected.reopenUnclean()
     if (expectClean && sound) requireSame('a clean start', this.#directory.cleanStart, true)
@@ -322,15 +325,11 @@ export class World {
 
   /** Finds nothing but indexes that a full disk has kept from being written. Answers whether. */
   async #repair(logs: readonly string[]): Promise<boolean> {
-    let allSound = true
-    for (const name of logs) {
-      const options = { fileSystem: this.#disk, indexIntervalBytes: defaults.indexIntervalBytes }
-      const report = await repairLog(`/data/${name}`, { ...options, offsetGaps: name === gapsName })
-      requireSame('to repair', [report.lost, report.cuts], [[], []])
-      allSound &&= report.sound
-    }
-    if (!this.#everFaulty) requireSame('sound after a clean close', allSound, true)
-    return allSound
+    const { indexIntervalBytes } = defaults
+    const hasGaps = (name: string) => name === gapsName
+    const sound = await repairAll(this.#disk, logs, { indexIntervalBytes, hasGaps })
+    if (!this.#everFaulty) requireSame('sound after a clean close', sound, true)
+    return sound
   }
 
   async #crash(
