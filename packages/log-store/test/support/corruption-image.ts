@@ -175,7 +175,6 @@ export function diskWith(
   replacement?: MemoryFile,
 ): MemoryTree {
   const tree = new MemoryTree()
-  tree.makeDirectory(logPath)
   for (const [at, original] of files) {
     const file = at === path ? replacement : original
     tree.makeDirectory(parentOf(at))
