@@ -6,7 +6,7 @@ import { Fifo } from './fifo.js'
 import type { ProducerBatch } from './producer-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
 import type { RecordAccumulator, Watch } from './record-accumulator.js'
-import { estimateBytes } from './record.js'
+import { estimateBytes, recordOverheadBytes } from './record.js'
 import type { SerializedRecord } from './record.js'
 import type { TopicCatalog } from './topic-catalog.js'
 
@@ -16,6 +16,8 @@ export interface AdmissionOptions {
   readonly clock: Clock
   /** A record waits so long for metadata and memory (`max.block.ms`). */
   readonly maxBlockMs: number
+  /** Keyless records stay with a partition until its batch closes. */
+  readonly isSticky: boolean
   /** Largest record, in bytes. */
   readonly maxRecordBytes: number
   /** A record that nobody waits for was given up. */
@@ -66,6 +68,10 @@ export class Admission {
   readonly #topics = new Map<string, KnownTopic>()
   #recent: KnownTopic | undefined
   #look = 0
+  /** Where the last record went. */
+  #placedIn: PartitionQueue | undefined
+  /** Its batch, if others may follow it. */
+  #followed: ProducerBatch | undefined
   #blocked = false
 
   constructor(options: AdmissionOptions) {
@@ -114,6 +120,28 @@ export class Admission {
     const hasRoom = this.#options.accumulator.hasRoom(this.#checkedSize(record))
     const known = hasRoom ? this.#open(topic) : undefined
     return known === undefined ? undefined : this.#place(known, known.metadata!, record, unwatched)
+  }
+
+  /**
+   * What is posted next may follow the record that has just entered, without being looked at in all
+   * detail: that had no key, named no partition, and was stamped with the time of now.
+   */
+  follow(batch: ProducerBatch): void {
+    if (this.#options.isSticky) this.#followed = batch
+  }
+
+  /**
+   * Takes a value that goes to the same topic as the record before it, within the same look at the
+   * clock. False, with nothing done, when that cannot be followed, or anything has happened since.
+   */
+  tryFollow(topic: string, value: Uint8Array): boolean {
+    const batch = this.#followed
+    const known = this.#recent
+    if (batch === undefined || known === undefined || known.name !== topic) return false
+    if (known.look !== this.#look || this.#placedIn?.open !== batch) return false
+    const { accumulator, maxRecordBytes } = this.#options
+    const bytes = recordOverheadBytes + value.length
+    return bytes <= maxRecordBytes && accumulator.tryAppendValue(batch, value, bytes)
   }
 
   /** Time has passed: what was known of topics may have changed. */
@@ -287,6 +315,8 @@ export class Admission {
       throw noPartition(known.name, record.partition, metadata.partitions.length)
     }
     const queue = (known.queues[partition] ??= accumulator.queue(known.name, partition))
+    this.#placedIn = queue
+    this.#followed = undefined
     return accumulator.append(queue, record, watch)
   }
 

@@ -155,6 +155,11 @@ export class ProducerBatch {
     return appended
   }
 
+  /** One that nobody waits for, stamped like the one before; false: it goes another way. */
+  tryAppendValue(value: Uint8Array): boolean {
+    return this.#builder.tryAppendValue(value)
+  }
+
   /**
    * The fate of the record that was appended last. Cheaper than a delivery: one promise, no list
    * entry.

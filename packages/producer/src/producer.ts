@@ -76,7 +76,7 @@ class LogProducer implements Producer {
     })
     this.#pace = new PostPace(this.#accumulator, settings.bufferBytes)
     const topics = this.#createTopics()
-    this.#admission = this.#createAdmission(topics)
+    this.#admission = this.#createAdmission(topics, options.partitioner === undefined)
     this.#sender = this.#createSender(topics, idempotence)
     this.#accumulator.onBatch = (batch) => this.#opened(batch)
     this.#accumulator.onFull = () => this.#sender.wake()
@@ -107,14 +107,15 @@ class LogProducer implements Producer {
   }
 
   post(topic: AnyTopic, record: AnyRecord): boolean {
-    // Taken away meanwhile: a serde or a partitioner might post, too.
-    const scratch = this.#scratch ?? emptyRecord()
-    this.#scratch = undefined
-    const serialized = this.#serialize(topic, record, scratch)
-    const name = nameOf(topic)
-    if (serialized !== scratch) this.#admit(name, serialized, undefined, 0)
-    else if (this.#admission.tryEnter(name, scratch) !== undefined) this.#scratch = scratch
-    else this.#admit(name, scratch, undefined, 0)
+    const { value } = record
+    const follows =
+      typeof topic === 'string' &&
+      value instanceof Uint8Array &&
+      isPlain(record) &&
+      this.#closing === undefined &&
+      this.#recordClock.again() &&
+      this.#admission.tryFollow(topic, value)
+    if (!follows) this.#postAny(topic, record)
     return this.#pace.isReady
   }
 
@@ -135,6 +136,20 @@ class LogProducer implements Producer {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  #postAny(topic: AnyTopic, record: AnyRecord): void {
+    // Taken away meanwhile: a serde or a partitioner might post, too.
+    const scratch = this.#scratch ?? emptyRecord()
+    this.#scratch = undefined
+    const serialized = this.#serialize(topic, record, scratch)
+    const name = nameOf(topic)
+    const batch = serialized === scratch ? this.#admission.tryEnter(name, scratch) : undefined
+    if (batch === undefined) this.#admit(name, serialized, undefined, 0)
+    else {
+      this.#scratch = scratch
+      if (isPlain(record)) this.#admission.follow(batch)
+    }
   }
 
   #sendOne(
@@ -249,12 +264,13 @@ class LogProducer implements Producer {
     })
   }
 
-  #createAdmission(topics: TopicCatalog): Admission {
+  #createAdmission(topics: TopicCatalog, isSticky: boolean): Admission {
     return new Admission({
       accumulator: this.#accumulator,
       topics,
       clock: this.#client.clock,
       maxBlockMs: this.#settings.maxBlockMs,
+      isSticky,
       maxRecordBytes: this.#settings.maxRequestBytes,
       onPostFailure: (error, topic) =>
         this.#reportPostFailure(error, { topic, partition: undefined, count: 1 }),
@@ -304,6 +320,16 @@ class LogProducer implements Producer {
     }
     this.#sender.opened(batch)
   }
+}
+
+/** Nothing is said of it but its value. */
+function isPlain({ key, partition, timestamp, headers }: AnyRecord): boolean {
+  return (
+    (key === undefined || key === null) &&
+    partition === undefined &&
+    timestamp === undefined &&
+    headers === undefined
+  )
 }
 
 function isMany(input: AnyRecord | readonly AnyRecord[]): input is readonly AnyRecord[] {

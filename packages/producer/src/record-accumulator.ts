@@ -112,6 +112,17 @@ export class RecordAccumulator {
     return this.#begin(queue, record, watch)
   }
 
+  /**
+   * Appends to this open batch what is only a value, stamped like the record before it; false, with
+   * nothing done, when it is not as simple as that.
+   */
+  tryAppendValue(batch: ProducerBatch, value: Uint8Array, estimatedBytes: number): boolean {
+    if (this.#usedBytes + estimatedBytes > this.#options.bufferBytes) return false
+    if (!batch.tryAppendValue(value)) return false
+    this.#grow(batch)
+    return true
+  }
+
   /** The open batch takes no more records. */
   close(queue: PartitionQueue): void {
     if (queue.open === undefined) return

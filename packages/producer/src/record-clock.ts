@@ -33,6 +33,13 @@ export class RecordClock {
     return this.#nowMs
   }
 
+  /** Takes the time of the last look for one more record; false when another look is due. */
+  again(): boolean {
+    if (this.#uses === 0) return false
+    this.#uses -= 1
+    return true
+  }
+
   #look(): void {
     this.#nowMs = this.#clock.now()
     this.#onLook()

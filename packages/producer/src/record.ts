@@ -134,7 +134,7 @@ function isList(
 }
 
 /** Lengths and varints of a record at most, its headers aside. */
-const recordOverheadBytes = 36
+export const recordOverheadBytes = 36
 const headerOverheadBytes = 10
 
 /** Upper bound of a record's bytes in a batch for ASCII text; close enough to bound memory by. */

@@ -134,7 +134,8 @@ export class Sender {
         this.#options.producerIds?.request()
         continue
       }
-      accumulator.close(queue)
+      // An older one that leaves does not end the batch that takes records.
+      if (queue.open === sent.batch) accumulator.close(queue)
       queue.take(sent.batch)
       // To the end of the line, for fairness among partitions.
       accumulator.active.delete(queue)

@@ -10,6 +10,50 @@ import type { RecordInput } from '@kfk/protocol'
 const encoder = new TextEncoder()
 
 describe('RecordBatchBuilder', () => {
+  test('values appended one after another are what any records are', () => {
+    const lengths = [0, 1, 12, 13, 55, 56, 57, 62, 63, 64, 65, 100, 8170, 8175, 8176, 9000]
+    const deltas = [0, 1, 63, 64, 8191, 8192]
+    const maxBytes = 1_000_000
+    const quick = new RecordBatchBuilder({ maxBytes, buffer: new Uint8Array(maxBytes) })
+    const plain = new RecordBatchBuilder({ maxBytes })
+    const refused = new Set<string>()
+    const append = (length: number, timestamp: number): void => {
+      const value = new Uint8Array(length).fill(plain.recordCount & 0xff)
+      const delta = timestamp - 5000
+      if (!quick.tryAppendValue(value)) {
+        refused.add(length > 8175 ? 'long' : delta > 8191 ? 'late' : `${plain.recordCount}`)
+        expect(quick.tryAppend({ value, timestamp })).toBe(true)
+      }
+      expect(plain.tryAppend({ key: null, value, timestamp })).toBe(true)
+    }
+    for (const delta of deltas) {
+      const timestamp = 5000 + delta
+      const first = { value: null, timestamp }
+      expect(quick.tryAppend(first)).toBe(true)
+      expect(plain.tryAppend(first)).toBe(true)
+      for (const length of lengths) append(length, timestamp)
+    }
+    expect(quick.tryAppend({ value: null, timestamp: 5000 })).toBe(true)
+    expect(plain.tryAppend({ value: null, timestamp: 5000 })).toBe(true)
+    while (plain.recordCount < 8200) append(3, 5000)
+    const counts = [8192, 8193, 8194, 8195, 8196, 8197, 8198, 8199].map(String)
+    expect([...refused]).toEqual(['long', 'late', ...counts])
+    expect(Buffer.compare(quick.build(), plain.build())).toBe(0)
+  })
+
+  test('a value that would make a batch full, its first, and one after the end are refused', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 300, buffer: new Uint8Array(1000) })
+    expect(builder.tryAppendValue(new Uint8Array(3))).toBe(false)
+    expect(builder.tryAppend({ value: null, timestamp: 9 })).toBe(true)
+    const room = 300 - builder.sizeInBytes
+    expect(builder.tryAppendValue(new Uint8Array(room - 9))).toBe(false)
+    expect(builder.tryAppendValue(new Uint8Array(room - 10))).toBe(true)
+    expect(builder.sizeInBytes).toBe(299)
+    expect(builder.recordCount).toBe(2)
+    validateBatch(builder.build())
+    expect(builder.tryAppendValue(new Uint8Array(0))).toBe(false)
+  })
+
   test('what it builds is valid and reads back as it was given', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 64 * 1024 })
     const texts = [
