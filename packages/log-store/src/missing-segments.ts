@@ -52,7 +52,7 @@ export function reportMissing(
   const lost = startsLate ? `; offsets ${start} to ${first - 1} are lost` : ''
   host.report({
     kind: 'segments-missing',
-    message: `${path}: ${what} of the last clean close are gone${lost}`,
+    message: `${path}: gone since the last clean close: ${what}${lost}`,
     details: { log: name, path, files, ...(startsLate && { from: start, to: first - 1 }) },
   })
 }
