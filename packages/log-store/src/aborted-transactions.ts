@@ -64,6 +64,11 @@ export class AbortedTransactions {
   keep(base: number, entries: Entries): void {
     if (!this.has(base) || this.#loaded.has(base)) return
     this.#loaded.set(base, [...entries])
+    this.#dropSurplus()
+  }
+
+  /** Lets go of what can be read again. */
+  #dropSurplus(): void {
     let surplus = this.#loaded.size - this.#dirty.size - segmentsKept
     for (const other of this.#loaded.keys()) {
       if (surplus <= 0) return
@@ -91,6 +96,7 @@ export class AbortedTransactions {
   saved(base: number): void {
     this.#dirty.delete(base)
     if (this.#loaded.get(base)?.length === 0) this.forget(base)
+    else this.#dropSurplus()
   }
 
   forget(base: number): void {

@@ -22,6 +22,13 @@ const asUsual: ProducerTrackerOptions = {}
 const defaults = { expirationMs: 86_400_000, maxProducers: 100_000 }
 /** Of the producers that are too many, so many more go at once: looking for the oldest costs. */
 const evictedShare = 1 / 16
+/** Ended transactions that are told apart. */
+const endedKept = 1000
+
+interface Ended {
+  readonly firstOffset: number
+  readonly lastOffset: number
+}
 
 interface Undo {
   readonly producerId: bigint
@@ -42,7 +49,7 @@ export class ProducerTracker implements LogTracker {
   /** Open transactions: first offset, ascending, and producer. */
   #open: Map<number, bigint> | undefined
   /** Ended ones whose marker may not be committed yet, in the order of the markers. */
-  #ended: { firstOffset: number; lastOffset: number }[] = none
+  #ended: Ended[] = none
   /** How to go back to what is in the file, newest last. */
   #undo: Undo[] = none
 
@@ -108,6 +115,8 @@ export class ProducerTracker implements LogTracker {
 
   settle(): void {
     if (this.#undo.length > 0) this.#undo = none
+    // Where nobody asks for what is stable, as on a follower, nothing else lets go of them.
+    if (this.#ended.length > endedKept) this.#ended = joined(this.#ended)
   }
 
   rollBack(): void {
@@ -207,6 +216,18 @@ export class ProducerTracker implements LogTracker {
 
 /** Shared by all trackers that have none, so that an idle one costs nothing. */
 const none: never[] = []
+
+/** Two neighbours as one: until the later marker is committed the earlier counts as not, either. */
+function joined(ended: readonly Ended[]): Ended[] {
+  const pairs: Ended[] = []
+  for (let at = 0; at < ended.length; at += 2) {
+    const one = ended[at]!
+    const other = ended[at + 1] ?? one
+    const firstOffset = Math.min(one.firstOffset, other.firstOffset)
+    pairs.push({ firstOffset, lastOffset: other.lastOffset })
+  }
+  return pairs
+}
 
 function appendData(
   before: ProducerEntry | undefined,

@@ -697,6 +697,21 @@ export const mutants = [
     tests: ['aborted-while-changing'],
   },
   {
+    name: 'ended-transactions-joined-before-they-are-written',
+    file: 'producer-tracker.ts',
+    find: '    this.#ended.push({ firstOffset, lastOffset })',
+    replace:
+      '    this.#ended.push({ firstOffset, lastOffset })\n    if (this.#ended.length > endedKept) this.#ended = joined(this.#ended)',
+    tests: ['producer-tracker'],
+  },
+  {
+    name: 'ended-transaction-joined-with-a-later-one-begins-there',
+    file: 'producer-tracker.ts',
+    find: 'Math.min(one.firstOffset, other.firstOffset)',
+    replace: 'other.firstOffset',
+    tests: ['producer-tracker'],
+  },
+  {
     name: 'transaction-index-not-durable',
     file: 'tracker-files.ts',
     find: 'await writeCheckedFile(this.#fileSystem, path, encodeTransactionIndex(entries))',

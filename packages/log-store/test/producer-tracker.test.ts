@@ -227,3 +227,34 @@ test('every damaged or missing byte of a snapshot is noticed', () => {
   expect(other.restore({ state: tracker.capture()().state, detail: detail! })).toBe(true)
   expect(other.get(1n)!.batches).toHaveLength(1)
 })
+
+test('ended transactions that nobody asks about are not kept one by one', () => {
+  const count = 5000
+  for (let n = 0; n < count; n++) {
+    apply({ id: n % 3, transactional: true })
+    mark(n % 3, 'commit')
+    tracker.settle()
+  }
+  const told = new Set<number | undefined>()
+  for (let highWatermark = 0; highWatermark <= nextOffset; highWatermark++) {
+    const first = tracker.firstUnstableOffset(highWatermark)
+    told.add(first)
+    // The transaction whose marker comes next begins there at the latest.
+    const due = highWatermark === nextOffset ? undefined : highWatermark - (highWatermark % 2)
+    expect(first ?? Infinity).toBeLessThanOrEqual(due ?? Infinity)
+    if (due === undefined) expect(first).toBeUndefined()
+  }
+  expect(told.size).toBeLessThanOrEqual(1002)
+  expect(told.size).toBeGreaterThan(400)
+})
+
+test('what is told apart no more is not taken back with what could not be written', () => {
+  for (let n = 0; n < 1501; n++) {
+    apply({ id: 1, transactional: true })
+    mark(1, 'commit')
+    if (n < 1500) tracker.settle()
+  }
+  tracker.rollBack()
+  expect(tracker.firstUnstableOffset(2999)).toBeLessThanOrEqual(2998)
+  expect(tracker.firstUnstableOffset(3000)).toBeUndefined()
+})

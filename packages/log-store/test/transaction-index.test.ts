@@ -81,3 +81,16 @@ test('of many segments only some stay in memory, the changed ones and the last a
   index.saved(0)
   expect(index.dirty).toEqual([])
 })
+
+test('the entries of segments whose files were written, and that nobody reads, leave memory', () => {
+  const all = new AbortedTransactions()
+  for (let base = 0; base < 100; base++) {
+    all.append(base, aborted(base, base))
+    // That of the segment before is written when the next one has begun.
+    if (base > 0) all.saved(base - 1)
+  }
+  const loaded = all.bases.filter((base) => all.loaded(base) !== undefined)
+  expect(all.bases).toHaveLength(100)
+  expect(loaded).toContain(99)
+  expect(loaded.length).toBeLessThanOrEqual(18)
+})
