@@ -97,7 +97,7 @@ export class Connection {
     this.#decoder = options.codec.createFrameDecoder({ maxFrameBytes, ...(memory && { memory }) })
     stream.ondata = (chunk) => this.#receive(chunk, 0)
     stream.space = () => (this.#closed ? undefined : this.#decoder.space?.())
-    stream.onfilled = (byteCount) => this.#receive(undefined, byteCount)
+    stream.onfilled = (byteCount) => void this.#receive(undefined, byteCount)
     stream.ondrain = () => {
       this.#blocked = false
       this.#scheduleFlush()
@@ -216,20 +216,26 @@ export class Connection {
     else this.#inFlight.push(request)
   }
 
-  /** A chunk, or bytes that were put into the decoder's space. */
-  #receive(chunk: Uint8Array | undefined, filledBytes: number): void {
-    if (this.#closed) return
+  /** A chunk, or bytes that were put into the decoder's space. False: no view of it is kept. */
+  #receive(chunk: Uint8Array | undefined, filledBytes: number): boolean {
+    if (this.#closed) return false
+    let isKept = true
     try {
       if (chunk === undefined) {
         const frame = this.#decoder.filled!(filledBytes)
         if (frame !== undefined) this.#answer(frame)
-      } else for (const frame of this.#decoder.push(chunk)) this.#answer(frame)
+      } else {
+        const frames = this.#decoder.push(chunk)
+        isKept = frames.length > 0
+        for (const frame of frames) this.#answer(frame)
+      }
     } catch (cause) {
       this.close(this.#unusable(chunk ?? noBytes, cause))
-      return
+      return true
     }
     this.#reportIdle()
     if (this.#queue.length > 0) this.#scheduleFlush()
+    return isKept
   }
 
   #answer(frame: Uint8Array): void {

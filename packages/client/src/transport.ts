@@ -35,8 +35,11 @@ export interface TransportConnection {
   /** No `ondata` until `resume`. */
   pause(): void
   resume(): void
-  /** Bytes received. The chunk belongs to the receiver; it is never written to again. */
-  ondata: (chunk: Uint8Array) => void
+  /**
+   * Bytes received. The chunk belongs to the receiver and is never written to again, unless it
+   * answers false: it has kept nothing of it.
+   */
+  ondata: (chunk: Uint8Array) => boolean
   /**
    * Set by the receiver: memory to put the next bytes into, instead of a chunk; undefined when it
    * wants a chunk. A transport need not ask. It tells of them by `onfilled`, before it asks again.
@@ -96,8 +99,7 @@ type Attach = (socket: Socket, connection: TransportConnection) => void
 
 /**
  * Bytes land where the receiver wants them, the rest of a large answer in its place, or else in
- * regions that are handed out once and never reused: records stay views on them for as long as a
- * reader wants. That saves the buffer per read and half the CPU time of 'data' events.
+ * regions whose bytes are handed out once: records stay views on them for as long as a reader wants. That saves the buffer per read and half the CPU time of 'data' events.
  */
 function regionReader() {
   let region = Buffer.allocUnsafeSlow(initialRegionBytes)
@@ -117,10 +119,7 @@ function regionReader() {
       },
       callback(bytesRead: number, buffer: Uint8Array): boolean {
         if (space !== undefined) receiver?.onfilled?.(bytesRead)
-        else {
-          position += bytesRead
-          receiver?.ondata(buffer.subarray(0, bytesRead))
-        }
+        else if (receiver?.ondata(buffer.subarray(0, bytesRead)) !== false) position += bytesRead
         return true
       },
     },
@@ -183,7 +182,7 @@ function socketConnection(socket: Socket, attach: Attach): TransportConnection {
     },
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
-    ondata() {},
+    ondata: () => false,
     ondrain() {},
     onclose() {},
     close: () => void socket.destroy(),

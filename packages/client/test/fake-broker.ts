@@ -339,7 +339,7 @@ interface FakeStreamOptions {
 
 /** The client's end of a connection; answers come in later turns of the event loop, in order. */
 class FakeStream implements TransportConnection {
-  ondata: (chunk: Uint8Array) => void = () => {}
+  ondata: (chunk: Uint8Array) => boolean = () => false
   ondrain: () => void = () => {}
   onclose: (error?: Error) => void = () => {}
   readonly #decoder = (kafkaCodec satisfies WireCodec).createFrameDecoder({

@@ -31,7 +31,10 @@ function serve(cluster: FakeCluster): (socket: Socket) => void {
       { timeoutMs: 1000 },
     )
     void connected.then((stream) => {
-      stream.ondata = (chunk) => socket.write(chunk)
+      stream.ondata = (chunk) => {
+        socket.write(chunk)
+        return true
+      }
       stream.onclose = () => socket.destroy()
       socket.on('data', (chunk) => stream.write([chunk]))
       socket.on('close', () => stream.close())
@@ -121,11 +124,36 @@ test('over TCP bytes land where the receiver wants them, the others in chunks', 
     stream.ondata = (chunk) => {
       received.set(chunk, length)
       length += chunk.length
+      return true
     }
     await new Promise<void>((resolve) => (stream.onclose = () => resolve()))
     expect(filled).toBe(wanted.length)
     expect(received.equals(sent)).toBe(true)
     expect(length).toBe(sent.length)
+  })
+})
+
+test('memory of a chunk of which nothing was kept is used for the next, that of others is not', async () => {
+  const server = createTcpServer((socket) => socket.pipe(socket))
+  await withServer(server, async (address) => {
+    const [host, port] = address.split(':') as [string, string]
+    const stream = await tcpTransport().connect({ host, port: +port }, { timeoutMs: 5000 })
+    const chunks: Uint8Array[] = []
+    const answers = [false, true, true]
+    const echo = async (text: string): Promise<void> => {
+      const next = new Promise<void>((resolve) => {
+        stream.ondata = (chunk) => {
+          chunks.push(chunk)
+          resolve()
+          return answers[chunks.length - 1]!
+        }
+      })
+      stream.write([Buffer.from(text)])
+      await next
+    }
+    for (const text of ['one', 'two', 'six']) await echo(text)
+    expect(chunks.map((chunk) => Buffer.from(chunk).toString())).toEqual(['two', 'two', 'six'])
+    stream.close()
   })
 })
 

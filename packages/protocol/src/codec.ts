@@ -74,8 +74,9 @@ export interface FrameMemory {
 export interface FrameDecoder {
   /**
    * Takes the next chunk of the stream and returns the frames that it completes, each without its
-   * length prefix and possibly a view of `chunk`: the caller hands the chunk over. Throws
-   * `ProtocolError` on an impossible size; the stream is unusable from then on.
+   * length prefix and possibly a view of `chunk`: the caller hands the chunk over, but for one that
+   * completes no frame, of which nothing is kept. Throws `ProtocolError` on an impossible size; the
+   * stream is unusable from then on.
    */
   push(chunk: Uint8Array): Uint8Array[]
   /** Bytes held for a frame that is not complete yet. */

@@ -118,7 +118,7 @@ function pipe(): { client: TransportConnection; server: ByteStream } {
     },
     pause: () => toClient.pause(),
     resume: () => toClient.resume(),
-    ondata: () => undefined,
+    ondata: () => false,
     ondrain: () => undefined,
     onclose: () => undefined,
     close,
@@ -146,7 +146,7 @@ function pipe(): { client: TransportConnection; server: ByteStream } {
   }
   toServer.deliver = (chunk) => server.ondata(chunk, false)
   toServer.drained = () => client.ondrain()
-  toClient.deliver = (chunk) => client.ondata(chunk)
+  toClient.deliver = (chunk) => void client.ondata(chunk)
   toClient.drained = () => server.ondrain()
   return { client, server }
 }
