@@ -99,7 +99,8 @@ type Attach = (socket: Socket, connection: TransportConnection) => void
 
 /**
  * Bytes land where the receiver wants them, the rest of a large answer in its place, or else in
- * regions whose bytes are handed out once: records stay views on them for as long as a reader wants. That saves the buffer per read and half the CPU time of 'data' events.
+ * regions whose bytes are handed out once: records stay views on them for as long as a reader
+ * wants. That saves the buffer per read and half the CPU time of 'data' events.
  */
 function regionReader() {
   let region = Buffer.allocUnsafeSlow(initialRegionBytes)

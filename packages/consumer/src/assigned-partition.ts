@@ -1,10 +1,11 @@
 import { ClientError } from '@kfk/client'
-import type { ReadableBatch } from './batch-view.js'
+import type { RecordPlaces } from '@kfk/protocol'
 import type { FetchedRecord } from './fetched-record.js'
 import {
   FetchedRecords,
   UnreadableBatch,
   type BatchRun,
+  type ReadableBatch,
   type RecordRun,
 } from './fetched-records.js'
 import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
@@ -168,11 +169,11 @@ export class AssignedPartition implements TopicPartition {
   }
 
   /**
-   * Takes the next batch that has records, as it is; otherwise as {@link take}.
+   * Takes the next batch that has records, as it is, and sets `places`; otherwise as {@link take}.
    * @throws ClientError as `take`
    */
-  takeBatch(): TakenBatch | undefined {
-    const run = this.#reading(() => this.#fetched.takeBatch(this.processed!))
+  takeBatch(places: RecordPlaces): TakenBatch | undefined {
+    const run = this.#reading(() => this.#fetched.takeBatch(this.processed!, places))
     if (run?.batch === undefined) {
       this.#passOver(run)
       return undefined

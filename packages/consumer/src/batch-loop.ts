@@ -1,4 +1,5 @@
 import { abortedError } from '@kfk/client'
+import { RecordPlaces } from '@kfk/protocol'
 import type { AssignedPartition, TakenBatch } from './assigned-partition.js'
 import { FetchedBatchView } from './batch-view.js'
 import type { BatchView } from './consumer-record.js'
@@ -28,13 +29,15 @@ export class BatchLoop {
   readonly #options: BatchLoopOptions
   readonly #from: TakeOptions<TakenBatch>
   readonly #failures: unknown[] = []
+  /** Not in use: each handler that runs has one. */
+  readonly #places: RecordPlaces[] = []
   #running = 0
   #onEnd: () => void = () => undefined
 
   constructor(options: BatchLoopOptions) {
     this.#options = options
     this.#from = {
-      from: (partition) => partition.takeBatch(),
+      from: (partition) => this.#takeOf(partition),
       stopped: () => this.#failures.length > 0 || options.signal?.aborted === true,
     }
   }
@@ -64,7 +67,7 @@ export class BatchLoop {
       const taken = delivery.takeNow(this.#from)
       if (taken !== undefined) {
         this.#handle(taken)
-        handledBytes += taken.batch.cursor.source.bytes.length
+        handledBytes += taken.batch.source.bytes.length
         if (handledBytes < bytesPerTurn) continue
         handledBytes = 0
         await new Promise((resolve) => setImmediate(resolve))
@@ -76,54 +79,57 @@ export class BatchLoop {
     }
   }
 
+  #takeOf(partition: AssignedPartition): TakenBatch | undefined {
+    const places = this.#places.at(-1) ?? new RecordPlaces()
+    const taken = partition.takeBatch(places)
+    if (taken !== undefined) this.#places.pop()
+    return taken
+  }
+
   #handle(taken: TakenBatch): void {
     const { commit, handler } = this.#options
-    const { partition, batch, nextOffset } = taken
-    const view = new FetchedBatchView({
-      ...batch,
-      place: partition,
-      nextOffset,
-      highWatermark: partition.highWatermark ?? nextOffset,
-      signal: partition.signal,
-      commit: () => commit(partition, nextOffset),
-    })
+    const view = new FetchedBatchView(taken, commit)
     try {
       const result = handler(view)
       if (!isThenable(result)) {
-        this.#finish(partition, view)
+        this.#finish(taken, view)
         return
       }
       this.#running += 1
-      void this.#settle(result, partition, view)
+      void this.#settle(result, taken, view)
     } catch (error) {
-      this.#failed(error, partition, view)
+      this.#failed(error, taken, view)
     }
   }
 
   async #settle(
     result: PromiseLike<unknown>,
-    partition: AssignedPartition,
+    taken: TakenBatch,
     view: FetchedBatchView,
   ): Promise<void> {
     try {
       await result
-      this.#finish(partition, view)
+      this.#finish(taken, view)
     } catch (error) {
-      this.#failed(error, partition, view)
+      this.#failed(error, taken, view)
     }
     this.#running -= 1
     this.#onEnd()
   }
 
-  #finish(partition: AssignedPartition, view: FetchedBatchView): void {
-    view.end()
-    partition.finish()
-    this.#options.onDone(partition)
+  #finish(taken: TakenBatch, view: FetchedBatchView): void {
+    taken.partition.finish()
+    this.#ended(taken, view)
   }
 
-  #failed(error: unknown, partition: AssignedPartition, view: FetchedBatchView): void {
+  #failed(error: unknown, taken: TakenBatch, view: FetchedBatchView): void {
     this.#failures.push(error)
+    this.#ended(taken, view)
+  }
+
+  #ended({ partition, batch }: TakenBatch, view: FetchedBatchView): void {
     view.end()
+    this.#places.push(batch.places)
     this.#options.onDone(partition)
   }
 

@@ -1,55 +1,47 @@
-import type { BatchCursor } from '@kfk/protocol'
 import { ClientError } from '@kfk/client'
-import type { BatchView, ConsumerRecord, RecordView } from './consumer-record.js'
-import type { TopicPartition } from './topic-partition.js'
+import { PLACE_NUMBERS } from '@kfk/protocol'
+import type { AssignedPartition, TakenBatch } from './assigned-partition.js'
+import type { BatchView, RecordView } from './consumer-record.js'
+import { FetchedRecord } from './fetched-record.js'
 
-const inspect = Symbol.for('nodejs.util.inspect.custom')
-
-/** The records of a fetched batch, from `wanted` on: those before it are passed over. */
-export interface ReadableBatch {
-  /** Before the first record of the batch, also of those that are passed over. */
-  readonly cursor: BatchCursor
-  readonly recordCount: number
-  readonly wanted: number
-}
-
-export interface BatchViewOptions extends ReadableBatch {
-  readonly place: TopicPartition
-  readonly nextOffset: number
-  readonly highWatermark: number
-  readonly signal: AbortSignal
-  readonly commit: () => Promise<void>
-}
+type Commit = (partition: AssignedPartition, nextOffset: number) => Promise<void>
 
 /** A batch as a handler gets it, until it is done with it. */
 export class FetchedBatchView implements BatchView {
   readonly recordCount: number
   readonly bytes: Uint8Array
-  readonly signal: AbortSignal
-  readonly #options: BatchViewOptions
+  readonly #taken: TakenBatch
+  readonly #highWatermark: number
+  readonly #commit: Commit
   #over = false
 
-  constructor(options: BatchViewOptions) {
-    this.recordCount = options.recordCount
-    this.bytes = options.cursor.source.bytes
-    this.signal = options.signal
-    this.#options = options
+  constructor(taken: TakenBatch, commit: Commit) {
+    const { source, first } = taken.batch
+    this.recordCount = source.recordCount - first
+    this.bytes = source.bytes
+    this.#taken = taken
+    this.#highWatermark = taken.partition.highWatermark ?? taken.nextOffset
+    this.#commit = commit
   }
 
   get topic(): string {
-    return this.#options.place.topic
+    return this.#taken.partition.topic
   }
 
   get partition(): number {
-    return this.#options.place.partition
+    return this.#taken.partition.partition
   }
 
   get nextOffset(): bigint {
-    return BigInt(this.#options.nextOffset)
+    return BigInt(this.#taken.nextOffset)
   }
 
   get highWatermark(): bigint {
-    return BigInt(this.#options.highWatermark)
+    return BigInt(this.#highWatermark)
+  }
+
+  get signal(): AbortSignal {
+    return this.#taken.partition.signal
   }
 
   get over(): boolean {
@@ -62,40 +54,39 @@ export class FetchedBatchView implements BatchView {
   }
 
   commit(): Promise<void> {
-    return this.#options.commit()
+    return this.#commit(this.#taken.partition, this.#taken.nextOffset)
   }
 
   [Symbol.iterator](): Iterator<RecordView> {
-    const { place, cursor, wanted } = this.#options
-    return new RecordSteps(this, new SteppingRecord(place, cursor.again()), wanted)
+    return new RecordSteps(this, this.#taken)
   }
 }
 
 /** One record after the other, each in the same object: a step allocates nothing. */
 class RecordSteps implements Iterator<RecordView> {
-  readonly #batch: FetchedBatchView
+  readonly #view: FetchedBatchView
   readonly #record: SteppingRecord
-  readonly #wanted: number
   readonly #result: { done: boolean; value: RecordView }
-  readonly #cursor: BatchCursor
+  readonly #numbers: Int32Array
+  readonly #end: number
+  #at: number
 
-  constructor(batch: FetchedBatchView, record: SteppingRecord, wanted: number) {
-    this.#batch = batch
-    this.#record = record
-    this.#cursor = record.cursor
-    this.#wanted = wanted
-    this.#result = { done: false, value: record }
+  constructor(view: FetchedBatchView, { partition, batch }: TakenBatch) {
+    const { source, places, first } = batch
+    this.#view = view
+    this.#numbers = places.numbers
+    this.#at = first * PLACE_NUMBERS
+    this.#end = source.recordCount * PLACE_NUMBERS
+    this.#record = new SteppingRecord(partition, source, this.#numbers, this.#at)
+    this.#result = { done: false, value: this.#record }
   }
 
   next(): IteratorResult<RecordView, undefined> {
-    if (this.#batch.over) throw overError()
-    const cursor = this.#cursor
-    while (cursor.advance()) {
-      if (this.#record.position >= this.#wanted) {
-        return this.#result as IteratorResult<RecordView, undefined>
-      }
-    }
-    return { done: true, value: undefined }
+    if (this.#view.over) throw overError()
+    if (this.#at === this.#end) return { done: true, value: undefined }
+    this.#record.moveTo(this.#numbers, this.#at)
+    this.#at += PLACE_NUMBERS
+    return this.#result as IteratorResult<RecordView, undefined>
   }
 }
 
@@ -104,70 +95,12 @@ function overError(): ClientError {
   return new ClientError('KFK_CLIENT_INVALID_ARGUMENT', message)
 }
 
-/** The record at which a cursor stands. */
-class SteppingRecord implements RecordView {
-  readonly cursor: BatchCursor
-  readonly #place: TopicPartition
-
-  constructor(place: TopicPartition, cursor: BatchCursor) {
-    this.#place = place
-    this.cursor = cursor
-  }
-
-  get topic(): string {
-    return this.#place.topic
-  }
-
-  get partition(): number {
-    return this.#place.partition
-  }
-
-  get offset(): bigint {
-    return BigInt(this.position)
-  }
-
-  get position(): number {
-    return this.cursor.source.baseOffset + this.cursor.offsetDelta
-  }
-
-  get timestamp(): Date {
-    return new Date(this.timestampMs)
-  }
-
-  get timestampMs(): number {
-    return this.cursor.source.timestamp(this.cursor.timestampDelta)
-  }
-
-  get keyStart(): number {
-    return this.cursor.keyAt
-  }
-
-  get keyLength(): number {
-    return this.cursor.keyLength
-  }
-
-  get valueStart(): number {
-    return this.cursor.valueAt
-  }
-
-  get valueLength(): number {
-    return this.cursor.valueLength
-  }
-
-  get key(): Uint8Array | null {
-    return this.cursor.source.view(this.cursor.keyAt, this.cursor.keyLength)
-  }
-
-  get value(): Uint8Array | null {
-    return this.cursor.source.view(this.cursor.valueAt, this.cursor.valueLength)
-  }
-
-  get headers(): ConsumerRecord['headers'] {
-    return this.cursor.source.headers(this.cursor.valueAt, this.cursor.valueLength)
-  }
-
-  [inspect](): ConsumerRecord {
-    const { topic, partition, offset, timestamp, key, value, headers } = this
-    return { topic, partition, offset, timestamp, key, value, headers }
+/** One record after another. */
+class SteppingRecord extends FetchedRecord implements RecordView {
+  moveTo(numbers: Int32Array, at: number): void {
+    this.recordStart = numbers[at]!
+    this.offsetDelta = numbers[at + 1]!
+    this.valueStart = numbers[at + 2]!
+    this.valueLength = numbers[at + 3]!
   }
 }

@@ -1,5 +1,4 @@
-import { batches, openBatch, type BatchCursor } from '@kfk/protocol'
-import type { ReadableBatch } from './batch-view.js'
+import { batches, openBatch, PLACE_NUMBERS, RecordPlaces, type RecordSource } from '@kfk/protocol'
 import { FetchedRecord } from './fetched-record.js'
 import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
 import type { TopicPartition } from './topic-partition.js'
@@ -27,6 +26,13 @@ interface Taken {
 /** Records taken, each with an object of its own. */
 export interface RecordRun extends Taken {
   readonly records: readonly FetchedRecord[]
+}
+
+/** The records of a batch from the one with the number `first` on. */
+export interface ReadableBatch {
+  readonly source: RecordSource
+  readonly places: RecordPlaces
+  readonly first: number
 }
 
 /** One batch taken as it is; undefined when what was at the front has no wanted records. */
@@ -123,16 +129,16 @@ export class FetchedRecords {
 
   /**
    * The next batch with records from `wanted` on; what comes before it is used up. Undefined when
-   * nothing waits. Throws {@link UnreadableBatch}.
+   * nothing waits. `places` say where its records are. Throws {@link UnreadableBatch}.
    */
-  takeBatch(wanted: number): BatchRun | undefined {
+  takeBatch(wanted: number, places: RecordPlaces): BatchRun | undefined {
     const emptied: FetchedBatch[] = []
     let batch: ReadableBatch | undefined
     while (batch === undefined) {
       const front = this.#batches[0]
       if (front === undefined) break
       try {
-        batch = readable(front.bytes, wanted)
+        batch = readable(front.bytes, wanted, places)
       } catch (cause) {
         if (emptied.length > 0) break
         throw new UnreadableBatch(front.nextOffset, cause)
@@ -205,31 +211,33 @@ function isControl(batch: Uint8Array): boolean {
 }
 
 /** All of it is known to be readable; undefined when it has no record from `wanted` on. */
-function readable(bytes: Uint8Array, wanted: number): ReadableBatch | undefined {
+function readable(
+  bytes: Uint8Array,
+  wanted: number,
+  places: RecordPlaces,
+): ReadableBatch | undefined {
   if (isControl(bytes)) return undefined
-  const cursor = openBatch(bytes)
-  const recordCount = countRecords(cursor.again(), wanted)
-  return recordCount === 0 ? undefined : { cursor, recordCount, wanted }
+  const source = openBatch(bytes, places)
+  const { recordCount, baseOffset } = source
+  let first = 0
+  while (first < recordCount && baseOffset + deltaOf(places, first) < wanted) first++
+  return first === recordCount ? undefined : { source, places, first }
 }
 
-function countRecords(cursor: BatchCursor, wanted: number): number {
-  const { source, recordCount } = cursor
-  if (wanted <= source.baseOffset) {
-    cursor.skipAll()
-    return recordCount
-  }
-  let count = 0
-  while (cursor.advance()) if (source.baseOffset + cursor.offsetDelta >= wanted) count++
-  return count
+function deltaOf({ numbers }: RecordPlaces, index: number): number {
+  return numbers[index * PLACE_NUMBERS + 1]!
 }
+
+/** For as long as the records of one batch are made. */
+const scratch = new RecordPlaces()
 
 /** All at once: it is known then whether the rest of the batch can be read. */
 function readRecords(place: TopicPartition, batch: Uint8Array): FetchedRecord[] {
-  const cursor = openBatch(batch)
-  const { source } = cursor
-  const records = new Array<FetchedRecord>(cursor.recordCount)
-  for (let index = 0; cursor.advance(); index++) {
-    records[index] = new FetchedRecord(place, source, cursor)
+  const source = openBatch(batch, scratch)
+  const { numbers } = scratch
+  const records = new Array<FetchedRecord>(source.recordCount)
+  for (let index = 0; index < records.length; index++) {
+    records[index] = new FetchedRecord(place, source, numbers, index * PLACE_NUMBERS)
   }
   return records
 }

@@ -1,5 +1,5 @@
 import { ClientError, defineTopic, json, string, type StandardSchemaV1 } from '@kfk/client'
-import { encodeRecordBatch, openBatch } from '@kfk/protocol'
+import { encodeRecordBatch, openBatch, RecordPlaces } from '@kfk/protocol'
 import { inspect } from 'node:util'
 import { FetchedRecord } from '../src/fetched-record.js'
 import { RecordDecoder } from '../src/record-decoder.js'
@@ -9,11 +9,9 @@ import { createConsumer } from '../src/index.js'
 
 const place = { topic: 't', partition: 2 }
 const record = (offset: number, value: string | null, key: string | null = null): FetchedRecord => {
-  const cursor = openBatch(
-    encodeRecordBatch([{ key, value, timestamp: 5 }], { baseOffset: offset }),
-  )
-  cursor.advance()
-  return new FetchedRecord(place, cursor.source, cursor)
+  const places = new RecordPlaces()
+  const batch = encodeRecordBatch([{ key, value, timestamp: 5 }], { baseOffset: offset })
+  return new FetchedRecord(place, openBatch(batch, places), places.numbers, 0)
 }
 
 /** A schema as libraries make them: `{ n: number }`, sync or async. */

@@ -87,7 +87,6 @@ export {
   decodeRecords,
   openBatch,
   validateBatch,
-  type BatchCursor,
   type DecodeRecordsOptions,
   type ValidateBatchOptions,
 } from './records/batch-reader.js'
@@ -106,13 +105,14 @@ export {
   type ControlType,
 } from './records/control-records.js'
 export { crc32c } from './records/crc32c.js'
-export type {
-  DecodedRecord,
-  RecordHeader,
-  RecordPlaces,
-  RecordSource,
+export {
+  PlacedRecord,
+  type DecodedRecord,
+  type RecordHeader,
+  type RecordSource,
 } from './records/decoded-record.js'
 export { BATCH_HEADER_BYTES } from './records/layout.js'
+export { PLACE_NUMBERS, RecordPlaces } from './records/record-places.js'
 export {
   recordBatchFormat,
   type RecordBatchProducer,

@@ -13,6 +13,7 @@ import { CRC_AT, CRC_START, RECORDS_AT } from './layout.js'
 import { plainView } from './plain-view.js'
 import { skipPlainRecords } from './plain-records.js'
 import { RecordCursor } from './record-cursor.js'
+import { PLACE_NUMBERS, RecordPlaces } from './record-places.js'
 import { LazyRecord, RecordSource, type DecodedRecord } from './decoded-record.js'
 
 const plainTimestampsBelow = 2 ** 52
@@ -101,7 +102,7 @@ function verifyDenseRecords(payload: Payload, header: BatchHeader): void {
   // Else a small timestamp delta could lead beyond what numbers hold exactly.
   const skips = Math.abs(baseTimestamp) < plainTimestampsBelow
   for (let index = 0; index < recordCount; index++) {
-    if (skips) index = skipPlainRecords(payload, cursor, index, recordCount)
+    if (skips) index = skipPlainRecords(payload, cursor, [index, recordCount])
     if (index === recordCount) break
     cursor.next()
     if (cursor.offsetDelta !== index) {
@@ -130,21 +131,14 @@ function checkUsedUp(cursor: RecordCursor): void {
  * nothing follows the last record.
  */
 export class BatchCursor extends RecordCursor {
-  /** For records that are read later. */
-  readonly source: RecordSource
-  readonly recordCount: number
   private readonly payload: Payload
   private readonly header: BatchHeader
-  private readonly lastOffsetDelta: number
   private left: number
 
   constructor(payload: Payload, header: BatchHeader) {
     super(payload.bytes, payload.start, payload.end)
     this.payload = payload
     this.header = header
-    this.source = new RecordSource(payload.bytes, header)
-    this.recordCount = header.recordCount
-    this.lastOffsetDelta = header.lastOffsetDelta
     this.left = header.recordCount
     this.offsetDelta = -1
   }
@@ -158,34 +152,34 @@ export class BatchCursor extends RecordCursor {
     const previous = this.offsetDelta
     this.left--
     this.next()
-    if (this.offsetDelta <= previous || this.offsetDelta > this.lastOffsetDelta) {
+    if (this.offsetDelta <= previous || this.offsetDelta > this.header.lastOffsetDelta) {
       const message = `offset delta ${this.offsetDelta} after ${previous}`
       throw new ProtocolError('KFK_PROTOCOL_MALFORMED', message)
     }
-    checkTimestamp(this.source.baseTimestamp, this.timestampDelta)
+    checkTimestamp(this.header.baseTimestamp, this.timestampDelta)
     return true
   }
 
-  /**
-   * Steps over all that are left: afterwards it is known that they can be read. The places of a
-   * record are not. ProtocolError MALFORMED.
-   */
-  skipAll(): void {
-    const { payload, recordCount } = this
-    const index = recordCount - this.left
+  /** Steps over all of them and notes where they are. ProtocolError MALFORMED. */
+  noteAll(places: RecordPlaces): void {
+    const { recordCount, lastOffsetDelta, baseTimestamp } = this.header
+    const numbers = places.reserve(recordCount)
     // Deltas that are not the numbers of the records are for `advance`.
-    const isDense = this.offsetDelta === index - 1 && this.lastOffsetDelta === recordCount - 1
-    if (isDense && Math.abs(this.source.baseTimestamp) < plainTimestampsBelow) {
-      const reached = skipPlainRecords(payload, this, index, recordCount)
-      this.offsetDelta = reached - 1
-      this.left = recordCount - reached
+    const isDense = lastOffsetDelta === recordCount - 1
+    const skips = isDense && Math.abs(baseTimestamp) < plainTimestampsBelow
+    for (let index = 0; ; index++) {
+      if (skips && this.offsetDelta === index - 1) {
+        index = skipPlainRecords(this.payload, this, [index, recordCount], numbers)
+        this.offsetDelta = index - 1
+        this.left = recordCount - index
+      }
+      if (!this.advance()) return
+      const place = index * PLACE_NUMBERS
+      numbers[place] = this.recordAt
+      numbers[place + 1] = this.offsetDelta
+      numbers[place + 2] = this.valueAt
+      numbers[place + 3] = this.valueLength
     }
-    while (this.advance()) continue
-  }
-
-  /** Another one, before the first record of the same batch. */
-  again(): BatchCursor {
-    return new BatchCursor(this.payload, this.header)
   }
 }
 
@@ -208,17 +202,27 @@ export interface DecodeRecordsOptions {
 }
 
 /**
- * Opens one batch (the first in `batch`) for stepping over its records, decompressed when need be.
+ * Opens one batch (the first in `batch`), decompressed when need be, and notes where its records
+ * lie. All lengths are checked here: what is made of the places can be read without an error.
  *
  * @throws ProtocolError CORRUPT, MALFORMED, UNSUPPORTED_VERSION, UNSUPPORTED_COMPRESSION, TOO_LARGE
  */
-export function openBatch(batch: Uint8Array, options: DecodeRecordsOptions = {}): BatchCursor {
+export function openBatch(
+  batch: Uint8Array,
+  places: RecordPlaces,
+  options: DecodeRecordsOptions = {},
+): RecordSource {
   const header = readBatchHeader(batch)
   const whole = wholeBatch(batch, 0, header.sizeInBytes)
   if (options.verifyChecksum !== false) checkChecksum(whole)
   const limit = options.maxDecompressedBytes ?? DEFAULT_MAX_DECOMPRESSED_BYTES
-  return new BatchCursor(payloadOf(whole, header, limit), header)
+  const payload = payloadOf(whole, header, limit)
+  new BatchCursor(payload, header).noteAll(places)
+  return new RecordSource(payload.bytes, header)
 }
+
+/** For as long as the records of one batch are made. */
+const scratch = new RecordPlaces()
 
 /**
  * The records of one batch (the first in `batch`), as lazy views: keys, values and headers are made
@@ -232,10 +236,12 @@ export function decodeRecords(
   batch: Uint8Array,
   options: DecodeRecordsOptions = {},
 ): DecodedRecord[] {
-  const cursor = openBatch(batch, options)
-  const { source } = cursor
+  const source = openBatch(batch, scratch, options)
+  const { numbers } = scratch
   // Its length is known, and bounded by the bytes that are there.
-  const records = new Array<DecodedRecord>(cursor.recordCount)
-  for (let index = 0; cursor.advance(); index++) records[index] = new LazyRecord(source, cursor)
+  const records = new Array<DecodedRecord>(source.recordCount)
+  for (let index = 0; index < records.length; index++) {
+    records[index] = new LazyRecord(source, numbers, index * PLACE_NUMBERS)
+  }
   return records
 }

@@ -1,6 +1,5 @@
 import type { BatchHeader } from './batch-header.js'
-import type { RecordCursor } from './record-cursor.js'
-import { VarintReader } from './varint.js'
+import { behindVarint, VarintReader, varintAt } from './varint.js'
 
 /** A header of a record: keys are strings, may repeat, and keep their order. */
 export interface RecordHeader {
@@ -25,6 +24,7 @@ export class RecordSource {
   readonly bytes: Uint8Array
   readonly baseOffset: number
   readonly baseTimestamp: number
+  readonly recordCount: number
   /** The timestamp of every record when the broker set it (LogAppendTime). */
   readonly appendTime: number | undefined
   // Asking an array for these costs as much again as making a view.
@@ -35,6 +35,7 @@ export class RecordSource {
     this.bytes = bytes
     this.baseOffset = header.baseOffset
     this.baseTimestamp = header.baseTimestamp
+    this.recordCount = header.recordCount
     this.appendTime = header.timestampType === 'LogAppendTime' ? header.maxTimestamp : undefined
     this.buffer = bytes.buffer
     this.byteOffset = bytes.byteOffset
@@ -60,54 +61,81 @@ export class RecordSource {
   }
 }
 
-/** Where the parts of a record lie: what {@link RecordCursor} knows of it. */
-export type RecordPlaces = Pick<
-  RecordCursor,
-  'offsetDelta' | 'timestampDelta' | 'keyAt' | 'keyLength' | 'valueAt' | 'valueLength'
->
-
 /**
- * A record that holds positions only. The fields are small integers on purpose: an absolute offset
- * or timestamp would be a heap number of its own for each record. They are declared and not
- * defined, which would write each of them twice.
+ * A record that holds positions only: its parts are made when they are asked for, and have been
+ * checked before. The fields are small integers on purpose: an absolute offset or timestamp would
+ * be a heap number of its own for each record. They are declared and not defined, which would write
+ * each of them twice.
  */
-export class LazyRecord implements DecodedRecord {
-  declare private readonly source: RecordSource
-  declare private readonly offsetDelta: number
-  declare private readonly timestampDelta: number
-  declare private readonly keyAt: number
-  declare private readonly keyLength: number
-  declare private readonly valueAt: number
-  declare private readonly valueLength: number
+export class PlacedRecord {
+  declare protected readonly source: RecordSource
+  declare protected recordStart: number
+  declare protected offsetDelta: number
+  declare valueStart: number
+  /** -1: null. */
+  declare valueLength: number
 
-  constructor(source: RecordSource, places: RecordPlaces) {
+  /** The record of which `numbers`, from `at` on, tell: see `RecordPlaces`. */
+  constructor(source: RecordSource, numbers: Int32Array, at: number) {
     this.source = source
-    this.offsetDelta = places.offsetDelta
-    this.timestampDelta = places.timestampDelta
-    this.keyAt = places.keyAt
-    this.keyLength = places.keyLength
-    this.valueAt = places.valueAt
-    this.valueLength = places.valueLength
+    this.recordStart = numbers[at]!
+    this.offsetDelta = numbers[at + 1]!
+    this.valueStart = numbers[at + 2]!
+    this.valueLength = numbers[at + 3]!
   }
 
-  get offset(): number {
+  /** The offset as a number. */
+  get position(): number {
     return this.source.baseOffset + this.offsetDelta
   }
 
-  get timestamp(): number {
-    return this.source.timestamp(this.timestampDelta)
+  get timestampMs(): number {
+    const { bytes } = this.source
+    const reader = new VarintReader(bytes, this.timestampStart, bytes.length)
+    return this.source.timestamp(reader.readVarlong())
+  }
+
+  get keyStart(): number {
+    return behindVarint(this.source.bytes, this.keyLengthStart)
+  }
+
+  /** -1: null. */
+  get keyLength(): number {
+    return varintAt(this.source.bytes, this.keyLengthStart)
   }
 
   get key(): Uint8Array | null {
-    return this.source.view(this.keyAt, this.keyLength)
+    return this.source.view(this.keyStart, this.keyLength)
   }
 
   get value(): Uint8Array | null {
-    return this.source.view(this.valueAt, this.valueLength)
+    return this.source.view(this.valueStart, this.valueLength)
   }
 
   get headers(): readonly RecordHeader[] {
-    return this.source.headers(this.valueAt, this.valueLength)
+    return this.source.headers(this.valueStart, this.valueLength)
+  }
+
+  /** Behind the record's length and attributes. */
+  private get timestampStart(): number {
+    return behindVarint(this.source.bytes, this.recordStart) + 1
+  }
+
+  /** Behind timestamp and offset delta. */
+  private get keyLengthStart(): number {
+    const { bytes } = this.source
+    return behindVarint(bytes, behindVarint(bytes, this.timestampStart))
+  }
+}
+
+/** A record as `decodeRecords` gives it. */
+export class LazyRecord extends PlacedRecord implements DecodedRecord {
+  get offset(): number {
+    return this.position
+  }
+
+  get timestamp(): number {
+    return this.timestampMs
   }
 
   /** The record as a plain object, for printing and comparing. */

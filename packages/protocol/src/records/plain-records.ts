@@ -1,3 +1,5 @@
+import { PLACE_NUMBERS } from './record-places.js'
+
 /** What surrounds key and value of a record of the common kind takes at most so many bytes. */
 const AROUND_BYTES = 24
 
@@ -9,13 +11,13 @@ const impossible = 2 ** 31 - 1
  * timestamps, no headers), whose offset deltas go on from `index`, while there are fewer than
  * `count`. Stops before the first that is not, be it sound or not: that is for a `RecordCursor` to
  * judge, which takes half as long again. Answers how many records there are before `at`, and sets
- * `stopped.position`.
+ * `stopped.position`. Where the records lie is noted in `numbers`, see `RecordPlaces`.
  */
 export function skipPlainRecords(
   { bytes, end }: { readonly bytes: Uint8Array; readonly end: number },
   stopped: { position: number },
-  index: number,
-  count: number,
+  [index, count]: readonly [number, number],
+  numbers?: Int32Array,
 ): number {
   let at = stopped.position
   const last = end - AROUND_BYTES
@@ -49,8 +51,20 @@ export function skipPlainRecords(
     to = behindField(bytes, to)
     // Nothing is read beyond the payload: the value's length has up to three bytes.
     if (to > end - 3) break
-    to = behindField(bytes, to)
-    if (to + 1 !== recordEnd || bytes[to] !== 0) break
+    let length = bytes[to++]!
+    if (length >= 0x80) {
+      const second = bytes[to++]!
+      length = (length & 0x7f) | ((second & 0x7f) << 7)
+      if (second >= 0x80) {
+        const third = bytes[to++]!
+        if (third >= 0x80) break
+        length |= third << 14
+      }
+    }
+    length = (length >>> 1) ^ -(length & 1)
+    const valueEnd = length > 0 ? to + length : to
+    if (length < -1 || valueEnd + 1 !== recordEnd || bytes[valueEnd] !== 0) break
+    if (numbers !== undefined) note(numbers, index, at, [to, length])
     at = recordEnd
     index++
   }
@@ -58,7 +72,20 @@ export function skipPlainRecords(
   return index
 }
 
-/** Where a key or value ends whose length is at `at`; beyond everything when it is impossible. */
+function note(
+  numbers: Int32Array,
+  index: number,
+  at: number,
+  [valueAt, valueLength]: readonly [number, number],
+): void {
+  const place = index * PLACE_NUMBERS
+  numbers[place] = at
+  numbers[place + 1] = index
+  numbers[place + 2] = valueAt
+  numbers[place + 3] = valueLength
+}
+
+/** Where a key ends whose length is at `at`; beyond everything when it is impossible. */
 function behindField(bytes: Uint8Array, at: number): number {
   let length = bytes[at++]!
   if (length >= 0x80) {

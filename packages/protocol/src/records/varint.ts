@@ -45,6 +45,23 @@ export function writeVarlong(bytes: Uint8Array, at: number, value: number): numb
   return at
 }
 
+/** A 32-bit integer that is known to be sound. */
+export function varintAt(bytes: Uint8Array, at: number): number {
+  let zigzag = 0
+  let byte = 0x80
+  for (let shift = 0; byte >= 0x80; shift += 7) {
+    byte = bytes[at++]!
+    zigzag |= (byte & 0x7f) << shift
+  }
+  return (zigzag >>> 1) ^ -(zigzag & 1)
+}
+
+/** Where the varint or varlong at `at` ends, which is known to be sound. */
+export function behindVarint(bytes: Uint8Array, at: number): number {
+  while (bytes[at]! >= 0x80) at++
+  return at + 1
+}
+
 /** Reads zigzag varints one after another from `bytes[position, end)`, never beyond. */
 export class VarintReader {
   protected readonly bytes: Uint8Array

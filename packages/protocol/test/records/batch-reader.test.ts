@@ -4,12 +4,16 @@ import {
   decodeRecords,
   encodeRecordBatch,
   openBatch,
+  PLACE_NUMBERS,
+  PlacedRecord,
   readBatchHeader,
   recordBatchFormat,
+  RecordPlaces,
   validateBatch,
   type CompressionType,
   type RecordInput,
 } from '@kfk/protocol'
+import { BatchCursor, payloadOf } from '../../src/records/batch-reader.js'
 import { writeBatchHeader } from '../../src/records/batch-stamps.js'
 import { codeOf } from '../protocol-code.js'
 import { golden, random } from './golden.js'
@@ -282,39 +286,69 @@ describe('stepping over a batch', () => {
       headers: at % 50 === 49 ? [{ key: 'h', value: null }] : [],
     }))
 
-  test('skipAll() accepts and refuses what advance() does, from any record on', () => {
+  /** What steps of the cursor say of each record, and how they end. */
+  function stepped(bytes: Uint8Array) {
+    const seen: number[] = []
+    const outcome = codeOf(() => {
+      const header = readBatchHeader(bytes)
+      const cursor = new BatchCursor(payloadOf(bytes, header, 1e6), header)
+      while (cursor.advance()) {
+        seen.push(cursor.recordAt, cursor.offsetDelta, cursor.valueAt, cursor.valueLength)
+      }
+    })
+    return { outcome, seen }
+  }
+
+  test('openBatch() accepts and refuses what single steps do, and notes the same places', () => {
     const batch = encodeRecordBatch(records(120), {})
     const next = random(11)
-    const seen = new Set<string>()
+    const outcomes = new Set<string>()
+    const places = new RecordPlaces()
     for (let round = 0; round < 3000; round++) {
       const bytes = batch.slice()
       // Nothing, a byte of a record, the last offset delta, or the count.
       const at = [0, 61 + (next() % (bytes.length - 61)), 26, 60][round % 4]!
       if (at > 0) bytes[at] = next() & 0xff
-      const skipped = (round >> 2) % 5
-      const outcome = (run: (cursor: ReturnType<typeof openBatch>) => void): string =>
-        codeOf(() => {
-          const cursor = openBatch(bytes, { verifyChecksum: false })
-          for (let step = 0; step < skipped && cursor.advance(); step++) continue
-          run(cursor)
-        })
-      const one = outcome((cursor) => {
-        while (cursor.advance()) continue
-      })
-      expect(outcome((cursor) => cursor.skipAll())).toBe(one)
-      seen.add(one)
+      const one = stepped(bytes)
+      const outcome = codeOf(() => openBatch(bytes, places, { verifyChecksum: false }))
+      expect(outcome).toBe(one.outcome)
+      outcomes.add(outcome)
+      if (outcome !== 'no error') continue
+      expect([...places.numbers.subarray(0, one.seen.length)]).toEqual(one.seen)
     }
-    expect(seen).toEqual(new Set(['no error', 'KFK_PROTOCOL_MALFORMED']))
+    expect(outcomes).toEqual(new Set(['no error', 'KFK_PROTOCOL_MALFORMED']))
   })
 
-  test('again() begins with the first record, of a compressed batch too', () => {
-    for (const compression of ['none', 'gzip'] as const) {
-      const cursor = openBatch(encodeRecordBatch(records(10), { compression }))
-      cursor.skipAll()
-      const again = cursor.again()
-      const offsets: number[] = []
-      while (again.advance()) offsets.push(again.offsetDelta)
-      expect(offsets).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+  test('places of compressed and of compacted batches are those of what is read', () => {
+    const places = new RecordPlaces()
+    const whole = encodeRecordBatch(records(90), { compression: 'gzip', baseOffset: 5 })
+    const kept = recordBatchFormat.records.retain(whole, (offset) => offset % 7 === 0)
+    for (const batch of [whole, kept!]) {
+      const source = openBatch(batch, places)
+      const read = decodeRecords(batch)
+      expect(source.recordCount).toBe(read.length)
+      const placed = read.map((_, index) => {
+        const record = new PlacedRecord(source, places.numbers, index * PLACE_NUMBERS)
+        const { position, timestampMs, key, value, headers, keyStart, keyLength } = record
+        expect(source.view(keyStart, keyLength)).toEqual(key)
+        return { offset: position, timestamp: timestampMs, key, value, headers }
+      })
+      expect(placed.map((each) => JSON.stringify(each))).toEqual(
+        read.map((each) => JSON.stringify(each)),
+      )
+      expect(placed).toHaveLength(batch === whole ? 90 : 13)
+      expect(placed.some(({ key }) => key !== null)).toBe(true)
     }
+  })
+
+  test('memory of places is used again, but for what one unusual batch has needed', () => {
+    const places = new RecordPlaces()
+    const usual = places.reserve(1000)
+    expect(places.reserve(10)).toBe(usual)
+    expect(places.reserve(1001)).not.toBe(usual)
+    const large = places.reserve(100_000)
+    expect(large).toHaveLength(100_000 * PLACE_NUMBERS)
+    expect(places.reserve(99_999)).toBe(large)
+    expect(places.reserve(1000)).toHaveLength(1000 * PLACE_NUMBERS)
   })
 })

@@ -64,14 +64,14 @@ test('common records are stepped over without a cursor, up to the last few bytes
   const bytes = encodeRecordBatch(records)
   const stopped = { position: 61 }
   const payload = { bytes, end: bytes.length }
-  expect(skipPlainRecords(payload, stopped, 0, 20_000)).toBe(20_000)
+  expect(skipPlainRecords(payload, stopped, [0, 20_000])).toBe(20_000)
   expect(stopped.position).toBe(bytes.length)
-  const before = skipPlainRecords(payload, { position: 61 }, 0, 15_000)
+  const before = skipPlainRecords(payload, { position: 61 }, [0, 15_000])
   expect(before).toBe(15_000)
   // A wrong offset delta is not passed over, nor is what another reader would see behind the end.
-  expect(skipPlainRecords(payload, { position: 61 }, 1, 20_000)).toBe(1)
+  expect(skipPlainRecords(payload, { position: 61 }, [1, 20_000])).toBe(1)
   const short = { bytes, end: bytes.length - 1 }
-  expect(skipPlainRecords(short, { position: 61 }, 0, 20_000)).toBe(19_999)
+  expect(skipPlainRecords(short, { position: 61 }, [0, 20_000])).toBe(19_999)
 })
 
 test('timestamps near 2^53 are judged one by one', () => {
