@@ -1,6 +1,6 @@
 import type { Acknowledgements } from './acknowledgements.js'
 import type { BatchSummary } from './batch-format.js'
-import { admitBatches, AppendQueue } from './append-queue.js'
+import { AdmissionRules, admitBatches, AppendQueue } from './append-queue.js'
 import { diagnostics } from './diagnostics.js'
 import type { EpochIndex } from './epoch-index.js'
 import { ioError, type StoreError } from './errors.js'
@@ -14,7 +14,7 @@ import type { AppendInfo, Rollback } from './log.js'
 import { OffsetWaiters } from './offset-waiters.js'
 import type { OffsetGaps } from './offset-gaps.js'
 import type { LogOptions } from './options.js'
-import { mustRoll, type NextAppend } from './roll-policy.js'
+import { mustRoll, type NextAppend, type QueuedForRoll } from './roll-policy.js'
 import { createSegment } from './segment-files.js'
 import type { SegmentList } from './segment-list.js'
 import { maxRelativeOffset, type Segment } from './segment.js'
@@ -52,6 +52,11 @@ interface AppendParts {
   readonly acknowledgements: Acknowledgements
   readonly tail: HotTail
 }
+
+// Used within one synchronous call at a time, of whichever log. Made anew for each append they would
+// be a third of its garbage.
+const rules = new AdmissionRules()
+const queuedForRoll: QueuedForRoll = { bytes: 0, batches: 0, timestamp: -1 }
 
 /** From bytes that were handed over to bytes in the active segment: offsets, queue, write, roll. */
 export class AppendPath {
@@ -103,9 +108,7 @@ export class AppendPath {
     const queue = this.#queue
     const { batches } = queue
     const first = batches.length
-    const nextOffset = log.logEndOffset
-    const lastEpoch = log.epochs.at(nextOffset - 1) ?? -1
-    const rules = { nextOffset, limits: log.options, leaderEpoch, lastEpoch }
+    this.#setRules(leaderEpoch)
     // Into the queue at once: a list per append would cost more than all else that is done here.
     admitBatches(this.#host.format, bytes, rules, batches)
     let maxTimestamp = -1
@@ -135,6 +138,15 @@ export class AppendPath {
     queue.addChunk(bytes, records)
     log.logEndOffset = lastOffset + 1
     return info
+  }
+
+  #setRules(leaderEpoch: number | undefined): void {
+    const { logEndOffset, epochs, options } = this.#log
+    rules.limits = options
+    rules.next.baseOffset = logEndOffset
+    rules.next.leaderEpoch = leaderEpoch ?? -1
+    rules.areStamped = leaderEpoch !== undefined
+    rules.lastEpoch = epochs.at(logEndOffset - 1) ?? -1
   }
 
   /** Writes what is queued to the active segment, in one call to the system. */
@@ -261,13 +273,10 @@ export class AppendPath {
 
   #mustRoll(next: NextAppend, queued: number): boolean {
     const queue = this.#queue
-    return mustRoll(this.#log.segments.active, next, {
-      options: this.#log.options,
-      clock: this.#host.clock,
-      queuedBytes: queue.bytes,
-      queuedBatches: queued,
-      queuedTimestamp: queued === 0 ? -1 : queue.batches[0]!.maxTimestamp,
-    })
+    queuedForRoll.bytes = queue.bytes
+    queuedForRoll.batches = queued
+    queuedForRoll.timestamp = queued === 0 ? -1 : queue.batches[0]!.maxTimestamp
+    return mustRoll(this.#log, next, queuedForRoll, this.#host.clock)
   }
 
   /** Writes the queue now; throws if it cannot, for what comes next has no offsets then. */

@@ -3,13 +3,17 @@ import { StoreError } from './errors.js'
 import { maxRelativeOffset } from './segment.js'
 
 /** What an append must keep to. */
-export interface AdmissionRules {
-  readonly nextOffset: number
-  readonly limits: { readonly maxBatchBytes: number; readonly segmentBytes: number }
-  /** Stamped into every batch; undefined: batches keep offsets and epochs that they carry. */
-  readonly leaderEpoch: number | undefined
+export class AdmissionRules {
+  limits: { readonly maxBatchBytes: number; readonly segmentBytes: number } = {
+    maxBatchBytes: 0,
+    segmentBytes: 0,
+  }
+  /** Of the next batch: stamped into it, or the least that it may carry. */
+  readonly next = { baseOffset: 0, leaderEpoch: -1 }
+  /** Batches are stamped; else they keep offsets and epochs that they carry. */
+  areStamped = false
   /** That of the batch before; -1: not known. */
-  readonly lastEpoch: number
+  lastEpoch = -1
 }
 
 /** Appends that have offsets and are not in the file yet. */
@@ -39,9 +43,9 @@ export class AppendQueue {
 }
 
 /**
- * Splits appended bytes into batches and puts their summaries behind those in `batches`. With
- * `leaderEpoch` they are stamped in place from `nextOffset` on; without, they keep what they carry,
- * which must be in order. Throws KFK_STORE_INVALID_ARGUMENT, _TOO_LARGE, `batches` as before.
+ * Splits appended bytes into batches and puts their summaries behind those in `batches`; `rules` go
+ * on with them. They are stamped in place, or keep what they carry, which must be in order. Throws
+ * KFK_STORE_INVALID_ARGUMENT, _TOO_LARGE, `batches` as before.
  */
 export function admitBatches(
   format: BatchFormat,
@@ -73,16 +77,14 @@ function admitEach(
   rules: AdmissionRules,
   batches: BatchSummary[],
 ): void {
-  const { leaderEpoch } = rules
+  const { areStamped, next } = rules
   const { maxBatchBytes } = rules.limits
-  const stamp = { baseOffset: rules.nextOffset, leaderEpoch: leaderEpoch ?? -1 }
-  let { lastEpoch } = rules
   for (let at = 0; at < bytes.length;) {
-    const nextOffset = stamp.baseOffset
+    const nextOffset = next.baseOffset
     const size = format.sizeOf(bytes, at)
     if (size <= 0 || at + size > bytes.length) throw refuse(at, 'not a whole batch')
     if (size > maxBatchBytes) throw tooLarge(`a batch of ${size} bytes`, maxBatchBytes)
-    if (leaderEpoch !== undefined) format.stamp(bytes, at, stamp)
+    if (areStamped) format.stamp(bytes, at, next)
     const batch = tryDescribe(format, bytes, at)
     if (batch === undefined) throw refuse(at, 'impossible batch header')
     if (batch.baseOffset < nextOffset) {
@@ -91,10 +93,10 @@ function admitEach(
     if (batch.lastOffset < batch.baseOffset || !Number.isSafeInteger(batch.lastOffset + 1)) {
       throw refuse(at, `impossible last offset ${batch.lastOffset}`)
     }
-    if (batch.leaderEpoch < lastEpoch) throw staleEpoch(batch.leaderEpoch, lastEpoch)
+    if (batch.leaderEpoch < rules.lastEpoch) throw staleEpoch(batch.leaderEpoch, rules.lastEpoch)
     batches.push(batch)
-    lastEpoch = batch.leaderEpoch
-    stamp.baseOffset = batch.lastOffset + 1
+    rules.lastEpoch = batch.leaderEpoch
+    next.baseOffset = batch.lastOffset + 1
     at += size
   }
 }

@@ -1,3 +1,4 @@
+import { writeInt32 } from './big-endian.js'
 import { segmentFileName, segmentSuffixes } from './file-names.js'
 import { type EntryKey, IndexEntries, type IndexSource } from './index-entries.js'
 
@@ -58,8 +59,8 @@ export class OffsetIndex extends IndexEntries {
 
   append(relativeOffset: number, position: number): void {
     const { bytes, at } = this.push()
-    bytes.writeInt32BE(relativeOffset, at)
-    bytes.writeInt32BE(position, at + 4)
+    writeInt32(bytes, at, relativeOffset)
+    writeInt32(bytes, at + 4, position)
     this.#lastRelativeOffset = relativeOffset
     this.#lastPosition = position
   }

@@ -15,31 +15,39 @@ function longestMs({ cleanupPolicy, segmentMs, maxCompactionLagMs }: LogOptions)
   return cleanupPolicy === 'delete' ? segmentMs : Math.min(segmentMs, maxCompactionLagMs)
 }
 
+/** What is queued for the active segment, ahead of the next append. */
+export interface QueuedForRoll {
+  bytes: number
+  batches: number
+  /** Timestamp of the first batch, -1 when there is none. */
+  timestamp: number
+}
+
+/** The log that may have to roll. */
+interface RolledLog {
+  readonly options: LogOptions
+  readonly segments: { readonly active: Segment }
+}
+
 /** Whether the active segment must end before `next`: Kafka's rule (LogSegment.shouldRoll). */
 export function mustRoll(
-  segment: Segment,
+  { options, segments }: RolledLog,
   next: NextAppend,
-  state: {
-    readonly options: LogOptions
-    readonly clock: Clock
-    /** Bytes, and batches in them, that are queued for the segment. */
-    readonly queuedBytes: number
-    readonly queuedBatches: number
-    /** Timestamp of the first queued batch, -1 when there is none. */
-    readonly queuedTimestamp: number
-  },
+  queued: QueuedForRoll,
+  clock: Clock,
 ): boolean {
-  const { segmentBytes, segmentIndexBytes } = state.options
-  const occupied = segment.sizeBytes + state.queuedBytes
+  const segment = segments.active
+  const { segmentBytes, segmentIndexBytes } = options
+  const occupied = segment.sizeBytes + queued.bytes
   if (!segment.reaches(next.lastOffset)) return true
   if (occupied === 0) return false
-  const firstTimestamp = segment.firstTimestamp ?? state.queuedTimestamp
+  const firstTimestamp = segment.firstTimestamp ?? queued.timestamp
   const ageMs =
-    firstTimestamp >= 0 ? next.maxTimestamp - firstTimestamp : state.clock.now() - segment.createdMs
+    firstTimestamp >= 0 ? next.maxTimestamp - firstTimestamp : clock.now() - segment.createdMs
   return (
     occupied > segmentBytes - next.sizeInBytes ||
-    ageMs > longestMs(state.options) ||
+    ageMs > longestMs(options) ||
     // What is queued has no index entries yet: near the bound they have to be counted.
-    segment.indexIsFull(segmentIndexBytes, state.queuedBatches)
+    segment.indexIsFull(segmentIndexBytes, queued.batches)
   )
 }

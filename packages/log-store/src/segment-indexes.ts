@@ -27,7 +27,7 @@ export interface IndexFacts {
 }
 
 /** Entries of an active segment in memory before they go to its file. */
-const spillEntries = 512
+const spillEntries = 2048
 
 const sides: readonly IndexSide[] = ['offsets', 'times']
 

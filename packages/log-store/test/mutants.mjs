@@ -1192,7 +1192,7 @@ export const mutants = [
   {
     name: 'epoch-goes-back',
     file: 'append-queue.ts',
-    find: 'if (batch.leaderEpoch < lastEpoch) throw staleEpoch(batch.leaderEpoch, lastEpoch)',
+    find: 'if (batch.leaderEpoch < rules.lastEpoch) throw staleEpoch(batch.leaderEpoch, rules.lastEpoch)',
     replace: '',
     tests: ['append-path'],
   },
