@@ -142,7 +142,7 @@ withPeer(peers.kafka(), "Kafka's DumpLogSegments accepts", () => {
       }
     }
     await log.whenAcknowledged(log.logEndOffset)
-    const aborted = (await log.abortedTransactions(0, log.logEndOffset)).length
+    const aborted = (await log.abortedTransactions(log.logStartOffset, log.logEndOffset)).length
     expect(aborted).toBeGreaterThan(5)
     await directory.close()
     const dump = await accepted()

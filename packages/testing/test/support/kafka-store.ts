@@ -84,7 +84,7 @@ export async function readRecords(log: Log): Promise<ComparedRecord[]> {
 
 /** Those below the last stable offset that are not of an aborted transaction. */
 export async function readCommitted(log: Log): Promise<ComparedRecord[]> {
-  const aborted = await log.abortedTransactions(0, log.logEndOffset)
+  const aborted = await log.abortedTransactions(log.logStartOffset, log.logEndOffset)
   const end = log.lastStableOffset()
   const records: ComparedRecord[] = []
   for (const each of await readBatches(log)) {
