@@ -249,12 +249,13 @@ test('ended transactions that nobody asks about are not kept one by one', () => 
 })
 
 test('what is told apart no more is not taken back with what could not be written', () => {
-  for (let n = 0; n < 1501; n++) {
+  // An odd number is settled, so that one of them would be joined with one that is not.
+  for (let n = 0; n < 1100; n++) {
     apply({ id: 1, transactional: true })
     mark(1, 'commit')
-    if (n < 1500) tracker.settle()
+    if (n < 999) tracker.settle()
   }
   tracker.rollBack()
-  expect(tracker.firstUnstableOffset(2999)).toBeLessThanOrEqual(2998)
-  expect(tracker.firstUnstableOffset(3000)).toBeUndefined()
+  expect(tracker.firstUnstableOffset(1997)).toBe(1996)
+  expect(tracker.firstUnstableOffset(1998)).toBeUndefined()
 })
