@@ -246,8 +246,8 @@ class World {
   }
 
   async #damage({ suffix, garble, nth }: Of<'damage'>): Promise<void> {
-    // What was deleted is told by snapshots alone.
-    if (suffix === '.snapshot' && (await this.#firstBase()) > 0) return
+    // What was deleted is told by these files alone.
+    if ((await this.#firstBase()) > 0) return
     this.#isOpen = false
     await this.#directory.close()
     const names = (await this.#disk.list('/data/a-0')).map(({ name }) => name)
