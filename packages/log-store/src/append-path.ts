@@ -53,8 +53,8 @@ interface AppendParts {
   readonly tail: HotTail
 }
 
-// Used within one synchronous call at a time, of whichever log. Made anew for each append they would
-// be a third of its garbage.
+// Used within one synchronous call at a time, of whichever log. Made anew for each append they
+// would be a third of its garbage.
 const rules = new AdmissionRules()
 const queuedForRoll: QueuedForRoll = { bytes: 0, batches: 0, timestamp: -1 }
 
