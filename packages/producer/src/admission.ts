@@ -1,5 +1,5 @@
 import { ClientError, EarliestTimer, kafkaError } from '@kfk/client'
-import type { Clock, TopicMetadata } from '@kfk/client'
+import type { Clock, SerializedData, TopicMetadata } from '@kfk/client'
 import { bufferFull, noPartition } from './admission-errors.js'
 import type { Delivery } from './delivery.js'
 import { Fifo } from './fifo.js'
@@ -134,7 +134,7 @@ export class Admission {
    * Takes a value that goes to the same topic as the record before it, within the same look at the
    * clock. False, with nothing done, when that cannot be followed, or anything has happened since.
    */
-  tryFollow(topic: string, value: Uint8Array): boolean {
+  tryFollow(topic: string, value: SerializedData): boolean {
     const batch = this.#followed
     const known = this.#recent
     if (batch === undefined || known === undefined || known.name !== topic) return false

@@ -1,4 +1,5 @@
 import { ClientError } from '@kfk/client'
+import type { SerializedData } from '@kfk/client'
 import { RecordBatchBuilder, setProducerState } from '@kfk/protocol'
 import type { CompressionType } from '@kfk/protocol'
 import type { BufferPool } from './buffer-pool.js'
@@ -156,8 +157,10 @@ export class ProducerBatch {
   }
 
   /** One that nobody waits for, stamped like the one before; false: it goes another way. */
-  tryAppendValue(value: Uint8Array): boolean {
-    return this.#builder.tryAppendValue(value)
+  tryAppendValue(value: SerializedData): boolean {
+    return typeof value === 'string'
+      ? this.#builder.tryAppendText(value)
+      : this.#builder.tryAppendValue(value)
   }
 
   /**

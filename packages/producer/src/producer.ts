@@ -110,7 +110,7 @@ class LogProducer implements Producer {
     const { value } = record
     const follows =
       typeof topic === 'string' &&
-      value instanceof Uint8Array &&
+      (value instanceof Uint8Array || typeof value === 'string') &&
       isPlain(record) &&
       this.#closing === undefined &&
       this.#recordClock.again() &&

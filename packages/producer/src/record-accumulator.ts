@@ -1,4 +1,4 @@
-import type { Clock, TopicMetadata } from '@kfk/client'
+import type { Clock, SerializedData, TopicMetadata } from '@kfk/client'
 import type { CompressionType } from '@kfk/protocol'
 import { BufferPool } from './buffer-pool.js'
 import type { Delivery } from './delivery.js'
@@ -116,7 +116,7 @@ export class RecordAccumulator {
    * Appends to this open batch what is only a value, stamped like the record before it; false, with
    * nothing done, when it is not as simple as that.
    */
-  tryAppendValue(batch: ProducerBatch, value: Uint8Array, estimatedBytes: number): boolean {
+  tryAppendValue(batch: ProducerBatch, value: SerializedData, estimatedBytes: number): boolean {
     if (this.#usedBytes + estimatedBytes > this.#options.bufferBytes) return false
     if (!batch.tryAppendValue(value)) return false
     this.#grow(batch)

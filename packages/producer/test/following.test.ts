@@ -37,11 +37,11 @@ describe('values that follow one another', () => {
     }
     for (let index = 0; index < 3000; index += 1) {
       const topic = next(20) === 0 ? 'u' : 't'
-      const text = `${index}`.padEnd(next(120), '.')
+      const text = `${index}`.padEnd(next(120), next(4) === 0 ? 'é' : '.')
       const kind = next(12)
       const at = startMs - 100_000 + next(200_000)
       const record: ProducerRecord = {
-        value: kind === 0 ? text : bytesOf(text),
+        value: next(3) === 0 ? text : bytesOf(text),
         ...(kind === 1 && { key: bytesOf('k') }),
         ...(kind === 2 && { timestamp: at }),
         ...(kind === 3 && { partition: 0 }),

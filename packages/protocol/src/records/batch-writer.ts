@@ -10,6 +10,7 @@ import {
   MIN_BODY_BYTES,
   recordBytes,
   recordBytesAtMost,
+  RECORD_OVERHEAD_MAX,
   writeBytes,
   writeField,
   writeHeaders,
@@ -205,6 +206,16 @@ export class RecordBatchBuilder {
     bytes[next - 1] = 0
     this.position = next
     this.count = count + 1
+    return true
+  }
+
+  /** {@link tryAppendValue} for text. */
+  tryAppendText(text: string): boolean {
+    const { lastDelta } = this
+    const most = RECORD_OVERHEAD_MAX + text.length * 3
+    if (lastDelta < 0 || this.sealed || this.position + most >= this.roomyEnd) return false
+    this.position = this.write(lastDelta, { key: null, value: text, headers: undefined })
+    this.count += 1
     return true
   }
 

@@ -15,7 +15,7 @@ export interface RecordDeltas {
 }
 
 /** The record's length, its attributes, two varints, a varlong, and three more varints, at most. */
-const RECORD_OVERHEAD_MAX = 5 + 1 + 10 + 5 + 5 + 5 + 5
+export const RECORD_OVERHEAD_MAX = 5 + 1 + 10 + 5 + 5 + 5 + 5
 
 /** Attributes, two deltas, two lengths and a header count of one byte each. */
 export const MIN_BODY_BYTES = 6

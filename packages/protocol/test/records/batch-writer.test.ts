@@ -41,6 +41,36 @@ describe('RecordBatchBuilder', () => {
     expect(Buffer.compare(quick.build(), plain.build())).toBe(0)
   })
 
+  test('texts appended one after another are what any records are', () => {
+    const texts = ['', 'a', 'x'.repeat(57), 'é'.repeat(31), '日本語'.repeat(900), '😀'.repeat(20)]
+    const quick = new RecordBatchBuilder({ maxBytes: 50_000, buffer: new Uint8Array(50_000) })
+    const plain = new RecordBatchBuilder({ maxBytes: 50_000 })
+    expect(quick.tryAppendText('a')).toBe(false)
+    for (const timestamp of [7, 70, 7000, 9000]) {
+      for (const [index, value] of texts.entries()) {
+        const isQuick = index > 0 && timestamp < 9000
+        expect(isQuick ? quick.tryAppendText(value) : quick.tryAppend({ value, timestamp })).toBe(
+          true,
+        )
+        expect(plain.tryAppend({ value, timestamp })).toBe(true)
+      }
+    }
+    expect(quick.tryAppendText('too late')).toBe(false)
+    expect(Buffer.compare(quick.build(), plain.build())).toBe(0)
+    expect(quick.tryAppendText('built')).toBe(false)
+  })
+
+  test('a text that might make a batch full is refused', () => {
+    const builder = new RecordBatchBuilder({ maxBytes: 300, buffer: new Uint8Array(1000) })
+    expect(builder.tryAppend({ value: 'a', timestamp: 9 })).toBe(true)
+    const room = 300 - builder.sizeInBytes
+    expect(builder.tryAppendText('a'.repeat(room - 9))).toBe(false)
+    expect(builder.tryAppendText('é'.repeat(room >> 1))).toBe(false)
+    expect(builder.tryAppendText('é'.repeat(room >> 2))).toBe(true)
+    expect(builder.sizeInBytes).toBeLessThan(300)
+    validateBatch(builder.build())
+  })
+
   test('a value that would make a batch full, its first, and one after the end are refused', () => {
     const builder = new RecordBatchBuilder({ maxBytes: 300, buffer: new Uint8Array(1000) })
     expect(builder.tryAppendValue(new Uint8Array(3))).toBe(false)
