@@ -60,6 +60,8 @@ interface PendingRequest {
  */
 const maxQueuedRequests = 10_000
 const noBytes = new Uint8Array(0)
+/** What waits for it comes as a microtask, at a fraction of the cost of Node's queueMicrotask. */
+const settled = Promise.resolve()
 
 /**
  * One socket to one broker. Responses come in the order of the requests (the protocol promises it),
@@ -81,6 +83,10 @@ export class Connection {
   readonly #inFlight: PendingRequest[] = []
   #nextCorrelationId = 1
   #flushScheduled = false
+  readonly #flushNow = (): void => {
+    this.#flushScheduled = false
+    this.#flush()
+  }
   #blocked = false
   #closed = false
   #answered = false
@@ -179,10 +185,7 @@ export class Connection {
   #scheduleFlush(): void {
     if (this.#flushScheduled || this.#closed) return
     this.#flushScheduled = true
-    queueMicrotask(() => {
-      this.#flushScheduled = false
-      this.#flush()
-    })
+    void settled.then(this.#flushNow)
   }
 
   #flush(): void {

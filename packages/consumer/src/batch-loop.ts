@@ -1,4 +1,4 @@
-import { abortedError } from '@kfk/client'
+import { abortedError, type Clock } from '@kfk/client'
 import { RecordPlaces } from '@kfk/protocol'
 import type { AssignedPartition, TakenBatch } from './assigned-partition.js'
 import { FetchedBatchView } from './batch-view.js'
@@ -9,6 +9,7 @@ export type BatchHandler = (batch: BatchView) => unknown
 
 export interface BatchLoopOptions {
   readonly delivery: Delivery
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly handler: BatchHandler
   /** Handlers running at once, each on another partition. */
   readonly concurrency: number
@@ -19,10 +20,12 @@ export interface BatchLoopOptions {
 }
 
 /**
- * After so many bytes of batches the event loop gets a turn: what is fetched meanwhile is read, and
- * heartbeats leave, however much is there to be handled.
+ * After so many bytes of batches, or so much time, the event loop gets a turn: what is fetched
+ * meanwhile is read, and heartbeats leave, however much is there to be handled. A turn costs some
+ * 100 us, as much as a thousand small records.
  */
-const bytesPerTurn = 1024 * 1024
+const bytesPerTurn = 2 * 1024 * 1024
+const msPerTurn = 4
 
 /** Calls a handler for batches. One that returns no promise is called for the next one at once. */
 export class BatchLoop {
@@ -60,22 +63,23 @@ export class BatchLoop {
   }
 
   async #loop(): Promise<void> {
-    const { delivery, concurrency } = this.#options
+    const { delivery, concurrency, clock } = this.#options
     let handledBytes = 0
+    let turnMs = clock.monotonicMs()
     for (;;) {
       if (this.#running >= concurrency) await this.#oneHasEnded()
       const taken = delivery.takeNow(this.#from)
       if (taken !== undefined) {
         this.#handle(taken)
         handledBytes += taken.batch.source.bytes.length
-        if (handledBytes < bytesPerTurn) continue
-        handledBytes = 0
+        if (handledBytes < bytesPerTurn && clock.monotonicMs() - turnMs < msPerTurn) continue
         await new Promise((resolve) => setImmediate(resolve))
       } else {
         if (delivery.ended() || this.#from.stopped()) return
-        handledBytes = 0
         await delivery.changed()
       }
+      handledBytes = 0
+      turnMs = clock.monotonicMs()
     }
   }
 

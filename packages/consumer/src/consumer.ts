@@ -87,6 +87,7 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     })
     this.#loops = new RecordLoops({
       delivery,
+      clock: client.clock,
       decoder: new RecordDecoder(settings.topics, settings.onInvalid),
       partitions,
       start: () => void this.#begin().catch(onError),

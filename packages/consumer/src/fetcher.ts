@@ -45,6 +45,8 @@ const unknownError = -1
 const networkSlackMs = 30_000
 /** An answer of at most so much is probably handled within a turn of the event loop. */
 const briefBytes = 16 * 1024
+/** What waits for it comes as a microtask, at a fraction of the cost of Node's queueMicrotask. */
+const settled = Promise.resolve()
 
 /**
  * Keeps fetches under way at the leaders that have something to read for us. Event driven: whoever
@@ -60,6 +62,10 @@ export class Fetcher {
   readonly #leaders: LeaderLookup
   readonly #timer: EarliestTimer
   #scheduled = false
+  readonly #look = (): void => {
+    this.#scheduled = false
+    if (!this.#abort.signal.aborted) this.#fetchWhatCanBe()
+  }
   #failures = 0
   #answers = 0
   /** Records in the last answer, in bytes. */
@@ -89,14 +95,10 @@ export class Fetcher {
   wake(): void {
     if (this.#scheduled || this.#abort.signal.aborted) return
     this.#scheduled = true
-    const look = (): void => {
-      this.#scheduled = false
-      if (!this.#abort.signal.aborted) this.#fetchWhatCanBe()
-    }
     // What is handled at once is handed over before the next fetch is written, which takes longer.
     // Where there is much to handle, the broker is to work meanwhile.
-    if (this.#lastBytes <= briefBytes) process.nextTick(look)
-    else queueMicrotask(look)
+    if (this.#lastBytes <= briefBytes) process.nextTick(this.#look)
+    else void settled.then(this.#look)
   }
 
   stop(): void {

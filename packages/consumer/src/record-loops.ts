@@ -1,4 +1,4 @@
-import { abortedError, ClientError } from '@kfk/client'
+import { abortedError, ClientError, type Clock } from '@kfk/client'
 import type { AssignedPartition, TakenRecords } from './assigned-partition.js'
 import { BatchLoop, isThenable, type BatchHandler } from './batch-loop.js'
 import type { ConsumerRecord, RecordBatch } from './consumer-record.js'
@@ -33,6 +33,7 @@ export interface PartitionRecords<Record = ConsumerRecord> extends AsyncIterable
 
 export interface RecordLoopsOptions {
   readonly delivery: Delivery
+  readonly clock: Pick<Clock, 'monotonicMs'>
   readonly decoder: RecordDecoder
   readonly partitions: () => Iterable<AssignedPartition>
   /** The first read starts the consumer. */
@@ -143,9 +144,9 @@ export class RecordLoops {
     const { concurrency = Infinity, signal } = options
     if (concurrency !== Infinity) checkCount('concurrency', concurrency)
     this.#options.start()
-    const { delivery, commit } = this.#options
+    const { delivery, clock, commit } = this.#options
     const onDone = (partition: AssignedPartition): void => this.#end(partition)
-    await new BatchLoop({ delivery, commit, onDone, handler, concurrency, signal }).run()
+    await new BatchLoop({ delivery, clock, commit, onDone, handler, concurrency, signal }).run()
   }
 
   async #handle(taken: TakenRecords, handler: AnyHandler, stopped: () => boolean): Promise<void> {

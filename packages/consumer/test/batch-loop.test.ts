@@ -165,18 +165,26 @@ describe('handlers', () => {
     expect(atMicrotask).toBe(20)
   })
 
-  test('however much there is, the event loop gets its turns', async () => {
-    const cluster = new ConsumerCluster({ topics: { t: 1 } })
-    for (let at = 0; at < 30; at++) cluster.append('t', 0, ['x'.repeat(100_000)])
+  test.each([
+    ['however much there is', 100_000, 0],
+    ['however long handlers take', 10, 3],
+  ])('%s, the event loop gets its turns', async (_, valueBytes, handlerMs) => {
+    const cluster = new ConsumerCluster({ topics: { t: 8 } })
+    for (let at = 0; at < 100; at++) cluster.append('t', at % 8, ['x'.repeat(valueBytes)])
     await using consumer = cluster.consumer({ topics: ['t'] })
     await take(consumer, 1)
+    // Up to 2 MiB of each partition are fetched ahead meanwhile.
+    for (let turn = 0; turn < 20; turn++) await settle()
+    const { clock } = cluster.client
+    const startMs = clock.monotonicMs()
     let turns = 0
     let calls = 0
-    const count = (): void => void setImmediate(() => (turns++, calls < 30 && count()))
+    jest.spyOn(clock, 'monotonicMs').mockImplementation(() => startMs + calls * handlerMs)
+    const count = (): void => void setImmediate(() => (turns++, calls < 100 && count()))
     await consumer.runBatches(() => {
       calls += 1
       if (calls === 1) count()
-      if (calls === 30) void consumer.close()
+      if (calls === 100) void consumer.close()
     })
     expect(turns).toBeGreaterThan(1)
   })
