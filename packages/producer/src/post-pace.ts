@@ -3,6 +3,13 @@
  * not seen it yet.
  */
 const readyShare = 0.75
+/**
+ * It does so earlier when the buffer is large: so much keeps the brokers busy, and what is further
+ * ahead of them only takes memory that is in no processor's cache any more. Who has made the buffer
+ * larger than usual has a reason, such as many brokers far away: a quarter of it, then.
+ */
+const aheadBytes = 16 * 1024 * 1024
+const aheadShare = 0.25
 /** It does so, too, after so much in one turn of the event loop: until then nothing leaves. */
 const turnBytes = 1024 * 1024
 
@@ -21,7 +28,8 @@ export class PostPace {
 
   constructor(buffer: Buffered, bufferBytes: number) {
     this.#buffer = buffer
-    this.#readyBytes = bufferBytes * readyShare
+    const ahead = Math.max(aheadBytes, bufferBytes * aheadShare)
+    this.#readyBytes = Math.min(bufferBytes * readyShare, ahead)
     this.#pauseBytes = this.#readyBytes
   }
 

@@ -42,7 +42,8 @@ export interface Producer extends AsyncDisposable {
   ): Promise<RecordMetadata[]>
   /**
    * Sends without telling the outcome; failures go to `onPostFailure`. Never waits: false says that
-   * `await producer.ready` is due, because the buffer is nearly full, or because a mebibyte was
+   * `await producer.ready` is due, because the brokers are behind (16 MiB are in the buffer, or a
+   * quarter of it if that is more, or three quarters if that is less), or because a mebibyte was
    * posted in this turn of the event loop and nothing leaves before it has ended.
    * @throws ClientError KFK_CLIENT_BUFFER_FULL when it is full, _INVALID_DATA, _CLOSED
    */
