@@ -31,7 +31,7 @@ import { SystemClock } from './runtime/system-clock.js'
  * the machine's. More only makes requests wait longer when the disk is slower than the producers.
  */
 const requestMemoryShare = 8
-const requestMemoryMaxBytes = 48 * 1024 * 1024
+const requestMemoryMaxBytes = 32 * 1024 * 1024
 /** What the store tells of records that are lost or may not be kept. */
 const graveReports: ReadonlySet<string> = new Set([
   'poisoned',

@@ -10,6 +10,7 @@ export class Pieces implements ByteStream {
   ondrain: ByteStream['ondrain'] = () => undefined
   onclose: ByteStream['onclose'] = () => undefined
   paused = false
+  #space: Uint8Array | undefined
   write(): void {}
   pause(): void {
     this.paused = true
@@ -22,12 +23,14 @@ export class Pieces implements ByteStream {
 
   /** Delivers at most `limit` bytes; answers how many it took. */
   deliver(bytes: Uint8Array, limit: number, scratch: Uint8Array): number {
-    const space = this.space()
+    const space = this.#space
     const into = space ?? scratch
     const count = Math.min(limit, into.length, bytes.length)
     into.set(bytes.subarray(0, count))
     if (space === undefined) this.ondata(into.subarray(0, count), true)
     else this.onfilled(count)
+    // It knows where the next bytes are to go before they come, and before it pauses.
+    this.#space = this.space()
     return count
   }
 }

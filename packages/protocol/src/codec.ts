@@ -68,6 +68,8 @@ export interface FrameMemory {
   take(byteCount: number, frameBytes?: number): Uint8Array
   /** Nobody uses this any more, which `take` has given, or a view of it. */
   give(bytes: Uint8Array): void
+  /** Frames get no more memory than what has come of them needs, but by `FrameDecoder.reserve`. */
+  readonly scarce?: boolean
 }
 
 /** Cuts a byte stream into frames. One per connection and direction. */
@@ -81,6 +83,15 @@ export interface FrameDecoder {
   push(chunk: Uint8Array): Uint8Array[]
   /** Bytes held for a frame that is not complete yet. */
   readonly bufferedBytes: number
+  /** Memory that an incomplete frame has, in bytes. A decoder that does not tell has no more. */
+  readonly reservedBytes?: number
+  /**
+   * Bytes that `reserve` would add: 0 while an incomplete frame has memory for what comes next, and
+   * between frames.
+   */
+  readonly wantedBytes?: number
+  /** Makes room for more of an incomplete frame, for all of it up to a size. */
+  reserve?(): void
   /**
    * Memory for the next bytes of a large incomplete frame, to receive into it without a copy; then
    * call `filled`. Undefined: use `push`. A decoder need not offer this.

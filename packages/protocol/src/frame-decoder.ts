@@ -13,6 +13,9 @@ const MIN_FRAME_BYTES = 6
  */
 const GROWTH = 4
 
+/** A frame for which memory is counted has it for all its bytes up to so many. */
+const WHOLE_BYTES = 1024 * 1024
+
 /** Less than this is not worth a read of its own into the frame's buffer. */
 const MIN_SPACE_BYTES = 16 * 1024
 
@@ -25,6 +28,11 @@ const EMPTY = Buffer.alloc(0)
  */
 export function createFrameDecoder(options: FrameDecoderOptions): FrameDecoder {
   return new LengthPrefixedFrames(options)
+}
+
+/** A few bytes, whatever they claim, are not worth much memory. */
+function ahead(heldBytes: number): number {
+  return Math.max(heldBytes * GROWTH, heldBytes < MIN_SPACE_BYTES ? 0 : WHOLE_BYTES)
 }
 
 class LengthPrefixedFrames implements FrameDecoder {
@@ -42,6 +50,19 @@ class LengthPrefixedFrames implements FrameDecoder {
 
   get bufferedBytes(): number {
     return this.#held
+  }
+
+  get reservedBytes(): number {
+    return this.#pending.length
+  }
+
+  get wantedBytes(): number {
+    return Math.max(0, this.#ample() - this.#pending.length)
+  }
+
+  reserve(): void {
+    const bytes = this.#ample()
+    if (bytes > this.#pending.length) this.#enlarge(bytes)
   }
 
   space(): Uint8Array | undefined {
@@ -121,7 +142,20 @@ class LengthPrefixedFrames implements FrameDecoder {
     if (needed <= this.#pending.length) return
     const isNew = size === undefined && this.#held < PREFIX_BYTES
     const frameEnd = isNew ? needed : PREFIX_BYTES + (size ?? this.#size(this.#pending, 0))
-    const capacity = isNew ? Math.max(needed, 64) : Math.min(frameEnd, needed * GROWTH)
+    this.#enlarge(
+      isNew ? Math.max(needed, 64) : Math.min(frameEnd, this.#roomFor(needed)),
+      frameEnd,
+    )
+  }
+
+  /** Who counts memory gets a whole frame's at once, or what has come in memory of one size. */
+  #roomFor(needed: number): number {
+    const scarce = this.#memory?.scarce
+    if (scarce === undefined) return needed * GROWTH
+    return scarce ? Math.max(needed, MIN_SPACE_BYTES) : ahead(needed)
+  }
+
+  #enlarge(capacity: number, frameEnd = capacity): void {
     const large = capacity >= MIN_SPACE_BYTES && this.#memory !== undefined
     const larger = large
       ? asBuffer(this.#memory.take(capacity, frameEnd))
@@ -129,6 +163,15 @@ class LengthPrefixedFrames implements FrameDecoder {
     this.#pending.copy(larger, 0, 0, this.#held)
     this.#drop()
     this.#pending = larger
+  }
+
+  /** What an incomplete frame is to have when it has no room for the next read; else 0. */
+  #ample(): number {
+    if (this.#held < PREFIX_BYTES) return 0
+    const frameEnd = PREFIX_BYTES + this.#size(this.#pending, 0)
+    const next = Math.min(frameEnd, this.#held + MIN_SPACE_BYTES)
+    if (next <= this.#pending.length) return 0
+    return Math.min(frameEnd, ahead(this.#held))
   }
 
   #drop(): void {

@@ -49,7 +49,7 @@ export class ConnectionSet {
     this.#memory = new RequestMemory(options.memoryLimitBytes)
     // As much as requests may hold: what is not kept stays until a garbage collection, which comes
     // late for memory outside of the heap.
-    this.#frames = new FramePool(options.memoryLimitBytes)
+    this.#frames = new FramePool(options.memoryLimitBytes, this.#memory)
     this.#dispatcher = new Dispatcher({ ...options, onClosed: (closed) => this.#remove(closed) })
   }
 

@@ -1,7 +1,7 @@
 import type { FrameDecoder } from '@kfk/protocol'
 import type { ByteStream } from './byte-stream.js'
-import type { FramePool } from './frame-pool.js'
-import type { MemoryAccount, RequestMemory } from './request-memory.js'
+import type { FrameOwner, FramePool } from './frame-pool.js'
+import { firstReadBytes, type MemoryAccount, type RequestMemory } from './request-memory.js'
 
 /** Pipelined requests of one connection that may wait for their answer at the same time. */
 const inFlightRequestsMax = 128
@@ -10,8 +10,6 @@ const inFlightRequestsMax = 128
  * longer read.
  */
 const backlogBytesMax = 1024 * 1024
-/** A borrowed chunk up to this size is copied at once. */
-const copyWholeBytes = 16 * 1024
 /**
  * Over this much unsent output a connection is neither read nor served: the client does not take
  * its answers.
@@ -44,6 +42,14 @@ class Slot implements ResponseSlot {
     this.chunks = chunks
     this.#onDone(this)
   }
+}
+
+/** What a frame holds: the buffer that it is a part of, if it is most of it. */
+function memoryOf(frame: Uint8Array): number {
+  const { length } = frame
+  if (length < firstReadBytes / 2) return length
+  const { byteLength } = frame.buffer
+  return length * 2 > byteLength ? byteLength : length
 }
 
 /** Connections that have answers to send. */
@@ -87,8 +93,9 @@ export interface ConnectionDelegate<R extends IncomingRequest = IncomingRequest>
  * client is ahead of the broker. Like Kafka, it runs one request at a time, but for pipelined ones
  * (Produce), which start at once and overlap.
  */
-export class Connection implements MemoryAccount {
+export class Connection implements MemoryAccount, FrameOwner {
   usedBytes = 0
+  wantedBytes = 0
   waiting = false
   readonly #stream: ByteStream
   readonly #decoder: FrameDecoder
@@ -131,7 +138,8 @@ export class Connection implements MemoryAccount {
     this.#frames = options.frames
     this.answers = options.answers
     stream.ondata = (chunk, borrowed) => this.#receive(chunk, borrowed, 0)
-    stream.space = () => (this.#stopping ? undefined : this.#decoder.space?.())
+    // A socket asks after each read: who waits for memory is to have other memory when it goes on.
+    stream.space = () => (this.#stopping || this.waiting ? undefined : this.#decoder.space?.())
     stream.onfilled = (byteCount) => this.#receive(undefined, false, byteCount)
     stream.ondrain = () => this.#advance()
     stream.onclose = () => this.#onStreamClosed()
@@ -208,13 +216,14 @@ export class Connection implements MemoryAccount {
   }
 
   resume(): void {
+    this.#decoder.reserve?.()
     this.#updateReading()
   }
 
   #push(chunk: Uint8Array, borrowed: boolean): void {
     // Handlers keep what they are given: a small chunk is copied as a whole, of a large one only
     // the frames that it completes (what is left over, the decoder copies anyway).
-    const copyFirst = borrowed && chunk.length <= copyWholeBytes
+    const copyFirst = borrowed && chunk.length < firstReadBytes
     const copyEach = borrowed && !copyFirst
     const owned = copyFirst ? Buffer.from(chunk) : chunk
     for (const frame of this.#decoder.push(owned)) {
@@ -271,7 +280,7 @@ export class Connection implements MemoryAccount {
     const bytes = request.frame.length
     this.#pipelining = request.pipelined
     this.#backlogBytes -= bytes
-    this.#inFlightBytes += bytes
+    this.#inFlightBytes += memoryOf(request.frame)
     this.#unfinished++
     const slot = new Slot(request, this.#onDone)
     this.#slots.push(slot)
@@ -280,9 +289,15 @@ export class Connection implements MemoryAccount {
 
   readonly #onDone = (slot: Slot): void => {
     this.#unfinished--
-    this.#inFlightBytes -= slot.frame.length
-    if (slot.lends) this.#frames.giveAfterWrites(slot.frame)
+    const later = slot.lends && this.#frames.giveAfterWrites(slot.frame, this)
+    if (!later) this.#inFlightBytes -= memoryOf(slot.frame)
     this.#scheduleFlush()
+  }
+
+  /** The memory of a frame that was answered is free. */
+  returned(frame: Uint8Array): void {
+    this.#inFlightBytes -= memoryOf(frame)
+    this.#account()
   }
 
   /** One write per connection for all that was answered in one turn of the event loop. */
@@ -340,8 +355,14 @@ export class Connection implements MemoryAccount {
 
   #account(): void {
     if (this.#closed) return
-    const held = this.#inFlightBytes + this.#backlogBytes + this.#decoder.bufferedBytes
-    this.#memory.update(this, held)
+    const held = this.#inFlightBytes + this.#backlogBytes
+    const decoder = this.#decoder
+    const { bufferedBytes } = decoder
+    if (bufferedBytes === 0) this.#memory.update(this, held, firstReadBytes)
+    else {
+      const { reservedBytes = bufferedBytes, wantedBytes = 0 } = decoder
+      this.#memory.update(this, held + reservedBytes, wantedBytes)
+    }
     this.#updateReading()
   }
 

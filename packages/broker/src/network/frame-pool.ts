@@ -5,12 +5,31 @@ const smallestBytes = 16 * 1024
 const largestBytes = 4 * 1024 * 1024
 /** What is kept for later at most, over all sizes, unless somebody says otherwise. */
 const usualKeptBytesMax = 16 * 1024 * 1024
+/** So much of that may be kept however much is in use: sizes change places. */
+const alwaysKeptShare = 1 / 4
 
 /** Buffers of one size that nobody uses. */
 interface Shelf {
   readonly buffers: Buffer[]
   /** So few there were since the last trim: that many nobody has needed. */
   fewest: number
+}
+
+/** The requests that frames are held for. */
+interface UsedMemory {
+  readonly usedBytes: number
+  readonly scarce: boolean
+}
+
+/** Memory on its way back. */
+interface Returning {
+  readonly bytes: Uint8Array
+  readonly owner: FrameOwner
+}
+
+/** Whose memory is given back. */
+export interface FrameOwner {
+  returned(bytes: Uint8Array): void
 }
 
 /**
@@ -24,14 +43,21 @@ export class FramePool implements FrameMemory {
   readonly #lent = new WeakSet<ArrayBufferLike>()
   #keptBytes = 0
   /** To be taken back in this turn of the event loop, and in the one after it. */
-  #due: Uint8Array[] = []
-  #returning: Uint8Array[] = []
+  #due: Returning[] = []
+  #returning: Returning[] = []
   #scheduled = false
 
   readonly #keptBytesMax: number
+  readonly #used: UsedMemory | undefined
 
-  constructor(keptBytesMax = usualKeptBytesMax) {
+  /** `used`: what is held of the same bound, so that both together keep to it. */
+  constructor(keptBytesMax = usualKeptBytesMax, used?: UsedMemory) {
     this.#keptBytesMax = keptBytesMax
+    this.#used = used
+  }
+
+  get scarce(): boolean {
+    return this.#used?.scarce === true
   }
 
   /** Bytes that are kept for later. */
@@ -66,7 +92,10 @@ export class FramePool implements FrameMemory {
     const { buffer } = bytes
     if (!this.#lent.delete(buffer)) return
     const size = buffer.byteLength
-    if (this.#keptBytes + size > this.#keptBytesMax) return
+    // What is given back here counts as used still.
+    const spare = this.#keptBytesMax - (this.#used?.usedBytes ?? size) + size
+    const most = Math.max(spare, this.#keptBytesMax * alwaysKeptShare)
+    if (this.#keptBytes + size > most) return
     let shelf = this.#shelves.get(size)
     if (shelf === undefined) {
       shelf = { buffers: [], fewest: 0 }
@@ -79,12 +108,18 @@ export class FramePool implements FrameMemory {
   /**
    * Takes memory back when all is written that a log has been asked to append of it up to now,
    * whether it was waited for (acks) or not. Logs write in the first `setImmediate` from the append
-   * on; it takes two, one after the other, to be sure to come later.
+   * on; it takes two, one after the other, to be sure to come later. Then `owner` is told: others
+   * may have the memory. False: it is too small for that, and nobody is told.
    */
-  giveAfterWrites(bytes: Uint8Array): void {
+  giveAfterWrites(bytes: Uint8Array, owner: FrameOwner): boolean {
     // A frame fills more than half of its memory.
-    if (bytes.length < smallestBytes / 2) return
-    this.#returning.push(bytes)
+    if (bytes.length < smallestBytes / 2) return false
+    this.#returning.push({ bytes, owner })
+    this.#schedule()
+    return true
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(this.#return)
@@ -104,12 +139,15 @@ export class FramePool implements FrameMemory {
 
   readonly #return = (): void => {
     const due = this.#due
-    for (let at = 0; at < due.length; at++) this.give(due[at]!)
-    due.length = 0
     this.#due = this.#returning
-    this.#returning = due
-    this.#scheduled = this.#due.length > 0
-    if (this.#scheduled) setImmediate(this.#return)
+    this.#returning = []
+    this.#scheduled = false
+    if (this.#due.length > 0) this.#schedule()
+    for (let at = 0; at < due.length; at++) {
+      const { bytes, owner } = due[at]!
+      this.give(bytes)
+      owner.returned(bytes)
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { type OnReadOpts, Socket } from 'node:net'
 import type { ByteStream } from './byte-stream.js'
+import { firstReadBytes } from './request-memory.js'
 
 /** Below this, copying chunks into one buffer costs less than a vectored write of them. */
 const joinBytes = 32 * 1024
@@ -10,7 +11,7 @@ const joinBytes = 32 * 1024
  * here is copied, and a connection may exceed its bound by as much: larger reads go directly into
  * the memory of the frame that has begun.
  */
-const scratch = Buffer.allocUnsafeSlow(32 * 1024)
+const scratch = Buffer.allocUnsafeSlow(firstReadBytes)
 
 /**
  * A socket as a connection sees it: bytes are read into memory that we choose, which takes half the
