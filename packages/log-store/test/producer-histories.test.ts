@@ -11,7 +11,7 @@ import { histories } from './producers/history'
 import { runHistory } from './producers/producer-world'
 
 const usualSeed = '1'
-const usualRuns = rounds(600, 30)
+const usualRuns = rounds(600, 16)
 const keptIn = join(__dirname, 'producers', 'failures.json')
 
 test('histories that failed in the last runs', async () => {
