@@ -131,10 +131,13 @@ describe('the controller is away', () => {
     await group.create(1, 'before', 6)
     await until(async () => (await group.topics(2)).has('before'))
     await group.stop(1)
-    await until(async () => leadersOf((await group.topics(2)).get('before')).includes(-1))
-    const { topics, controllerId } = await group.ask(2, apis.metadata, { topics: null })
+    // On a busy machine the others may have been away for a moment, too.
+    await until(async () => {
+      const leaders = leadersOf((await group.topics(2)).get('before'))
+      return [-1, 2, 3].every((nodeId) => leaders.includes(nodeId)) && !leaders.includes(1)
+    })
+    const { controllerId } = await group.ask(2, apis.metadata, { topics: null })
     expect([2, 3]).toContain(controllerId)
-    expect(new Set(leadersOf(topics[0]))).toEqual(new Set([-1, 2, 3]))
     const failed = await group.create(2, 'during')
     expect([errorCodes.NOT_CONTROLLER, errorCodes.REQUEST_TIMED_OUT]).toContain(failed.errorCode)
     expect(failed.errorMessage).toMatch(/needs the controller, node 1/)
@@ -143,8 +146,15 @@ describe('the controller is away', () => {
     await group.start(3)
     expect((await group.topics(3)).has('before')).toBe(true)
     await group.start(1)
-    const created = await group.create(3, 'after')
-    expect(created.errorCode).toBe(0)
+    // Until the others have heard where it is now, they refuse what may be tried again.
+    const retriable: number[] = [errorCodes.NOT_CONTROLLER, errorCodes.REQUEST_TIMED_OUT]
+    await until(async () => {
+      const { errorCode } = await group.create(3, 'after')
+      if (retriable.includes(errorCode)) return false
+      // It may have been made by one whose answer did not come in time.
+      expect([errorCodes.NONE, errorCodes.TOPIC_ALREADY_EXISTS]).toContain(errorCode)
+      return true
+    })
     await until(async () => (await group.topics(2)).has('after'))
     await until(async () => !leadersOf((await group.topics(2)).get('before')).includes(-1))
     const { partitions } = (await group.topics(2)).get('before')!
