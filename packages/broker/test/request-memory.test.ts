@@ -125,7 +125,13 @@ function clientsOf(count: number, memory: RequestMemory) {
   const running: (() => void)[] = []
   const delegate: ConnectionDelegate = {
     open: (frame) => ({ frame, pipelined: true, lends: true }),
-    dispatch: (_connection, _request, slot) => void running.push(() => slot.complete([])),
+    dispatch(_connection, { frame }, slot) {
+      running.push(() => {
+        // Nobody else has written into its memory.
+        expect(frame.every((byte) => byte === frame[0])).toBe(true)
+        slot.complete([])
+      })
+    },
     onFault: (_connection, reason) => {
       throw reason
     },
@@ -165,8 +171,8 @@ function boundOf(limit: number, connections: number): number {
   return limit * 1.25 + connections * firstReadBytes + 400_000
 }
 
-function frameOf(byteCount: number): Buffer {
-  const frame = Buffer.alloc(byteCount, 7)
+function frameOf(byteCount: number, content: number): Buffer {
+  const frame = Buffer.alloc(byteCount, content)
   frame.writeInt32BE(byteCount - 4)
   return frame
 }
@@ -175,8 +181,10 @@ test('producers faster than the disk hold no more than the bound, and all are se
   const [producers, each, limit] = [150, 8, 4096 * kib]
   const memory = new RequestMemory(limit)
   const { clients, frames, sendAll, answerAll, areDone } = clientsOf(producers, memory)
-  const stream = Buffer.concat(Array.from({ length: each }, () => frameOf(66_004)))
-  for (const client of clients) client.rest = stream
+  for (const [index, client] of clients.entries()) {
+    const frame = frameOf(66_004, index)
+    client.rest = Buffer.concat(Array.from({ length: each }, () => frame))
+  }
   const bound = boundOf(limit, producers)
   let served = 0
   while (!areDone()) {
@@ -197,14 +205,14 @@ test('halves of frames keep to the bound, and all of them are completed', async 
   const memory = new RequestMemory(limit)
   const { clients, frames, sendAll, answerAll, areDone } = clientsOf(producers, memory)
   const bound = boundOf(limit, producers)
-  const frame = frameOf(2 * half)
-  for (const client of clients) client.rest = frame.subarray(0, half)
+  const wholes = clients.map((_, index) => frameOf(2 * half, index))
+  for (const [at, client] of clients.entries()) client.rest = wholes[at]!.subarray(0, half)
   sendAll()
   expect(frames.liveBytes).toBeGreaterThan(limit / 2)
   expect(frames.liveBytes).toBeLessThanOrEqual(bound)
   expect(await answerAll()).toBe(0)
-  for (const client of clients) {
-    client.rest = Buffer.concat([client.rest, frame.subarray(half)])
+  for (const [at, client] of clients.entries()) {
+    client.rest = Buffer.concat([client.rest, wholes[at]!.subarray(half)])
   }
   let served = 0
   while (!areDone()) {
