@@ -106,25 +106,29 @@ export class FetchedRecords {
    * Throws {@link UnreadableBatch}.
    */
   take(max: number, wanted: number): RecordRun | undefined {
-    let records: FetchedRecord[] | undefined
+    const parts: (readonly FetchedRecord[])[] = []
+    let left = max
     let nextOffset: number | undefined
     const emptied: FetchedBatch[] = []
-    while ((records?.length ?? 0) < max) {
+    while (left > 0 && parts.length < batchesPerRun) {
       const front = this.#batches[0]
       if (front === undefined || !this.#decode(front, wanted, nextOffset !== undefined)) break
       const all = front.records!
-      const part = all.slice(front.index, front.index + max - (records?.length ?? 0))
+      const isWhole = front.index === 0 && all.length <= left
+      const part = isWhole ? all : all.slice(front.index, front.index + left)
       front.index += part.length
+      left -= part.length
       if (front.index < all.length) nextOffset = part.at(-1)!.position + 1
       else {
         nextOffset = front.nextOffset
         emptied.push(front)
         this.#batches.shift()
       }
-      if (records === undefined) records = part
-      else for (const each of part) records.push(each)
+      if (part.length > 0) parts.push(part)
     }
-    return nextOffset === undefined ? undefined : { records: records ?? [], nextOffset, emptied }
+    if (nextOffset === undefined) return undefined
+    // One by one they would take more, and make the array anew again and again.
+    return { records: noRecords.concat(...parts), nextOffset, emptied }
   }
 
   /**
@@ -227,6 +231,11 @@ function readable(
 function deltaOf({ numbers }: RecordPlaces, index: number): number {
   return numbers[index * PLACE_NUMBERS + 1]!
 }
+
+const noRecords: readonly FetchedRecord[] = []
+
+/** Batches taken at once, however few records they have: each is an argument of a call. */
+const batchesPerRun = 1000
 
 /** For as long as the records of one batch are made. */
 const scratch = new RecordPlaces()

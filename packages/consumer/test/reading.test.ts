@@ -112,6 +112,21 @@ describe('loops', () => {
     })
   })
 
+  test('however small record batches are, all their records come, in order', async () => {
+    const cluster = new ConsumerCluster({ topics: { t: 1 } })
+    const wanted = values('v', 2500)
+    for (const value of wanted) cluster.append('t', 0, [value])
+    await using consumer = cluster.consumer({ topics: ['t'] })
+    const seen: string[][] = []
+    for await (const { records, nextOffset } of consumer.batches({ maxRecords: 10_000 })) {
+      seen.push(records.map(text))
+      expect(nextOffset).toBe(BigInt(seen.flat().length))
+      if (nextOffset === 2500n) break
+    }
+    expect(seen.flat()).toEqual(wanted)
+    expect(seen[0]).toHaveLength(1000)
+  })
+
   test.each([0, 1.5, -1])('maxRecords %p is refused', async (maxRecords) => {
     const cluster = new ConsumerCluster({ topics: { t: 1 } })
     await using consumer = cluster.consumer({ topics: ['t'] })
