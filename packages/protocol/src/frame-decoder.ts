@@ -69,7 +69,9 @@ class LengthPrefixedFrames implements FrameDecoder {
     if (this.#held < PREFIX_BYTES) return undefined
     const frameEnd = PREFIX_BYTES + this.#size(this.#pending, 0)
     if (frameEnd - this.#held < MIN_SPACE_BYTES) return undefined
-    this.#reserve(Math.min(frameEnd, this.#held + MIN_SPACE_BYTES))
+    if (this.#memory?.scarce === undefined) {
+      this.#reserve(Math.min(frameEnd, this.#held + MIN_SPACE_BYTES))
+    } else this.reserve()
     return this.#pending.subarray(this.#held, Math.min(this.#pending.length, frameEnd))
   }
 
@@ -171,7 +173,7 @@ class LengthPrefixedFrames implements FrameDecoder {
     const frameEnd = PREFIX_BYTES + this.#size(this.#pending, 0)
     const next = Math.min(frameEnd, this.#held + MIN_SPACE_BYTES)
     if (next <= this.#pending.length) return 0
-    return Math.min(frameEnd, ahead(this.#held))
+    return Math.max(next, Math.min(frameEnd, ahead(this.#held)))
   }
 
   #drop(): void {

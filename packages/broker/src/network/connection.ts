@@ -362,6 +362,11 @@ export class Connection implements MemoryAccount, FrameOwner {
     else {
       const { reservedBytes = bufferedBytes, wantedBytes = 0 } = decoder
       this.#memory.update(this, held + reservedBytes, wantedBytes)
+      if (wantedBytes > 0 && !this.waiting) {
+        // Now, so that it counts before the next one asks.
+        decoder.reserve?.()
+        this.#memory.update(this, held + (decoder.reservedBytes ?? bufferedBytes), 0)
+      }
     }
     this.#updateReading()
   }
