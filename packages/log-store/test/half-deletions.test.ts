@@ -6,6 +6,8 @@ import { ManualClock } from './support/manual-clock'
 import { readAll, record } from './support/records'
 
 let fileSystem: FaultyFileSystem
+/** Of those that `fill` writes, in 400 bytes. */
+const recordsPerSegment = 9
 
 beforeEach(() => {
   fileSystem = faultyFileSystem()
@@ -50,14 +52,15 @@ const calls: [FileOperation, string][] = [
 
 describe.each(calls)('%s of a %s fails', (operation, suffix) => {
   test.each(['retention', 'truncateTo'] as const)('once, before: %s', async (then) => {
-    for (let at = 1; at <= 4; at++) {
+    for (let at = 0; at < 4; at++) {
       for (const crash of ['lose-unsynced', 'keep-unsynced'] as const) {
         fileSystem = faultyFileSystem()
         const directory = await open()
         const log = await directory.open('a-0')
         await fill(log, 50)
         failCheckpoints()
-        fileSystem.inject({ operation, path: suffix, at, error: 'EMFILE' })
+        const name = `${at * recordsPerSegment}`.padStart(20, '0')
+        fileSystem.inject({ operation, path: name + suffix, at: 1, error: 'EMFILE' })
         const refused = { code: 'KFK_STORE_IO', retriable: true }
         await expect(directory.applyRetention()).rejects.toMatchObject(refused)
         if (then === 'retention') {
