@@ -7,6 +7,8 @@ import { isBare, startBroker } from './brokers.mjs'
 import { clients } from './clients.mjs'
 
 const never = '9223372036854775807'
+/** Each client writes or reads so much before it is measured: with less, compiling is a good part of what is measured. */
+export const warmBytes = 100e6
 /** So many records of 100 B make Kafka's hot paths compiled. */
 const kafkaWarmRecords = 2_000_000
 
@@ -102,7 +104,7 @@ export class BrokerPool {
   }
 
   async #fillWarm(broker, { topic, valueBytes, codec, partitions }) {
-    const records = Math.ceil(20e6 / valueBytes) + 1
+    const records = Math.ceil(warmBytes / valueBytes) + 1
     const job = { topic, valueBytes, codec, partitions, records, acks: 'all' }
     const address = broker.address
     const warm = { ...job, address, role: 'produce', warmTopic: topic, warmRecords: 1 }

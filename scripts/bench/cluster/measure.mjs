@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import { warmBytes } from './broker-pool.mjs'
 import { isBare } from './brokers.mjs'
 import { clients } from './clients.mjs'
 import { nativeLoad } from './native.mjs'
@@ -9,7 +10,6 @@ import { usedBetween } from './proc.mjs'
 
 /** Memory that a host has reclaimed costs ten microseconds a page at its first touch: that is paid before, not measured. */
 const touchMb = 512
-const warmBytes = 20e6
 
 function touchMemory() {
   const code = `const kept = []; for (let n = 0; n < ${touchMb / 64}; n++) kept.push(Buffer.alloc(64 << 20, 1))`
