@@ -322,6 +322,8 @@ export class LogFlush {
   }
 
   async #syncSegment(segment: Segment): Promise<void> {
+    // What took its place was synced before that; the file itself may be gone.
+    if (segment.retired) return
     const handle = this.#host.files.pin(segment.data)
     try {
       await syncFile(handle)

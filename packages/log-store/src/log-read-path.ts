@@ -26,6 +26,8 @@ export interface LogView {
   readonly quarantine: Quarantine
   /** Counts truncations: a read that spans one starts over. */
   readonly truncations: number
+  /** Throws KFK_STORE_CLOSED: the files of a log that was deleted are gone, which is no failure. */
+  requireOpen(): void
 }
 
 /**
@@ -103,7 +105,9 @@ export class LogReadPath {
         if (truncations === this.#view.truncations) return slice
       } catch (error) {
         // What was read may have been cut away or replaced meanwhile; then the error says nothing.
-        if (segments === this.#view.segments && truncations === this.#view.truncations) throw error
+        if (segments !== this.#view.segments || truncations !== this.#view.truncations) continue
+        this.#view.requireOpen()
+        throw error
       }
     }
   }

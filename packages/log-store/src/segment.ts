@@ -167,6 +167,11 @@ export class Segment implements FileOwner, IndexNames {
     this.releaseIndexes()
   }
 
+  /** Another one has its place: see `retire`. */
+  get retired(): boolean {
+    return this.#retiredAs !== undefined
+  }
+
   /** The indexes are in their files, and are looked for there when they are needed again. */
   releaseIndexes(): void {
     this.#indexes.release(true)

@@ -56,7 +56,9 @@ export class TimestampSearch {
       } catch (error) {
         // What was searched may have been deleted, cut or replaced meanwhile; then it says nothing.
         const same = segments === view.segments && truncations === view.truncations
-        if (same) throw ioError(error, { action: 'search', path: view.path })
+        if (!same) continue
+        view.requireOpen()
+        throw ioError(error, { action: 'search', path: view.path })
       }
     }
   }

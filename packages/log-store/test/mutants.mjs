@@ -7,6 +7,13 @@ const openings = ['syscall-openings']
 
 export const mutants = [
   {
+    name: 'replaced-segment-synced',
+    file: 'log-flush.ts',
+    find: '    if (segment.retired) return\n',
+    replace: '',
+    tests: ['deleted-while-used'],
+  },
+  {
     name: 'checkpoint-of-a-failed-write-believed',
     file: 'log-checkpoints.ts',
     find: '    this.#written[file] = undefined\n',
