@@ -726,13 +726,6 @@ export const mutants = [
     tests: ['log-tracking-crash'],
   },
   {
-    name: 'recovery-point-past-an-unwritten-transaction-index',
-    file: 'log-tracking.ts',
-    find: 'return first === undefined || first >= activeBase ? Number.MAX_SAFE_INTEGER : first',
-    replace: 'return first === undefined ? Number.MAX_SAFE_INTEGER : Number.MAX_SAFE_INTEGER',
-    tests: ['log-tracking'],
-  },
-  {
     name: 'damaged-snapshot-believed',
     file: 'producer-snapshot.ts',
     find: 'return view.getUint32(2) === crc32c(bytes, headerBytes) ? view : undefined',
@@ -752,13 +745,6 @@ export const mutants = [
     find: 'return this.#epochFile.isSaved ? this.checkpointPoint : undefined',
     replace: 'return this.checkpointPoint',
     tests: ['epoch-file'],
-  },
-  {
-    name: 'notes-ahead-of-a-transaction-index',
-    file: 'segmented-log.ts',
-    find: 'return this.#epochFile.isSaved ? this.checkpointPoint : undefined',
-    replace: 'return this.#epochFile.isSaved ? this.recoveryPoint : undefined',
-    tests: ['log-tracking-crash'],
   },
   {
     name: 'notes-not-taken-back',
