@@ -208,26 +208,3 @@ test('a full disk has no room for the index of a segment that ends at the recove
   const again = await (await open(fileSystem, clock)).open('a-0')
   expect((await viewOf(again)).aborted).toHaveLength(1)
 })
-
-test('a snapshot of what may not be on the medium is not believed', async () => {
-  const fileSystem = faultyFileSystem()
-  const clock = new ManualClock()
-  const timestamp = clock.now()
-  const path = '00000000000000000002.snapshot'
-  const write = async (place: string, producer: Producer) => {
-    const directory = await openLogDirectory(place, {
-      ...{ fileSystem, clock, defaults, format: producerFrames },
-    })
-    const log = await directory.open('a-0')
-    for (let n = 0; n < 2; n++) log.append(producer.data({ timestamp }), { leaderEpoch: 1 })
-    log.roll()
-    log.append(producer.data({ timestamp }), { leaderEpoch: 1 })
-    await log.flush()
-  }
-  await write('/other', new Producer(2))
-  await write('/data', new Producer(1))
-  fileSystem.crash('keep-unsynced')
-  await fileSystem.rename(`/other/a-0/${path}`, `/data/a-0/${path}`)
-  const log = await (await open(fileSystem, clock)).open('a-0')
-  expect(await viewOf(log)).toEqual(await replayed(log))
-})

@@ -654,13 +654,6 @@ export const mutants = [
     tests: ['repair'],
   },
   {
-    name: 'snapshot-trusted-beyond-the-recovery-point',
-    file: 'log-tracking.ts',
-    find: 'trusted: Math.min(recoveryPoint, log.writtenOffset)',
-    replace: 'trusted: log.writtenOffset',
-    tests: ['log-tracking-crash'],
-  },
-  {
     name: 'snapshot-of-a-sealed-segment-before-its-transaction-index',
     file: 'log-tracking.ts',
     find: '      const saved = await this.#saveIndexes(sealedBase + 1)\n      if (captured !== undefined && saved) await this.#trySnapshot(captured)',
