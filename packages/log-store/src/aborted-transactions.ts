@@ -16,7 +16,7 @@ export class AbortedTransactions {
   readonly #loaded = new Map<number, AbortedTransaction[]>()
   /** Of which the file is not up to date. */
   readonly #dirty = new Set<number>()
-  /** Base of a segment whose file has another name for now: its entries must stay in memory. */
+  /** Base of a segment whose file has another name until `named`: its entries stay in memory. */
   #unnamed: number | undefined
 
   constructor(bases: readonly number[] = []) {

@@ -6,18 +6,20 @@
 // file. `KFK_SEED=<seed>[:<path>]` runs one again. The histories here are the same every time;
 // `npm run torture -- --only model` runs others.
 import { join } from 'node:path'
-import { checkHistories, run } from './model/check-histories'
-import { runKept } from './model/kept-failures'
+import { run } from './model/check-histories'
+import { testKept, testRandom } from './model/history-tests'
+import { history } from './model/operations'
 import { regressions } from './model/regressions'
 import { rounds } from './support/proofs'
 
-const usualSeed = '1'
-const usualRuns = rounds(1000, 60)
-const keptIn = join(__dirname, 'model', 'failures.json')
+const search = {
+  histories: history,
+  run,
+  runs: rounds(1000, 60),
+  keptIn: join(__dirname, 'model', 'failures.json'),
+}
 
-test('histories that failed in the last runs', async () => {
-  await runKept(keptIn, run)
-})
+testKept(search)
 
 test('histories that failed before', async () => {
   for (const { what, operations } of regressions) {
@@ -27,8 +29,4 @@ test('histories that failed before', async () => {
   }
 })
 
-test('random histories', async () => {
-  const [seed, path] = (process.env['KFK_SEED'] ?? usualSeed).split(/:(.*)/)
-  const passed = await checkHistories({ runs: usualRuns, seed: Number(seed), path, keptIn })
-  expect(passed).toBeGreaterThan(path === undefined ? usualRuns / 2 : 0)
-}, 600_000)
+testRandom(search)

@@ -6,21 +6,21 @@
 // A failing history is printed, shortened, with its seed, and kept in races/failures.json, with which
 // the next run begins. `KFK_SEED=<seed>[:<path>]` runs one again.
 import { join } from 'node:path'
-import { checkAll } from './model/check-histories'
-import { runKept } from './model/kept-failures'
+import { testKept, testRandom } from './model/history-tests'
 import { histories } from './races/history'
 import { pairs } from './races/pairs'
 import { runHistory } from './races/race-world'
 import { regressions } from './races/regressions'
 import { atLeastOf, rounds, sampled } from './support/proofs'
 
-const usualSeed = '1'
-const usualRuns = rounds(2500, 300)
-const keptIn = join(__dirname, 'races', 'failures.json')
+const search = {
+  histories,
+  run: runHistory,
+  runs: rounds(2500, 300),
+  keptIn: join(__dirname, 'races', 'failures.json'),
+}
 
-test('histories that failed in the last runs', async () => {
-  await runKept(keptIn, runHistory)
-})
+testKept(search)
 
 test.each(regressions)('$what', async ({ history }) => {
   await runHistory(history)
@@ -37,9 +37,4 @@ test('two calls at every distance', async () => {
   expect(count).toBeGreaterThanOrEqual(atLeastOf(4000))
 }, 600_000)
 
-test('random histories', async () => {
-  const [seed, path] = (process.env['KFK_SEED'] ?? usualSeed).split(/:(.*)/)
-  const search = { histories, run: runHistory, keptIn }
-  const passed = await checkAll({ ...search, runs: usualRuns, seed: Number(seed), path })
-  expect(passed).toBeGreaterThan(path === undefined ? usualRuns / 2 : 0)
-}, 600_000)
+testRandom(search)

@@ -5,19 +5,19 @@
 // A failing history is printed, shortened, with its seed, and kept in transactions/failures.json, with
 // which the next run begins. `KFK_SEED=<seed>[:<path>]` runs one again.
 import { join } from 'node:path'
-import { checkAll } from './model/check-histories'
-import { runKept } from './model/kept-failures'
+import { testKept, testRandom } from './model/history-tests'
 import { rounds } from './support/proofs'
 import { histories } from './transactions/history'
 import { runHistory } from './transactions/transaction-world'
 
-const usualSeed = '1'
-const usualRuns = rounds(600, 60)
-const keptIn = join(__dirname, 'transactions', 'failures.json')
+const search = {
+  histories,
+  run: runHistory,
+  runs: rounds(600, 60),
+  keptIn: join(__dirname, 'transactions', 'failures.json'),
+}
 
-test('histories that failed in the last runs', async () => {
-  await runKept(keptIn, runHistory)
-})
+testKept(search)
 
 test('a pass takes the marker of an aborted transaction, and more passes follow', async () => {
   const by = { kind: 'append', producer: 1, transactional: true } as const
@@ -35,9 +35,4 @@ test('a pass takes the marker of an aborted transaction, and more passes follow'
   })
 })
 
-test('random histories', async () => {
-  const [seed, path] = (process.env['KFK_SEED'] ?? usualSeed).split(/:(.*)/)
-  const search = { histories, run: runHistory, keptIn }
-  const passed = await checkAll({ ...search, runs: usualRuns, seed: Number(seed), path })
-  expect(passed).toBeGreaterThan(path === undefined ? usualRuns / 2 : 0)
-}, 600_000)
+testRandom(search)

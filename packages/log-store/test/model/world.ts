@@ -8,6 +8,7 @@ import {
   type LogDirectory,
   openLogDirectory,
 } from '../../src/index'
+import { halt } from '../support/halt'
 import { ManualClock } from '../support/manual-clock'
 import { settle } from '../support/records'
 import type { Accepted, Appending } from './appends'
@@ -342,7 +343,8 @@ export class World {
       if (log !== undefined) durable.set(name, exactly ? log.writtenOffset : log.recoveryPoint)
     }
     this.#followers = []
-    await this.#halt()
+    this.#clock = this.#clock.sameTime()
+    await halt(this.#disk)
     this.#disk.crash(outcome)
     const failing = this.#fault
     if (failing !== undefined) {
@@ -363,15 +365,6 @@ export class World {
       expected.adopt(found, { nowMs: this.#clock.now(), durableOffset: durable.get(name) ?? 0 })
     }
     await this.#verify()
-  }
-
-  /** Nothing of what was under way may reach the disk of the next start, nor any timer. */
-  async #halt(): Promise<void> {
-    this.#disk.inject({ at: 1, times: Number.MAX_SAFE_INTEGER, error: 'crash' })
-    const { wallMs } = this.#clock
-    this.#clock = new ManualClock()
-    this.#clock.wallMs = wallMs
-    await settle(8)
   }
 
   /** Should the disk fail meanwhile, then once more when it does not. */

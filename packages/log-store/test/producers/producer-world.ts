@@ -6,13 +6,14 @@ import {
   type Log,
   type LogDirectory,
   openLogDirectory,
+  ProducerTracker,
+  StoreError,
 } from '../../src/index'
-import { ProducerTracker, StoreError } from '../../src/index'
 import { requireSame } from '../model/requirements'
+import { halt } from '../support/halt'
 import { ManualClock } from '../support/manual-clock'
 import { type BatchContent, encodeBatch, producerBatches } from '../support/producer-batches'
 import { producersOf } from '../support/producer-frames'
-import { settle } from '../support/records'
 import { ExpectedProducers } from './expected-producers'
 import type { History, NewBatch, Step } from './history'
 
@@ -221,17 +222,15 @@ class World {
   async #reopen(): Promise<void> {
     this.#isOpen = false
     await this.#directory.close()
-    this.#clock = this.#sameTime()
+    this.#clock = this.#clock.sameTime()
     await this.open()
     this.#restored()
   }
 
   async #crash(outcome: Of<'crash'>['outcome']): Promise<void> {
     const durable = this.#log.recoveryPoint
-    // Nothing of what is under way may reach the disk of the next start, nor any timer.
-    this.#disk.inject({ at: 1, times: Number.MAX_SAFE_INTEGER, error: 'crash' })
-    this.#clock = this.#sameTime()
-    await settle(8)
+    this.#clock = this.#clock.sameTime()
+    await halt(this.#disk)
     this.#disk.crash(outcome)
     await this.open()
     const { logEndOffset } = this.#log
@@ -264,19 +263,13 @@ class World {
         handle.close()
       } else await this.#disk.remove(path)
     }
-    this.#clock = this.#sameTime()
+    this.#clock = this.#clock.sameTime()
     await this.open()
     this.#restored()
   }
 
   #restored(): void {
     this.#restoredAt = this.#expected.end
-  }
-
-  #sameTime(): ManualClock {
-    const clock = new ManualClock()
-    clock.wallMs = this.#clock.wallMs
-    return clock
   }
 
   async #firstBase(): Promise<number> {

@@ -24,6 +24,13 @@ export class ManualClock implements Clock {
     }
   }
 
+  /** For the next start: the same time, and no timer of before. */
+  sameTime(): ManualClock {
+    const clock = new ManualClock()
+    clock.wallMs = this.wallMs
+    return clock
+  }
+
   advance(ms: number): void {
     this.wallMs += ms
     this.#monotonicMs += ms

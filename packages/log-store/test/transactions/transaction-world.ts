@@ -2,10 +2,10 @@
 import { type CrashOutcome, faultyFileSystem, openLogDirectory } from '../../src/index'
 import type { CompactionReport, Log, LogDirectory } from '../../src/index'
 import { requireSame } from '../model/requirements'
+import { halt } from '../support/halt'
 import { ManualClock } from '../support/manual-clock'
 import { type BatchContent, encodeBatch, producerBatches } from '../support/producer-batches'
 import { producersOf } from '../support/producer-frames'
-import { settle } from '../support/records'
 import { ExpectedLog, latestByKey } from './expected-log'
 import type { History, Step } from './history'
 import { readAny, readCommitted } from './log-readers'
@@ -121,12 +121,8 @@ class World {
   }
 
   async #crash(outcome: CrashOutcome, forget = false): Promise<void> {
-    // Nothing of what is under way may reach the disk of the next start, nor any timer.
-    this.#disk.inject({ at: 1, times: Number.MAX_SAFE_INTEGER, error: 'crash' })
-    const { wallMs } = this.#clock
-    this.#clock = new ManualClock()
-    this.#clock.wallMs = wallMs
-    await settle(8)
+    this.#clock = this.#clock.sameTime()
+    await halt(this.#disk)
     this.#disk.crash(outcome)
     for (const { name } of forget ? await this.#disk.list('/data/a-0') : []) {
       if (name.endsWith('.snapshot')) await this.#disk.remove(`/data/a-0/${name}`)
