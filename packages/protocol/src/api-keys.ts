@@ -1,5 +1,6 @@
 import type { Api } from './api.js'
 import { describeConfigs, describeLogDirs, incrementalAlterConfigs } from './messages/configs.js'
+import { consumerGroupDescribe, consumerGroupHeartbeat } from './messages/consumer-groups.js'
 import { fetch } from './messages/fetch.js'
 import { offsetCommit, offsetDelete, offsetFetch } from './messages/group-offsets.js'
 import {
@@ -53,6 +54,8 @@ export const apis = {
   describeCluster,
   allocateProducerIds,
   describeTopicPartitions,
+  consumerGroupHeartbeat,
+  consumerGroupDescribe,
 }
 
 /** The same APIs by API key. */

@@ -7,6 +7,7 @@ import {
   consumerProtocolAssignment,
   consumerProtocolSubscription,
 } from '../src/messages/consumer-protocol.js'
+import * as consumerGroupRecords from '../src/messages/consumer-group-records.js'
 import {
   groupMetadataKey,
   groupMetadataValue,
@@ -15,6 +16,7 @@ import {
 } from '../src/messages/offsets-topic.js'
 import type { Schema, StructSchema } from '../src/schema.js'
 import { INT64_MAX } from '../src/schema.js'
+import type { Versioned } from '../src/versioned.js'
 
 type Range = readonly [min: number, max: number]
 
@@ -134,6 +136,7 @@ test.each([
   offsetCommitValue,
   groupMetadataKey,
   groupMetadataValue,
+  ...Object.values<Versioned>(consumerGroupRecords),
 ])('$name has the fields of Kafka in every version', (type) => {
   const expected = facts.get(type.name)!
   const isKey = type.name.endsWith('Key')
@@ -174,6 +177,8 @@ test('the ranges are those that the surveyed clients negotiate', () => {
     '47 0 0',
     '60 0 2',
     '67 0 0',
+    '68 0 1',
+    '69 0 1',
     '75 0 0',
   ])
 })
