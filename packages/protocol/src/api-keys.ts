@@ -22,7 +22,20 @@ import {
 } from './messages/metadata.js'
 import { produce } from './messages/produce.js'
 import { createPartitions, createTopics, deleteRecords, deleteTopics } from './messages/topics.js'
-import { allocateProducerIds, initProducerId } from './messages/transactions.js'
+import {
+  describeProducers,
+  describeTransactions,
+  listTransactions,
+} from './messages/transaction-admin.js'
+import { writeTxnMarkers } from './messages/transaction-markers.js'
+import { txnOffsetCommit } from './messages/transactional-offsets.js'
+import {
+  addOffsetsToTxn,
+  addPartitionsToTxn,
+  allocateProducerIds,
+  endTxn,
+  initProducerId,
+} from './messages/transactions.js'
 
 /** Every API with a schema. */
 export const apis = {
@@ -45,6 +58,11 @@ export const apis = {
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
+  writeTxnMarkers,
+  txnOffsetCommit,
   describeConfigs,
   describeLogDirs,
   createPartitions,
@@ -52,6 +70,9 @@ export const apis = {
   incrementalAlterConfigs,
   offsetDelete,
   describeCluster,
+  describeProducers,
+  describeTransactions,
+  listTransactions,
   allocateProducerIds,
   describeTopicPartitions,
   consumerGroupHeartbeat,

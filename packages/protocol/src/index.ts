@@ -49,6 +49,7 @@ export {
   offsetCommitKey,
   offsetCommitValue,
 } from './messages/offsets-topic.js'
+export { transactionLogKey, transactionLogValue } from './messages/transaction-topic.js'
 export { decodeVersioned, encodeVersioned, peekVersion, type Versioned } from './versioned.js'
 export {
   MAX_REQUEST_ELEMENTS,

@@ -14,6 +14,7 @@ import {
   offsetCommitKey,
   offsetCommitValue,
 } from '../src/messages/offsets-topic.js'
+import { transactionLogKey, transactionLogValue } from '../src/messages/transaction-topic.js'
 import type { Schema, StructSchema } from '../src/schema.js'
 import { INT64_MAX } from '../src/schema.js'
 import type { Versioned } from '../src/versioned.js'
@@ -137,6 +138,8 @@ test.each([
   groupMetadataKey,
   groupMetadataValue,
   ...Object.values<Versioned>(consumerGroupRecords),
+  transactionLogKey,
+  transactionLogValue,
 ])('$name has the fields of Kafka in every version', (type) => {
   const expected = facts.get(type.name)!
   const isKey = type.name.endsWith('Key')
@@ -169,6 +172,11 @@ test('the ranges are those that the surveyed clients negotiate', () => {
     '21 0 2',
     '22 0 5',
     '23 2 4',
+    '24 0 5',
+    '25 0 4',
+    '26 0 5',
+    '27 1 2',
+    '28 0 5',
     '32 1 4',
     '35 1 4',
     '37 0 3',
@@ -176,6 +184,9 @@ test('the ranges are those that the surveyed clients negotiate', () => {
     '44 0 1',
     '47 0 0',
     '60 0 2',
+    '61 0 0',
+    '65 0 0',
+    '66 0 2',
     '67 0 0',
     '68 0 1',
     '69 0 1',
