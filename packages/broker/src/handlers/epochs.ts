@@ -10,6 +10,9 @@ type PartitionResponse = ResponseInput<
   typeof apis.offsetForLeaderEpoch
 >['topics'][number]['partitions'][number]
 
+/** Of a client that knows of none: nothing is said about it. */
+const undefinedEpoch = -1
+
 async function endOf(
   context: RequestContext,
   topic: string,
@@ -29,14 +32,16 @@ function epochEnd(
   leaderEpoch: number,
 ): { leaderEpoch: number; endOffset: number } {
   const { log } = partition
+  if (leaderEpoch === undefinedEpoch) return { leaderEpoch, endOffset: -1 }
   // An epoch enters the log with its first batch; until then it ends where it would begin.
   if (leaderEpoch === partition.leaderEpoch) return { leaderEpoch, endOffset: log.logEndOffset }
   // Beyond our own epoch nothing is known.
   if (leaderEpoch > partition.leaderEpoch) return { leaderEpoch: -1, endOffset: -1 }
   const found = log.epochEnd(leaderEpoch)
+  if (found.leaderEpoch >= 0) return found
   // Nothing in the log is that old: whatever was written under it is gone, and cannot contradict
-  // anyone.
-  return found.leaderEpoch < 0 ? { leaderEpoch, endOffset: found.endOffset } : found
+  // anyone. If nothing is in it at all, our own epoch begins at its end.
+  return { leaderEpoch, endOffset: found.endOffset < 0 ? log.logEndOffset : found.endOffset }
 }
 
 /**

@@ -72,8 +72,9 @@ async function find(
     case earliest:
     case earliestLocal: {
       const offset = partition.logStartOffset
-      // Of an empty log nothing is known, as in Kafka.
-      return { offset, timestamp: -1, leaderEpoch: log.epochAt(offset) ?? -1 }
+      // Where nothing is written yet, the present leader will write.
+      const epoch = offset < partition.logEndOffset ? log.epochAt(offset) : leaderEpoch
+      return { offset, timestamp: -1, leaderEpoch: epoch ?? -1 }
     }
     // There is no remote storage: nothing is tiered, nothing is waiting to be.
     case latestTiered:
@@ -89,16 +90,33 @@ async function find(
   }
 }
 
+/** Each partition once: one that is asked for twice could not be told apart in the answer. */
+function merged(request: Request): [string, Map<number, PartitionRequest | 'doubled'>][] {
+  const topics = new Map<string, Map<number, PartitionRequest | 'doubled'>>()
+  for (const { name, partitions } of request.topics) {
+    let of = topics.get(name)
+    if (of === undefined) topics.set(name, (of = new Map<number, PartitionRequest | 'doubled'>()))
+    for (const one of partitions) {
+      of.set(one.partitionIndex, of.has(one.partitionIndex) ? 'doubled' : one)
+    }
+  }
+  return [...topics]
+}
+
 /** ListOffsets: offsets by timestamp, and the ends of a log. */
 export const listOffsets: Handler = defineHandler<typeof apis.listOffsets>({
   api: apis.listOffsets,
   versions: [1, 11],
   async handle(context, request) {
     const committedOnly = request.isolationLevel === readCommitted
-    const topics = request.topics.map(async ({ name, partitions }) => ({
+    const topics = merged(request).map(async ([name, partitions]) => ({
       name,
       partitions: await Promise.all(
-        partitions.map((one) => listOne(context, name, { ...one, committedOnly })),
+        [...partitions].map(async ([partitionIndex, one]): Promise<PartitionResponse> =>
+          one === 'doubled'
+            ? { partitionIndex, errorCode: errorCodes.INVALID_REQUEST }
+            : listOne(context, name, { ...one, committedOnly }),
+        ),
       ),
     }))
     return { topics: await Promise.all(topics) }

@@ -8,18 +8,10 @@ import {
   type RequestContext,
   type TopicImage,
 } from '../context.js'
+import { clusterOperations, noOperations, topicOperations } from './operations.js'
 
 type Request = RequestOf<typeof apis.metadata>
 type TopicResponse = ResponseInput<typeof apis.metadata>['topics'][number]
-
-/**
- * All operations on a topic or on the cluster, a bit each (KIP-430): nothing is forbidden to
- * anybody.
- */
-const topicOperations = 0b1101_1111_1000
-const clusterOperations = 0b1_1111_1010_0000
-/** "Not asked for". */
-const noOperations = -0x80000000
 
 /**
  * Since these versions a topic may be named by id (KIP-516), and null instead of an empty list
@@ -104,18 +96,30 @@ async function describeTopics(context: RequestContext, request: Request): Promis
     return [...cluster.topics()].map((topic) => describe(cluster, topic, operations))
   }
   const create = request.allowAutoTopicCreation
+  const ids = new Set(request.topics.map(({ topicId }) => topicId))
+  ids.delete(ZERO_UUID)
+  // Who gives an id means it, whatever the names say.
+  if (ids.size > 0) return [...ids].map((id) => describeById(cluster, id, operations))
+  const names = new Set(request.topics.map(({ name }) => name))
   return Promise.all(
-    request.topics.map(async ({ name, topicId }): Promise<TopicResponse> => {
-      if (name !== null) return describeNamed(context, name, { create, operations })
-      if (context.apiVersion < byIdSince) {
-        return unknown(errorCodes.INVALID_REQUEST, { name: '', topicId })
-      }
-      const topic = cluster.topicById(topicId)
-      return topic === undefined
-        ? unknown(errorCodes.UNKNOWN_TOPIC_ID, { name: null, topicId })
-        : describe(cluster, topic, operations)
-    }),
+    [...names].map(async (name) =>
+      name === null
+        ? unknown(errorCodes.UNKNOWN_TOPIC_ID, { name })
+        : describeNamed(context, name, { create, operations }),
+    ),
   )
+}
+
+function describeById(cluster: ClusterView, topicId: string, operations: number): TopicResponse {
+  const topic = cluster.topicById(topicId)
+  return topic === undefined
+    ? unknown(errorCodes.UNKNOWN_TOPIC_ID, { name: null, topicId })
+    : describe(cluster, topic, operations)
+}
+
+/** Versions 10 and 11 have room for an id and for no name, and no meaning for either. */
+function namesOnly(request: Request): boolean {
+  return (request.topics ?? []).every(({ name, topicId }) => name !== null && topicId === ZERO_UUID)
 }
 
 /**
@@ -126,6 +130,12 @@ export const metadata: Handler = defineHandler<typeof apis.metadata>({
   api: apis.metadata,
   versions: [0, 13],
   async handle(context, request) {
+    if (context.apiVersion < byIdSince && !namesOnly(request)) {
+      const topics = request.topics!.map(({ name, topicId }) => {
+        return unknown(errorCodes.INVALID_REQUEST, { name: name ?? '', topicId })
+      })
+      return { brokers: [], clusterId: null, controllerId: -1, topics }
+    }
     // First, because creating a topic may change the rest.
     const topics = await describeTopics(context, request)
     const { cluster, clusterId } = context.services
@@ -171,20 +181,28 @@ export const apiVersions: Handler = defineHandler<typeof apis.apiVersions>({
   },
 })
 
+/** What DescribeCluster asks about (KIP-919). */
+const brokersEndpoint = 1
+const controllersEndpoint = 2
+
 /** DescribeCluster: the brokers, for admin clients. */
 export const describeCluster: Handler = defineHandler<typeof apis.describeCluster>({
   api: apis.describeCluster,
   versions: [0, 2],
   handle(context, request) {
     const { cluster, clusterId } = context.services
-    const controllersOnly = 2
-    if (request.endpointType === controllersOnly) {
+    if (request.endpointType !== brokersEndpoint) {
+      const controllers = request.endpointType === controllersEndpoint
       return {
         throttleTimeMs: 0,
-        errorCode: errorCodes.MISMATCHED_ENDPOINT_TYPE,
-        errorMessage: 'This is a broker; its controller has no endpoint of its own',
+        errorCode: controllers
+          ? errorCodes.MISMATCHED_ENDPOINT_TYPE
+          : errorCodes.UNSUPPORTED_ENDPOINT_TYPE,
+        errorMessage: controllers
+          ? 'This is a broker; its controller has no endpoint of its own'
+          : `There is no endpoint type ${request.endpointType}`,
         endpointType: 1,
-        clusterId,
+        clusterId: '',
         brokers: [],
       }
     }

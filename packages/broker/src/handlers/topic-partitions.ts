@@ -2,6 +2,7 @@ import { apis, errorCodes, ZERO_UUID } from '@kfk/protocol'
 import type { RequestOf, ResponseInput } from '@kfk/protocol'
 import { topicNameProblem } from '../controller/topic-name.js'
 import { type ClusterView, defineHandler, type Handler, type TopicImage } from '../context.js'
+import { topicOperations } from './operations.js'
 
 type Request = RequestOf<typeof apis.describeTopicPartitions>
 type Response = ResponseInput<typeof apis.describeTopicPartitions>
@@ -28,6 +29,13 @@ export const describeTopicPartitions: Handler = defineHandler<typeof apis.descri
 function page(cluster: ClusterView, request: Request): Response {
   const { cursor, responsePartitionLimit } = request
   const named = new Set(request.topics.map(({ name }) => name))
+  const impossible =
+    cursor !== null &&
+    (cursor.partitionIndex < 0 || (named.size > 0 && !named.has(cursor.topicName)))
+  if (impossible) {
+    const topics = request.topics.map(({ name }) => failed(name, errorCodes.INVALID_REQUEST))
+    return { throttleTimeMs: 0, topics, nextCursor: null }
+  }
   const all = named.size === 0 ? [...cluster.topics()].map(({ name }) => name) : [...named]
   const names = all.filter((name) => cursor === null || name >= cursor.topicName).sort()
   const topics: Topic[] = []
@@ -42,7 +50,7 @@ function page(cluster: ClusterView, request: Request): Response {
       topics.push(unknown(name))
       continue
     }
-    const from = name === cursor?.topicName ? Math.max(0, cursor.partitionIndex) : 0
+    const from = name === cursor?.topicName ? cursor.partitionIndex : 0
     const described = describe(cluster, topic, { from, to: from + left })
     topics.push(described)
     left -= described.partitions.length
@@ -79,6 +87,7 @@ function describe(
         offlineReplicas: isLed ? [] : replicas,
       }
     }),
+    topicAuthorizedOperations: topicOperations,
   }
 }
 
@@ -87,5 +96,9 @@ function unknown(name: string): Topic {
     topicNameProblem(name) === undefined
       ? errorCodes.UNKNOWN_TOPIC_OR_PARTITION
       : errorCodes.INVALID_TOPIC_EXCEPTION
+  return { ...failed(name, errorCode), topicAuthorizedOperations: topicOperations }
+}
+
+function failed(name: string, errorCode: number): Topic {
   return { errorCode, name, topicId: ZERO_UUID, partitions: [] }
 }

@@ -1,0 +1,13 @@
+import type { Scenario } from '../support/scenario'
+import { apiVersionsScenarios } from './api-versions'
+import { listOffsetsScenarios } from './list-offsets'
+import { metadataScenarios } from './metadata'
+import { produceScenarios } from './produce'
+
+/** Every family of scenarios. */
+export const allScenarios: readonly Scenario[] = [
+  ...apiVersionsScenarios,
+  ...metadataScenarios,
+  ...produceScenarios,
+  ...listOffsetsScenarios,
+]
