@@ -170,6 +170,8 @@ export interface ClusterView {
   readonly controllerId: number
   /** Next offset of the metadata log to apply: all below is visible here. */
   readonly metadataOffset: number
+  /** Who writes the metadata log, alive or not, and the epoch of that broker's present run. */
+  readonly metadataLeader: { readonly leaderId: number; readonly leaderEpoch: number }
   brokers(): readonly BrokerImage[]
   topic(name: string): TopicImage | undefined
   topicById(id: string): TopicImage | undefined

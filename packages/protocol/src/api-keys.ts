@@ -1,5 +1,12 @@
 import type { Api } from './api.js'
-import { describeConfigs, describeLogDirs, incrementalAlterConfigs } from './messages/configs.js'
+import { createAcls, deleteAcls, describeAcls } from './messages/acls.js'
+import {
+  alterConfigs,
+  describeConfigs,
+  describeLogDirs,
+  incrementalAlterConfigs,
+  listConfigResources,
+} from './messages/configs.js'
 import { consumerGroupDescribe, consumerGroupHeartbeat } from './messages/consumer-groups.js'
 import { fetch } from './messages/fetch.js'
 import { offsetCommit, offsetDelete, offsetFetch } from './messages/group-offsets.js'
@@ -20,7 +27,14 @@ import {
   describeTopicPartitions,
   metadata,
 } from './messages/metadata.js'
+import {
+  alterPartitionReassignments,
+  electLeaders,
+  listPartitionReassignments,
+} from './messages/partitions.js'
 import { produce } from './messages/produce.js'
+import { describeQuorum, updateFeatures } from './messages/quorum.js'
+import { saslAuthenticate, saslHandshake } from './messages/sasl.js'
 import { createPartitions, createTopics, deleteRecords, deleteTopics } from './messages/topics.js'
 import {
   describeProducers,
@@ -36,6 +50,7 @@ import {
   endTxn,
   initProducerId,
 } from './messages/transactions.js'
+import { describeClientQuotas, describeUserScramCredentials } from './messages/users.js'
 
 /** Every API with a schema. */
 export const apis = {
@@ -77,6 +92,20 @@ export const apis = {
   describeTopicPartitions,
   consumerGroupHeartbeat,
   consumerGroupDescribe,
+  alterConfigs,
+  listConfigResources,
+  electLeaders,
+  alterPartitionReassignments,
+  listPartitionReassignments,
+  describeQuorum,
+  updateFeatures,
+  saslHandshake,
+  saslAuthenticate,
+  describeAcls,
+  createAcls,
+  deleteAcls,
+  describeClientQuotas,
+  describeUserScramCredentials,
 }
 
 /** The same APIs by API key. */

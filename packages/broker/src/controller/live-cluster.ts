@@ -45,6 +45,11 @@ export class LiveCluster implements ClusterView {
     return this.#members.has(controllerNodeId) ? controllerNodeId : this.#self.nodeId
   }
 
+  get metadataLeader(): { readonly leaderId: number; readonly leaderEpoch: number } {
+    const leaderId = this.#identity.controllerNodeId
+    return { leaderId, leaderEpoch: this.#epochOf(leaderId) }
+  }
+
   get metadataOffset(): number {
     return this.#image.nextOffset
   }
@@ -72,8 +77,7 @@ export class LiveCluster implements ClusterView {
     const replica = this.#image.topics.get(topic)?.partitions[partition]?.replicas[0]
     if (replica === undefined) return undefined
     const isAlive = replica === this.#self.nodeId || this.#members.has(replica)
-    const leaderEpoch = this.#epochCounterOf(replica) * EPOCHS_PER_COUNT + replica
-    return { leaderId: isAlive ? replica : -1, leaderEpoch }
+    return { leaderId: isAlive ? replica : -1, leaderEpoch: this.#epochOf(replica) }
   }
 
   onChange(listener: (change: ClusterChange) => void): () => void {
@@ -124,6 +128,10 @@ export class LiveCluster implements ClusterView {
       }
     }
     this.changed.notify()
+  }
+
+  #epochOf(nodeId: number): number {
+    return this.#epochCounterOf(nodeId) * EPOCHS_PER_COUNT + nodeId
   }
 
   #epochCounterOf(nodeId: number): number {

@@ -11,8 +11,12 @@ import { apiVersions, describeCluster, metadata } from './metadata.js'
 import { allocateProducerIds } from './producer-id-blocks.js'
 import { initProducerId } from './producer-ids.js'
 import { produce } from './produce.js'
+import { quorumHandlers } from './quorum.js'
+import { replicaHandlers } from './replicas.js'
+import { saslAuthenticate, saslHandshake } from './sasl.js'
 import { describeTopicPartitions } from './topic-partitions.js'
 import { createPartitions, createTopics, deleteTopics } from './topics.js'
+import { userHandlers } from './users.js'
 
 /** Every API that this broker serves. What is here is what ApiVersions advertises. */
 export const handlers: readonly Handler[] = [
@@ -35,4 +39,9 @@ export const handlers: readonly Handler[] = [
   describeLogDirs,
   describeCluster,
   describeTopicPartitions,
+  saslHandshake,
+  saslAuthenticate,
+  ...replicaHandlers,
+  ...quorumHandlers,
+  ...userHandlers,
 ]

@@ -8,6 +8,7 @@ import {
   type RequestContext,
   type TopicImage,
 } from '../context.js'
+import { features } from './features.js'
 import { clusterOperations, noOperations, topicOperations } from './operations.js'
 
 type Request = RequestOf<typeof apis.metadata>
@@ -20,11 +21,6 @@ type TopicResponse = ResponseInput<typeof apis.metadata>['topics'][number]
 const byIdSince = 12
 const nullMeansAllSince = 1
 
-/**
- * Metadata features that user interfaces read the age of a cluster from. No `transaction.version`:
- * clients would take it for a promise (KIP-890).
- */
-const features = [{ name: 'metadata.version', min: 7, max: 25, level: 25 }]
 const softwareName = /^[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?$/
 
 function describe(cluster: ClusterView, topic: TopicImage, operations: number): TopicResponse {

@@ -128,3 +128,57 @@ export const describeLogDirs = defineApi({
     ),
   }),
 })
+/** Replaces all the settings of a resource; what is not named returns to its default (KIP-133). */
+export const alterConfigs = defineApi({
+  key: 33,
+  name: 'AlterConfigs',
+  versions: [0, 2],
+  flexibleSince: 2,
+  request: struct({
+    resources: array(
+      struct({
+        resourceType: int8(),
+        resourceName: string(),
+        configs: array(
+          struct({
+            name: string(),
+            value: string({ nullable: true }),
+          }),
+        ),
+      }),
+    ),
+    validateOnly: bool(),
+  }),
+  response: struct({
+    throttleTimeMs: int32(),
+    responses: array(
+      struct({
+        errorCode: int16(),
+        errorMessage: string({ nullable: true }),
+        resourceType: int8(),
+        resourceName: string(),
+      }),
+    ),
+  }),
+})
+
+/** What has settings of its own (KIP-1142); before version 1 only client metrics are listed. */
+export const listConfigResources = defineApi({
+  key: 74,
+  name: 'ListConfigResources',
+  versions: [0, 1],
+  flexibleSince: 0,
+  request: struct({
+    resourceTypes: array(int8(), { since: 1 }),
+  }),
+  response: struct({
+    throttleTimeMs: int32(),
+    errorCode: int16(),
+    configResources: array(
+      struct({
+        resourceName: string(),
+        resourceType: int8({ since: 1, default: 16, ignorable: true }),
+      }),
+    ),
+  }),
+})

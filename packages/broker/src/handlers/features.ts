@@ -1,0 +1,15 @@
+/** A feature of the cluster: the levels that this release knows, and the one in force. */
+export interface Feature {
+  readonly name: string
+  readonly min: number
+  readonly max: number
+  readonly level: number
+}
+
+/**
+ * What ApiVersions tells of features. `metadata.version` is what user interfaces read the age of a
+ * cluster from. No `transaction.version`: clients would take it for a promise (KIP-890).
+ */
+export const features: readonly Feature[] = [
+  { name: 'metadata.version', min: 7, max: 25, level: 25 },
+]
