@@ -6,7 +6,7 @@ import { msgpackCodec } from '@kfk/protocol'
 const broker = await createBroker({ dataDir: './out/swap-codec', port: 0, codec: msgpackCodec })
 const producer = createProducer({ brokers: broker.brokers, codec: msgpackCodec })
 
-const { partition, offset } = await producer.send('events', { value: 'over msgpack' })
-console.log(`partition ${partition}, offset ${offset}`)
+const { partition, baseOffset } = await producer.send('events', { value: 'over msgpack' })
+console.log(`partition ${partition}, offset ${baseOffset}`)
 await producer.close()
 await broker.close()

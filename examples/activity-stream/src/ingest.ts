@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Client } from '@kfk/client'
-import { createProducer, type RecordMetadata } from '@kfk/producer'
+import { createProducer, type BatchMetadata } from '@kfk/producer'
 import { parseAccessLogLine, Rejected } from './access-log.js'
 import { pageViewOf, searchEventOf, topicNames, type TopicName } from './events.js'
 import { sourceOf, type IngestProgress, type ProgressStore } from './ingest-progress.js'
@@ -100,7 +100,7 @@ class IngestRun {
     const { source } = this.#progress
     const known = (this.#known ??= await linesAfter(this.#options.client, this.#progress))
     const rejected: Record<string, number> = { ...this.#progress.rejected }
-    const sent: [TopicName, Promise<RecordMetadata>][] = []
+    const sent: [TopicName, Promise<BatchMetadata>][] = []
     let { accepted, searches: searchCount } = this.#progress
     for (const { line, text } of this.#step) {
       try {
@@ -148,11 +148,12 @@ class IngestRun {
 
 function endsAfter(
   before: IngestProgress['ends'],
-  acknowledged: readonly (readonly [TopicName, RecordMetadata])[],
+  acknowledged: readonly (readonly [TopicName, BatchMetadata])[],
 ): IngestProgress['ends'] {
   const ends = { 'page-views': [...before['page-views']], searches: [...before.searches] }
-  for (const [topic, { partition, offset }] of acknowledged) {
-    ends[topic][partition] = Math.max(ends[topic][partition] ?? 0, Number(offset) + 1)
+  for (const [topic, { partition, baseOffset, recordCount }] of acknowledged) {
+    const end = Number(baseOffset) + recordCount
+    ends[topic][partition] = Math.max(ends[topic][partition] ?? 0, end)
   }
   return ends
 }

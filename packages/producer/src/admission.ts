@@ -5,7 +5,7 @@ import type { Delivery } from './delivery.js'
 import { Fifo } from './fifo.js'
 import type { ProducerBatch } from './producer-batch.js'
 import type { PartitionQueue } from './partition-queue.js'
-import type { RecordAccumulator, Watch } from './record-accumulator.js'
+import type { RecordAccumulator } from './record-accumulator.js'
 import { estimateBytes, recordOverheadBytes } from './record.js'
 import type { SerializedRecord } from './record.js'
 import type { TopicCatalog } from './topic-catalog.js'
@@ -32,7 +32,6 @@ interface Waiting {
   record: SerializedRecord | undefined
   /** Undefined for `post`. */
   readonly delivery: Delivery | undefined
-  readonly position: number
   readonly startedMs: number
   /**
    * Memory counted for it while it waits: posted records are held here, others by their senders.
@@ -52,9 +51,6 @@ interface KnownTopic {
 }
 
 const messageTooLarge = 10
-
-/** A record that nobody waits for. */
-const unwatched: Watch = { delivery: undefined, position: 0, startedMs: undefined }
 
 /**
  * Lets records into the accumulator: at once if the topic is known and there is room; otherwise
@@ -89,22 +85,18 @@ export class Admission {
    * KFK_CLIENT_INVALID_ARGUMENT for an impossible partition, or (only for `post`)
    * KFK_CLIENT_BUFFER_FULL.
    */
-  submit(
-    topic: string,
-    record: SerializedRecord,
-    delivery: Delivery | undefined,
-    position: number,
-  ): void {
+  submit(topic: string, record: SerializedRecord, delivery: Delivery | undefined): void {
     const { accumulator } = this.#options
     const size = this.#checkedSize(record)
     const hasRoom = accumulator.hasRoom(size)
     const known = hasRoom ? this.#open(topic) : undefined
     if (known !== undefined) {
-      this.#place(known, known.metadata!, record, { delivery, position, startedMs: undefined })
+      const batch = this.#place(known, known.metadata!, record, undefined)
+      delivery?.entered(batch, record.timestamp)
       return
     }
     if (delivery === undefined && !hasRoom) throw bufferFull()
-    const waiting = this.#enqueue({ topic, record, delivery, position })
+    const waiting = this.#enqueue(topic, record, delivery)
     if (delivery === undefined) {
       waiting.chargedBytes = size
       accumulator.charge(size)
@@ -119,11 +111,11 @@ export class Admission {
   tryEnter(topic: string, record: SerializedRecord): ProducerBatch | undefined {
     const hasRoom = this.#options.accumulator.hasRoom(this.#checkedSize(record))
     const known = hasRoom ? this.#open(topic) : undefined
-    return known === undefined ? undefined : this.#place(known, known.metadata!, record, unwatched)
+    return known === undefined ? undefined : this.#place(known, known.metadata!, record, undefined)
   }
 
   /**
-   * What is posted next may follow the record that has just entered, without being looked at in all
+   * What comes next may follow the record that has just entered, without being looked at in all
    * detail: that had no key, named no partition, and was stamped with the time of now.
    */
   follow(batch: ProducerBatch): void {
@@ -132,16 +124,18 @@ export class Admission {
 
   /**
    * Takes a value that goes to the same topic as the record before it, within the same look at the
-   * clock. False, with nothing done, when that cannot be followed, or anything has happened since.
+   * clock, and gives its batch. Undefined, with nothing done, when that cannot be followed, or
+   * anything has happened since.
    */
-  tryFollow(topic: string, value: SerializedData): boolean {
+  tryFollow(topic: string, value: SerializedData): ProducerBatch | undefined {
     const batch = this.#followed
     const known = this.#recent
-    if (batch === undefined || known === undefined || known.name !== topic) return false
-    if (known.look !== this.#look || this.#placedIn?.open !== batch) return false
+    if (batch === undefined || known === undefined || known.name !== topic) return undefined
+    if (known.look !== this.#look || this.#placedIn?.open !== batch) return undefined
     const { accumulator, maxRecordBytes } = this.#options
     const bytes = recordOverheadBytes + value.length
-    return bytes <= maxRecordBytes && accumulator.tryAppendValue(batch, value, bytes)
+    if (bytes > maxRecordBytes) return undefined
+    return accumulator.tryAppendValue(batch, value, bytes) ? batch : undefined
   }
 
   /** Time has passed: what was known of topics may have changed. */
@@ -157,10 +151,9 @@ export class Admission {
     topic: string,
     pending: Promise<SerializedRecord>,
     delivery: Delivery | undefined,
-    position: number,
   ): void {
     if (delivery === undefined && !this.#options.accumulator.hasRoom(0)) throw bufferFull()
-    const waiting = this.#enqueue({ topic, record: undefined, delivery, position })
+    const waiting = this.#enqueue(topic, undefined, delivery)
     pending
       .then((record) => {
         this.#checkedSize(record)
@@ -235,18 +228,16 @@ export class Admission {
     this.fail(error)
   }
 
-  #enqueue({
-    topic,
-    record,
-    delivery,
-    position,
-  }: Pick<Waiting, 'topic' | 'record' | 'delivery' | 'position'>): Waiting {
+  #enqueue(
+    topic: string,
+    record: SerializedRecord | undefined,
+    delivery: Delivery | undefined,
+  ): Waiting {
     const startedMs = this.#options.clock.monotonicMs()
     const waiting: Waiting = {
       topic,
       record,
       delivery,
-      position,
       startedMs,
       chargedBytes: 0,
       failed: false,
@@ -295,8 +286,10 @@ export class Admission {
     this.#options.accumulator.charge(-head.chargedBytes)
     head.chargedBytes = 0
     try {
-      const { topic } = head
-      this.#place(this.#knownTopic(topic), this.#options.topics.current(topic)!, record, head)
+      const { topic, delivery, startedMs } = head
+      const metadata = this.#options.topics.current(topic)!
+      const batch = this.#place(this.#knownTopic(topic), metadata, record, startedMs)
+      delivery?.entered(batch, record.timestamp)
     } catch (error) {
       this.#failOne(head, error)
     }
@@ -306,7 +299,7 @@ export class Admission {
     known: KnownTopic,
     metadata: TopicMetadata,
     record: SerializedRecord,
-    watch: Watch,
+    startedMs: number | undefined,
   ): ProducerBatch {
     const { accumulator, topics } = this.#options
     const partition = accumulator.choosePartition(record, metadata)
@@ -317,7 +310,7 @@ export class Admission {
     const queue = (known.queues[partition] ??= accumulator.queue(known.name, partition))
     this.#placedIn = queue
     this.#followed = undefined
-    return accumulator.append(queue, record, watch)
+    return accumulator.append(queue, record, startedMs)
   }
 
   #failOne(waiting: Waiting, error: unknown): void {

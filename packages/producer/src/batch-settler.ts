@@ -40,7 +40,7 @@ export class BatchSettler {
     if (verdict === 'taken') {
       queue.failures = 0
       queue.sequence?.succeeded(batch.order)
-      batch.succeed(queue.index, answer)
+      batch.succeed(answer)
       this.#options.accumulator.release(batch)
       return
     }

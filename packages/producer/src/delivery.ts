@@ -1,87 +1,153 @@
 import { abortedError } from '@kfk/client'
-import type { RecordMetadata } from './record.js'
+import { recordAt } from './batch-outcome.js'
+import type { BatchOutcome } from './batch-outcome.js'
+import type { SendOptions, Sent } from './producer-api.js'
+import type { ProducerBatch } from './producer-batch.js'
+import type { BatchMetadata, RecordMetadata } from './record.js'
 
-/** Who hears of a record's fate. `position` is the record's place in what was sent together. */
+/** Who hears of the fate of records that were sent together, or that have to wait. */
 export interface Delivery {
   /** Nobody waits any more. */
   readonly done: boolean
-  succeed(position: number, metadata: RecordMetadata): void
+  /** The next record, in the order of sending, is the last one of this batch now. */
+  entered(batch: ProducerBatch, timestamp: number): void
   fail(error: unknown): void
 }
 
-type Reject = (error: unknown) => void
+/**
+ * Follows `count` records, which `start` sends, and tells of their batches, or with `each` of each
+ * of them.
+ */
+export function deliver(
+  count: number,
+  { each, signal }: SendOptions = {},
+  start: (delivery: Delivery) => void,
+): Promise<Sent<boolean>[]> {
+  return new Promise((resolve, reject) => {
+    const ending = { resolve, reject, signal }
+    const Kind = each === true ? RecordsDelivery : BatchesDelivery
+    const delivery = new Kind(count, ending)
+    try {
+      start(delivery)
+    } catch (error) {
+      delivery.fail(error)
+    }
+  })
+}
 
-abstract class PromiseDelivery {
+/** How a promise ends. */
+interface Ending<Result> {
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+  readonly signal: AbortSignal | undefined
+}
+
+/** Follows `count` records: rejects with the first failure, or when the signal says so. */
+abstract class PromiseDelivery<Result> implements Delivery {
   done = false
-  readonly #reject: Reject
-  readonly #signal: AbortSignal | undefined
+  readonly #ending: Ending<Result[]>
   readonly #onAbort: (() => void) | undefined
+  readonly #stored: Promise<unknown>[] = []
+  #missing: number
 
-  constructor(reject: Reject, signal: AbortSignal | undefined) {
-    this.#reject = reject
-    this.#signal = signal
+  constructor(count: number, ending: Ending<Result[]>) {
+    this.#missing = count
+    this.#ending = ending
+    const { signal } = ending
     if (signal === undefined) return
     this.#onAbort = () => this.fail(abortedError(signal))
     signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
+  entered({ outcome, recordCount }: ProducerBatch, timestamp: number): void {
+    this.note(outcome, recordCount - 1, timestamp)
+    this.#missing -= 1
+    if (this.#missing > 0 || this.done) return
+    Promise.all(this.#stored).then(
+      () => this.#succeed(),
+      () => {},
+    )
+  }
+
   fail(error: unknown): void {
     if (this.done) return
-    this.finish()
-    this.#reject(error)
+    this.#finish()
+    this.#ending.reject(error)
   }
 
-  protected finish(): void {
-    this.done = true
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
-  }
-}
+  protected abstract note(outcome: BatchOutcome, delta: number, timestamp: number): void
 
-/** The promise of one record. */
-export class SingleDelivery extends PromiseDelivery implements Delivery {
-  readonly #resolve: (metadata: RecordMetadata) => void
+  /** What is told in the end. */
+  protected abstract results(): Result[]
 
-  constructor(
-    resolve: (metadata: RecordMetadata) => void,
-    reject: Reject,
-    signal: AbortSignal | undefined,
-  ) {
-    super(reject, signal)
-    this.#resolve = resolve
+  /** A batch that records are in. */
+  protected follow(stored: Promise<unknown>): void {
+    this.#stored.push(stored)
+    stored.catch((error: unknown) => this.fail(error))
   }
 
-  succeed(_position: number, metadata: RecordMetadata): void {
+  #succeed(): void {
     if (this.done) return
-    this.finish()
-    this.#resolve(metadata)
+    this.#finish()
+    this.#ending.resolve(this.results())
+  }
+
+  #finish(): void {
+    this.done = true
+    if (this.#onAbort !== undefined) {
+      this.#ending.signal?.removeEventListener('abort', this.#onAbort)
+    }
   }
 }
 
-/**
- * One promise for many records: resolves when all are delivered, rejects with the first failure.
- */
-export class ManyDelivery extends PromiseDelivery implements Delivery {
-  readonly #resolve: (metadata: RecordMetadata[]) => void
-  readonly #results: RecordMetadata[]
-  #missing: number
+/** Tells of the batches that the records went into. */
+class BatchesDelivery extends PromiseDelivery<BatchMetadata> {
+  readonly #outcomes = new Set<BatchOutcome>()
+  readonly #batches: BatchMetadata[] = []
 
-  constructor(
-    count: number,
-    resolve: (metadata: RecordMetadata[]) => void,
-    reject: Reject,
-    signal: AbortSignal | undefined,
-  ) {
-    super(reject, signal)
-    this.#resolve = resolve
-    this.#missing = count
-    this.#results = new Array<RecordMetadata>(count)
+  protected note(outcome: BatchOutcome): void {
+    const stored = outcome.watch()
+    if (this.#outcomes.has(outcome)) return
+    const place = this.#outcomes.size
+    this.#outcomes.add(outcome)
+    this.follow(stored.then((batch) => (this.#batches[place] = batch)))
   }
 
-  succeed(position: number, metadata: RecordMetadata): void {
-    this.#results[position] = metadata
-    this.#missing -= 1
-    if (this.done || this.#missing > 0) return
-    this.finish()
-    this.#resolve(this.#results)
+  protected results(): BatchMetadata[] {
+    return this.#batches
+  }
+}
+
+/** Consecutive records of one batch and timestamp. */
+interface Run {
+  readonly outcome: BatchOutcome
+  readonly delta: number
+  readonly timestamp: number
+  count: number
+  batch: BatchMetadata | undefined
+}
+
+/** Tells of each record. */
+class RecordsDelivery extends PromiseDelivery<RecordMetadata> {
+  readonly #runs: Run[] = []
+
+  protected note(outcome: BatchOutcome, delta: number, timestamp: number): void {
+    const stored = outcome.watchRecords(1)
+    const last = this.#runs.at(-1)
+    const continues =
+      last?.outcome === outcome && last.timestamp === timestamp && last.delta + last.count === delta
+    if (continues) {
+      last.count += 1
+      return
+    }
+    const run: Run = { outcome, delta, timestamp, count: 1, batch: undefined }
+    this.#runs.push(run)
+    this.follow(stored.then((batch) => (run.batch = batch)))
+  }
+
+  protected results(): RecordMetadata[] {
+    return this.#runs.flatMap(({ batch, delta, timestamp, count }) =>
+      Array.from({ length: count }, (_, at) => recordAt(batch!, delta + at, timestamp)),
+    )
   }
 }

@@ -1,7 +1,7 @@
-import type { ProducerBatch } from './producer-batch.js'
+import type { BatchOutcome } from './batch-outcome.js'
 
 interface Waiter {
-  readonly batches: Set<ProducerBatch>
+  readonly batches: Set<BatchOutcome>
   readonly resolve: () => void
 }
 
@@ -10,12 +10,12 @@ export class OutcomeWatch {
   readonly #waiters = new Set<Waiter>()
 
   /** Resolves when each of these batches has an outcome. */
-  of(open: readonly ProducerBatch[]): Promise<void> {
+  of(open: readonly BatchOutcome[]): Promise<void> {
     if (open.length === 0) return Promise.resolve()
     return new Promise((resolve) => this.#waiters.add({ batches: new Set(open), resolve }))
   }
 
-  settled(batch: ProducerBatch): void {
+  settled(batch: BatchOutcome): void {
     for (const waiter of this.#waiters) {
       if (!waiter.batches.delete(batch) || waiter.batches.size > 0) continue
       this.#waiters.delete(waiter)

@@ -1,8 +1,9 @@
 import type { TopicMetadata } from '@kfk/client'
 import { ZERO_UUID } from '@kfk/protocol'
 import type { apis, CompressionType, RequestInput, ResponseOf } from '@kfk/protocol'
+import type { BatchResult } from './batch-outcome.js'
 import type { PartitionQueue } from './partition-queue.js'
-import type { BatchResult, ProducerBatch } from './producer-batch.js'
+import type { ProducerBatch } from './producer-batch.js'
 
 /** A batch in a request, and where it goes. */
 export interface SentBatch {

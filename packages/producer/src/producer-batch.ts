@@ -2,12 +2,14 @@ import { ClientError } from '@kfk/client'
 import type { SerializedData } from '@kfk/client'
 import { RecordBatchBuilder, setProducerState } from '@kfk/protocol'
 import type { CompressionType } from '@kfk/protocol'
+import { BatchOutcome } from './batch-outcome.js'
+import type { BatchResult, BatchTarget } from './batch-outcome.js'
 import type { BufferPool } from './buffer-pool.js'
-import type { Delivery } from './delivery.js'
 import type { BatchNumbers } from './idempotence-state.js'
-import type { RecordMetadata, SerializedRecord } from './record.js'
+import type { SerializedRecord } from './record.js'
 
 export interface ProducerBatchOptions {
+  readonly target: BatchTarget
   readonly compression: CompressionType
   readonly maxBytes: number
   /** A guess at its size: memory taken at once instead of in steps. 0 for none. */
@@ -25,48 +27,12 @@ const worthwhileBytes = 4096
 /** A batch that will fill less of a pooled buffer than this gets memory of its own. */
 const pooledShare = 0.25
 
-/** What a broker says of a batch that it has. */
-export interface BatchResult {
-  /** -1 when unknown. */
-  readonly baseOffset: number
-  /** -1 unless the topic stamps records itself. */
-  readonly logAppendTimeMs: number
-}
-
-/** A delivered batch: what its records want to know is computed when they ask. */
-class BatchOutcome {
-  readonly #partition: number
-  readonly #result: BatchResult
-
-  constructor(partition: number, result: BatchResult) {
-    this.#partition = partition
-    this.#result = result
-  }
-
-  record(delta: number, timestamp: number): RecordMetadata {
-    const { baseOffset, logAppendTimeMs } = this.#result
-    return {
-      partition: this.#partition,
-      offset: baseOffset < 0 ? -1n : BigInt(baseOffset + delta),
-      timestamp: logAppendTimeMs < 0 ? timestamp : logAppendTimeMs,
-    }
-  }
-}
-
-/** A function of its own, so that what it closes over is these three and nothing more. */
-function metadataOf(
-  outcome: Promise<BatchOutcome>,
-  delta: number,
-  timestamp: number,
-): Promise<RecordMetadata> {
-  return outcome.then((batch) => batch.record(delta, timestamp))
-}
-
 /**
- * Records of one partition on their way, and who waits for them. Records are encoded once, straight
- * into the batch.
+ * Records of one partition on their way. They are encoded once, straight into the batch.
  */
 export class ProducerBatch {
+  /** Its fate, for those who wait for its records. */
+  readonly outcome: BatchOutcome
   readonly order: number
   readonly createdMs: number
   /** When it is given up, in monotonic milliseconds. */
@@ -83,8 +49,6 @@ export class ProducerBatch {
   settled = false
   /** The last reason for sending it again. */
   lastError: unknown
-  /** Called once when settled. */
-  onSettled: ((error: unknown) => void) | undefined
   /** It is being compressed in another thread, takes no more records, and cannot be encoded yet. */
   compressing = false
   readonly #builder: RecordBatchBuilder
@@ -95,19 +59,9 @@ export class ProducerBatch {
   #acknowledged = false
   #bytes: Uint8Array | undefined
   #encodedNumbers: BatchNumbers | undefined
-  // Parallel arrays of runs: consecutive records of one delivery are one entry.
-  readonly #deliveries: Delivery[] = []
-  readonly #deltas: number[] = []
-  readonly #positions: number[] = []
-  readonly #timestamps: number[] = []
-  readonly #counts: number[] = []
-  /** One promise for all who wait for single records; made when the first of them asks. */
-  #outcome: Promise<BatchOutcome> | undefined
-  #resolve: ((outcome: BatchOutcome) => void) | undefined
-  #reject: ((error: unknown) => void) | undefined
-  #watchedCount = 0
 
   constructor(options: ProducerBatchOptions) {
+    this.outcome = new BatchOutcome(options.target)
     this.order = options.order
     this.createdMs = options.createdMs
     this.deadlineMs = options.deadlineMs
@@ -134,46 +88,19 @@ export class ProducerBatch {
 
   /** Records that nobody waits for (`post`). */
   get unwatchedCount(): number {
-    return this.recordCount - this.#watchedCount
+    return this.recordCount - this.outcome.watchedCount
   }
 
   /** False when the batch is full. */
-  tryAppend(record: SerializedRecord, delivery: Delivery | undefined, position: number): boolean {
-    const delta = this.#builder.recordCount
-    const appended = this.#builder.tryAppend(record)
-    if (appended && delivery !== undefined) {
-      this.#watchedCount += 1
-      const last = this.#deliveries.length - 1
-      const count = this.#counts[last]
-      const continues =
-        this.#deliveries[last] === delivery &&
-        this.#timestamps[last] === record.timestamp &&
-        this.#positions[last]! + count! === position &&
-        this.#deltas[last]! + count! === delta
-      if (continues) this.#counts[last] = count! + 1
-      else this.#startRun(delivery, delta, position, record.timestamp)
-    }
-    return appended
+  tryAppend(record: SerializedRecord): boolean {
+    return this.#builder.tryAppend(record)
   }
 
-  /** One that nobody waits for, stamped like the one before; false: it goes another way. */
+  /** What is only a value, stamped like the one before; false: it goes another way. */
   tryAppendValue(value: SerializedData): boolean {
     return typeof value === 'string'
       ? this.#builder.tryAppendText(value)
       : this.#builder.tryAppendValue(value)
-  }
-
-  /**
-   * The fate of the record that was appended last. Cheaper than a delivery: one promise, no list
-   * entry.
-   */
-  watchLast(timestamp: number): Promise<RecordMetadata> {
-    this.#watchedCount += 1
-    this.#outcome ??= new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    return metadataOf(this.#outcome, this.recordCount - 1, timestamp)
   }
 
   /** There is so much to compress that another thread should. */
@@ -213,21 +140,11 @@ export class ProducerBatch {
     }
   }
 
-  succeed(partition: number, result: BatchResult): void {
+  succeed(result: BatchResult): void {
     if (this.settled) return
     this.settled = true
     this.#acknowledged = true
-    const outcome = new BatchOutcome(partition, result)
-    this.#resolve?.(outcome)
-    for (let run = 0; run < this.#deliveries.length; run += 1) {
-      const delivery = this.#deliveries[run]!
-      const timestamp = this.#timestamps[run]!
-      for (let at = 0; at < this.#counts[run]! && !delivery.done; at += 1) {
-        const metadata = outcome.record(this.#deltas[run]! + at, timestamp)
-        delivery.succeed(this.#positions[run]! + at, metadata)
-      }
-    }
-    this.onSettled?.(undefined)
+    this.outcome.succeed(result, this.recordCount)
   }
 
   /**
@@ -241,9 +158,7 @@ export class ProducerBatch {
   fail(error: unknown): void {
     if (this.settled) return
     this.settled = true
-    this.#reject?.(error)
-    for (const delivery of this.#deliveries) delivery.fail(error)
-    this.onSettled?.(error)
+    this.outcome.fail(error)
   }
 
   #leaveSlot(isUnused: boolean): void {
@@ -252,14 +167,6 @@ export class ProducerBatch {
     this.#slot = undefined
     if (isUnused) this.#pool!.giveBack(slot)
     else this.#pool!.forget()
-  }
-
-  #startRun(delivery: Delivery, delta: number, position: number, timestamp: number): void {
-    this.#deliveries.push(delivery)
-    this.#deltas.push(delta)
-    this.#positions.push(position)
-    this.#timestamps.push(timestamp)
-    this.#counts.push(1)
   }
 
   /** Why it is given up at its deadline. */

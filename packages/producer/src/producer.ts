@@ -2,27 +2,21 @@ import { abortable, ClientError, createClient, delay, throwIfAborted } from '@kf
 import type { Client } from '@kfk/client'
 import { Admission } from './admission.js'
 import { codecLoader } from './codec-loader.js'
-import { ManyDelivery, SingleDelivery } from './delivery.js'
+import { deliver } from './delivery.js'
 import type { Delivery } from './delivery.js'
 import { IdempotenceState } from './idempotence-state.js'
 import { resolveSettings } from './options.js'
 import type { PostFailure, ProducerOptions, ResolvedSettings } from './options.js'
 import { defaultPartitioner } from './partitioner.js'
 import { PostPace } from './post-pace.js'
-import type { ProducerBatch } from './producer-batch.js'
-import type { CloseOptions, Producer, SendOptions } from './producer-api.js'
+import { ProducerBatch } from './producer-batch.js'
+import type { CloseOptions, FlushOptions, Producer, SendOptions, Sent } from './producer-api.js'
 import { OutcomeWatch } from './outcome-watch.js'
 import { ProducerIdSource } from './producer-id-source.js'
 import { RecordAccumulator } from './record-accumulator.js'
 import { RecordClock } from './record-clock.js'
 import { emptyRecord, nameOf, serializeRecord } from './record.js'
-import type {
-  AnyRecord,
-  AnyTopic,
-  RecordMetadata,
-  RecordScratch,
-  SerializedRecord,
-} from './record.js'
+import type { AnyRecord, AnyTopic, RecordScratch, SerializedRecord } from './record.js'
 import { Sender } from './sender.js'
 import { TopicCatalog } from './topic-catalog.js'
 
@@ -90,36 +84,41 @@ class LogProducer implements Producer {
     return this.#pace.ready()
   }
 
-  send(topic: AnyTopic, record: AnyRecord, options?: SendOptions): Promise<RecordMetadata>
-  send(
+  send<Each extends boolean = false>(
+    topic: AnyTopic,
+    record: AnyRecord,
+    options?: SendOptions<Each>,
+  ): Promise<Sent<Each>>
+  send<Each extends boolean = false>(
     topic: AnyTopic,
     records: readonly AnyRecord[],
-    options?: SendOptions,
-  ): Promise<RecordMetadata[]>
+    options?: SendOptions<Each>,
+  ): Promise<Sent<Each>[]>
   send(
     topic: AnyTopic,
     input: AnyRecord | readonly AnyRecord[],
     options?: SendOptions,
-  ): Promise<RecordMetadata> | Promise<RecordMetadata[]> {
-    const signal = options?.signal
-    if (isMany(input)) return this.#sendMany(topic, input, signal)
-    return this.#sendOne(topic, input, signal)
+  ): Promise<Sent<boolean> | Sent<boolean>[]> {
+    try {
+      throwIfAborted(options?.signal)
+      return isMany(input)
+        ? this.#sendMany(topic, input, options)
+        : this.#sendOne(topic, input, options)
+    } catch (error) {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as thrown
+      return Promise.reject(error)
+    }
   }
 
   post(topic: AnyTopic, record: AnyRecord): boolean {
-    const { value } = record
-    const follows =
-      typeof topic === 'string' &&
-      (value instanceof Uint8Array || typeof value === 'string') &&
-      isPlain(record) &&
-      this.#closing === undefined &&
-      this.#recordClock.again() &&
-      this.#admission.tryFollow(topic, value)
-    if (!follows) this.#postAny(topic, record)
+    if (this.#tryFollow(topic, record) === undefined) {
+      const entered = this.#enter(topic, record)
+      if (!(entered instanceof ProducerBatch)) this.#admit(nameOf(topic), entered, undefined)
+    }
     return this.#pace.isReady
   }
 
-  async flush(options: SendOptions = {}): Promise<void> {
+  async flush(options: FlushOptions = {}): Promise<void> {
     throwIfAborted(options.signal)
     this.#sender.beginFlush()
     try {
@@ -138,70 +137,71 @@ class LogProducer implements Producer {
     return this.close()
   }
 
-  #postAny(topic: AnyTopic, record: AnyRecord): void {
-    // Taken away meanwhile: a serde or a partitioner might post, too.
+  /** Its batch, if it goes where the one before went and there is nothing else to look at. */
+  #tryFollow(topic: AnyTopic, record: AnyRecord): ProducerBatch | undefined {
+    const { value } = record
+    return typeof topic === 'string' &&
+      (value instanceof Uint8Array || typeof value === 'string') &&
+      isPlain(record) &&
+      this.#closing === undefined &&
+      this.#recordClock.again()
+      ? this.#admission.tryFollow(topic, value)
+      : undefined
+  }
+
+  /** The batch that it went into, as its last record, or what has to wait. */
+  #enter(
+    topic: AnyTopic,
+    record: AnyRecord,
+  ): ProducerBatch | SerializedRecord | Promise<SerializedRecord> {
+    // Taken away meanwhile: a serde or a partitioner might send, too.
     const scratch = this.#scratch ?? emptyRecord()
     this.#scratch = undefined
     const serialized = this.#serialize(topic, record, scratch)
-    const name = nameOf(topic)
-    const batch = serialized === scratch ? this.#admission.tryEnter(name, scratch) : undefined
-    if (batch === undefined) this.#admit(name, serialized, undefined, 0)
-    else {
-      this.#scratch = scratch
-      if (isPlain(record)) this.#admission.follow(batch)
-    }
+    if (serialized !== scratch) return serialized
+    const batch = this.#admission.tryEnter(nameOf(topic), scratch)
+    if (batch === undefined) return scratch
+    this.#scratch = scratch
+    if (isPlain(record)) this.#admission.follow(batch)
+    return batch
+  }
+
+  /** Of the record that `#enter` has just let in. */
+  get #enteredTimestamp(): number {
+    return this.#scratch!.timestamp
   }
 
   #sendOne(
     topic: AnyTopic,
     record: AnyRecord,
-    signal: AbortSignal | undefined,
-  ): Promise<RecordMetadata> {
-    try {
-      throwIfAborted(signal)
-      const serialized = this.#serialize(topic, record, emptyRecord())
-      const name = nameOf(topic)
-      if (signal === undefined && !(serialized instanceof Promise)) {
-        const batch = this.#admission.tryEnter(name, serialized)
-        if (batch !== undefined) return batch.watchLast(serialized.timestamp)
-      }
-      return new Promise((resolve, reject) => {
-        const delivery = new SingleDelivery(resolve, reject, signal)
-        try {
-          this.#admit(name, serialized, delivery, 0)
-        } catch (error) {
-          delivery.fail(error)
-        }
-      })
-    } catch (error) {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as thrown
-      return Promise.reject(error)
+    options: SendOptions | undefined,
+  ): Promise<Sent<boolean>> {
+    const { each, signal } = options ?? {}
+    if (signal !== undefined) return this.#sendMany(topic, [record], options).then(firstOf)
+    const followed = each === true ? undefined : this.#tryFollow(topic, record)
+    if (followed !== undefined) return followed.outcome.watch()
+    const entered = this.#enter(topic, record)
+    if (!(entered instanceof ProducerBatch)) {
+      const waits = (delivery: Delivery): void => this.#admit(nameOf(topic), entered, delivery)
+      return deliver(1, options, waits).then(firstOf)
     }
+    const { outcome, recordCount } = entered
+    if (each !== true) return outcome.watch()
+    return outcome.watchRecord(recordCount - 1, this.#enteredTimestamp)
   }
 
   #sendMany(
     topic: AnyTopic,
     records: readonly AnyRecord[],
-    signal: AbortSignal | undefined,
-  ): Promise<RecordMetadata[]> {
-    return new Promise((resolve, reject) => {
-      throwIfAborted(signal)
-      if (records.length === 0) {
-        resolve([])
-        return
-      }
-      const delivery = new ManyDelivery(records.length, resolve, reject, signal)
-      try {
-        records.forEach((record, position) =>
-          this.#admit(
-            nameOf(topic),
-            this.#serialize(topic, record, emptyRecord()),
-            delivery,
-            position,
-          ),
-        )
-      } catch (error) {
-        delivery.fail(error)
+    options: SendOptions | undefined,
+  ): Promise<Sent<boolean>[]> {
+    if (records.length === 0) return Promise.resolve([])
+    const name = nameOf(topic)
+    return deliver(records.length, options, (delivery) => {
+      for (const record of records) {
+        const entered = this.#enter(topic, record)
+        if (entered instanceof ProducerBatch) delivery.entered(entered, this.#enteredTimestamp)
+        else this.#admit(name, entered, delivery)
       }
     })
   }
@@ -210,7 +210,7 @@ class LogProducer implements Producer {
   async #settled(): Promise<void> {
     await this.#admission.placed()
     const open = [...this.#accumulator.incomplete.keys()].filter(({ settled }) => !settled)
-    await this.#outcomes.of(open)
+    await this.#outcomes.of(open.map(({ outcome }) => outcome))
   }
 
   async #close(timeoutMs: number): Promise<void> {
@@ -242,11 +242,9 @@ class LogProducer implements Producer {
     topic: string,
     record: SerializedRecord | Promise<SerializedRecord>,
     delivery: Delivery | undefined,
-    position: number,
   ): void {
-    if (record instanceof Promise) {
-      this.#admission.submitLater(topic, record, delivery, position)
-    } else this.#admission.submit(topic, record, delivery, position)
+    if (record instanceof Promise) this.#admission.submitLater(topic, record, delivery)
+    else this.#admission.submit(topic, record, delivery)
   }
 
   #createTopics(): TopicCatalog {
@@ -309,14 +307,13 @@ class LogProducer implements Producer {
   }
 
   #opened(batch: ProducerBatch): void {
-    batch.onSettled = (error) => {
+    const { outcome } = batch
+    outcome.onSettled = (error) => {
       const { unwatchedCount } = batch
       if (error !== undefined && unwatchedCount > 0) {
-        const queue = this.#accumulator.incomplete.get(batch)!
-        const { topic, index: partition } = queue
-        this.#reportPostFailure(error, { topic, partition, count: unwatchedCount })
+        this.#reportPostFailure(error, { ...outcome.target, count: unwatchedCount })
       }
-      this.#outcomes.settled(batch)
+      this.#outcomes.settled(outcome)
     }
     this.#sender.opened(batch)
   }
@@ -334,4 +331,8 @@ function isPlain({ key, partition, timestamp, headers }: AnyRecord): boolean {
 
 function isMany(input: AnyRecord | readonly AnyRecord[]): input is readonly AnyRecord[] {
   return Array.isArray(input)
+}
+
+function firstOf<Part>(parts: readonly Part[]): Part {
+  return parts[0]!
 }

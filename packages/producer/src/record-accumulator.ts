@@ -1,7 +1,6 @@
 import type { Clock, SerializedData, TopicMetadata } from '@kfk/client'
 import type { CompressionType } from '@kfk/protocol'
 import { BufferPool } from './buffer-pool.js'
-import type { Delivery } from './delivery.js'
 import { PartitionSequence } from './idempotence-state.js'
 import type { IdempotenceState } from './idempotence-state.js'
 import { PartitionQueue } from './partition-queue.js'
@@ -20,14 +19,6 @@ export interface RecordAccumulatorOptions {
   /** Undefined without idempotence. */
   readonly idempotence: IdempotenceState | undefined
   readonly clock: Clock
-}
-
-/** Who hears of a record that is appended. */
-export interface Watch {
-  readonly delivery: Delivery | undefined
-  readonly position: number
-  /** When it was sent, in monotonic milliseconds; undefined: now. */
-  readonly startedMs: number | undefined
 }
 
 /**
@@ -100,16 +91,23 @@ export class RecordAccumulator {
     return queue
   }
 
-  /** The batch that the record went into. */
-  append(queue: PartitionQueue, record: SerializedRecord, watch: Watch): ProducerBatch {
+  /**
+   * The batch that the record went into. `startedMs`: when it was sent, in monotonic milliseconds;
+   * undefined: now.
+   */
+  append(
+    queue: PartitionQueue,
+    record: SerializedRecord,
+    startedMs: number | undefined,
+  ): ProducerBatch {
     const { open } = queue
-    if (open?.tryAppend(record, watch.delivery, watch.position) === true) {
+    if (open?.tryAppend(record) === true) {
       this.#grow(open)
       if (open.chargedBytes >= this.#options.batchBytes) this.#closeFull(queue)
       return open
     }
     if (open !== undefined) this.#closeFull(queue)
-    return this.#begin(queue, record, watch)
+    return this.#begin(queue, record, startedMs)
   }
 
   /**
@@ -139,10 +137,14 @@ export class RecordAccumulator {
   }
 
   /** Appends to a new batch. */
-  #begin(queue: PartitionQueue, record: SerializedRecord, watch: Watch): ProducerBatch {
-    const batch = this.#newBatch(queue, watch.startedMs)
+  #begin(
+    queue: PartitionQueue,
+    record: SerializedRecord,
+    startedMs: number | undefined,
+  ): ProducerBatch {
+    const batch = this.#newBatch(queue, startedMs)
     // May throw (an impossible timestamp): the batch is known to nobody yet.
-    batch.tryAppend(record, watch.delivery, watch.position)
+    batch.tryAppend(record)
     this.incomplete.set(batch, queue)
     queue.open = batch
     queue.waiting.push(batch)
@@ -169,6 +171,7 @@ export class RecordAccumulator {
     const createdMs = clock.monotonicMs()
     this.#nextOrder += 1
     return new ProducerBatch({
+      target: { topic: queue.topic, partition: queue.index },
       compression,
       maxBytes: batchBytes,
       expectedBytes: queue.expectedBatchBytes,

@@ -20,6 +20,26 @@ export interface ProducerRecord<Key = SerializedData, Value = SerializedData> {
   readonly headers?: ProducerHeaders
 }
 
+/**
+ * Where a batch of records ended up: one object for all who sent records that went into it, which
+ * are those of one partition that came close together.
+ */
+export interface BatchMetadata {
+  readonly topic: string
+  readonly partition: number
+  /**
+   * Of its first record. -1n with acks=0, and when a repeated batch is so old that the broker only
+   * knows that it has it.
+   */
+  readonly baseOffset: bigint
+  readonly recordCount: number
+  /**
+   * The broker's time, in milliseconds since 1970, when the topic has LogAppendTime; undefined when
+   * each record keeps its own.
+   */
+  readonly timestamp: number | undefined
+}
+
 /** Where a record ended up. */
 export interface RecordMetadata {
   readonly partition: number

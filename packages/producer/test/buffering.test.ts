@@ -172,7 +172,7 @@ describe('bounds of time', () => {
     await clock.advance(50)
     const next = producer.send('t', { value: 'next' })
     await clock.advance(50)
-    expect((await next).offset).toBe(1n)
+    expect((await next).baseOffset).toBe(1n)
     const { batches } = cluster.partition('t', 0)
     expect(batches.map(({ producerEpoch, baseSequence }) => [producerEpoch, baseSequence])).toEqual(
       [

@@ -13,11 +13,12 @@ function produceTo(cluster: FakeCluster, settings: ProducerSettings = {}) {
 }
 
 describe('send', () => {
-  test('resolves with partition, offset and timestamp, and the log has the record', async () => {
+  test('of each record resolves with partition, offset and timestamp, and the log has it', async () => {
     const cluster = new FakeCluster({ topics: { views: 1 } })
     await using producer = produceTo(cluster)
-    const first = await producer.send('views', { key: 'k', value: 'a', timestamp: 1000 })
-    const second = await producer.send('views', { value: 'b', timestamp: 2000 })
+    const each = { each: true } as const
+    const first = await producer.send('views', { key: 'k', value: 'a', timestamp: 1000 }, each)
+    const second = await producer.send('views', { value: 'b', timestamp: 2000 }, each)
     expect(first).toEqual({ partition: 0, offset: 0n, timestamp: 1000 })
     expect(second).toEqual({ partition: 0, offset: 1n, timestamp: 2000 })
     expect(cluster.partition('views', 0).values()).toEqual(['a', 'b'])
@@ -27,7 +28,7 @@ describe('send', () => {
     const cluster = new FakeCluster({ topics: { views: 3 } })
     await using producer = produceTo(cluster)
     const records = Array.from({ length: 30 }, (_, at) => ({ value: `v${at}`, partition: at % 3 }))
-    const results = await producer.send('views', records)
+    const results = await producer.send('views', records, { each: true })
     expect(results.map(({ partition }) => partition)).toEqual(records.map((r) => r.partition))
     expect(results.map(({ offset }) => offset)).toEqual(
       records.map((_, at) => BigInt(Math.floor(at / 3))),
@@ -49,7 +50,7 @@ describe('send', () => {
       }
       producer.post('views', record)
       const sent = await producer.send('views', record)
-      expect(sent).toMatchObject({ partition: count - 1, offset: 1n })
+      expect(sent).toMatchObject({ partition: count - 1, baseOffset: 0n, recordCount: 2 })
     }
     await client.close()
   })
@@ -59,7 +60,9 @@ describe('send', () => {
     await using producer = produceTo(cluster, { batchBytes: 200 })
     const count = 500
     const values = Array.from({ length: count }, (_, at) => `value ${at}`)
-    const results = await Promise.all(values.map((value) => producer.send('views', { value })))
+    const results = await Promise.all(
+      values.map((value) => producer.send('views', { value }, { each: true })),
+    )
     expect(results.map(({ offset }) => Number(offset))).toEqual(values.map((_, at) => at))
     expect(cluster.partition('views', 0).values()).toEqual(values)
   })

@@ -46,7 +46,7 @@ describe('idempotent retries', () => {
     produceFaults(cluster, ['sever'])
     await using producer = produceTo(cluster)
     const result = await producer.send('t', { value: 'once' })
-    expect(result.offset).toBe(0n)
+    expect(result.baseOffset).toBe(0n)
     expect(cluster.partition('t', 0).values()).toEqual(['once'])
     const sent = cluster.requestsOf(apis.produce)
     expect(sent).toHaveLength(2)
@@ -76,7 +76,7 @@ describe('idempotent retries', () => {
           batchBytes: 150,
         })
         const sends = Array.from({ length: 60 }, (_, at) =>
-          producer.send('t', { value: `v${at}`, partition: at % 2 }),
+          producer.send('t', { value: `v${at}`, partition: at % 2 }, { each: true }),
         )
         const results = await Promise.all(sends)
         for (const partition of [0, 1]) {
@@ -96,8 +96,8 @@ describe('idempotent retries', () => {
     await producer.send('t', { value: 'one' })
     cluster.partition('t', 0).leaderId = 2
     cluster.partition('t', 0).leaderEpoch = 1
-    const { offset } = await producer.send('t', { value: 'two' })
-    expect(offset).toBe(1n)
+    const { baseOffset } = await producer.send('t', { value: 'two' })
+    expect(baseOffset).toBe(1n)
     expect(cluster.requestsOf(apis.produce).at(-1)!.nodeId).toBe(2)
   })
 
@@ -181,7 +181,11 @@ describe('without idempotence', () => {
   test('acks 0 resolves without an answer and without an offset', async () => {
     const cluster = new FakeCluster({ topics: { t: 1 } })
     await using producer = produceTo(cluster, { acks: 0 })
-    expect(await producer.send('t', { value: 'x' })).toMatchObject({ partition: 0, offset: -1n })
-    await producer.send('t', { value: 'y' })
+    expect(await producer.send('t', { value: 'x' })).toMatchObject({
+      partition: 0,
+      baseOffset: -1n,
+    })
+    const each = { each: true }
+    expect(await producer.send('t', { value: 'y' }, each)).toMatchObject({ offset: -1n })
   })
 })

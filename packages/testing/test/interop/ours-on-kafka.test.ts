@@ -154,7 +154,7 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
         { key: '', value: '', timestamp: 1_700_000_000_002 },
         { key: 'gone', value: null, timestamp: 1_700_000_000_003 },
       ]
-      const sent = await producer.send(topic, records)
+      const sent = await producer.send(topic, records, { each: true })
       expect(sent.map(({ offset }) => offset)).toEqual([0n, 1n, 2n, 3n])
       const bytes = Buffer.byteLength(value)
       expect(await read(topic, '%o %T %K:%k %S:%s %h')).toEqual([
@@ -171,7 +171,9 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
       await createTopic(topic)
       await using producer = createProducer({ client, acks })
       const values = Array.from({ length: 100 }, (_, n) => `${n}`)
-      const sent = await Promise.all(values.map((value) => producer.send(topic, { value })))
+      const sent = await Promise.all(
+        values.map((value) => producer.send(topic, { value }, { each: true })),
+      )
       const offsets = values.map((_, n) => (acks === 0 ? -1n : BigInt(n)))
       expect(sent.map(({ offset }) => offset)).toEqual(offsets)
       const seen = await eventually('all of them', async () => {
@@ -218,7 +220,7 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
     await using producer = createProducer({ client, batchBytes: 500, lingerMs: 0 })
     const numbers = Array.from({ length: 1000 }, (_, n) => n)
     const sent = await Promise.all(
-      numbers.map((n) => producer.send('idempotent', { value: `${n}` })),
+      numbers.map((n) => producer.send('idempotent', { value: `${n}` }, { each: true })),
     )
     expect(sent.map(({ offset }) => Number(offset))).toEqual(numbers)
     const headers = written('idempotent')

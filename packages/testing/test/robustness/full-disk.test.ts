@@ -104,7 +104,7 @@ describe('a full disk', () => {
       const { bavail, bsize } = fs.statfsSync(mountPoint)
       fs.writeFileSync(ballast, Buffer.alloc(bavail * bsize - 10 * value.length))
       const sends = Array.from({ length: 30 }, (_, number) =>
-        producer.send('events', { value: `${number}:${value}` }),
+        producer.send('events', { value: `${number}:${value}` }, { each: true }),
       )
       let settled = 0
       for (const send of sends) void send.then(() => settled++)

@@ -52,7 +52,11 @@ export class Traffic {
     while (!this.#stopped) {
       const value = `${this.#name}:${partition}:${this.#next++}`
       try {
-        const sent = await this.#producer.send(this.#options.topic, { value, partition })
+        const sent = await this.#producer.send(
+          this.#options.topic,
+          { value, partition },
+          { each: true },
+        )
         this.acknowledged.set(value, sent)
         this.counts[partition]!++
       } catch (error) {
