@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { totalmem } from 'node:os'
 import { createClient } from '@kfk/client'
 import type { BrokerAddress, Transport } from '@kfk/client'
@@ -19,6 +20,7 @@ import { KeyedPurgatory } from './network/purgatory.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveOptions } from './options.js'
 import { promiseEpoch } from './partition/epoch-promise.js'
 import { DirectoryStorage } from './partition/directory-storage.js'
+import { FetchSessionCache } from './partition/fetch-sessions.js'
 import { PartitionMaintenance } from './partition/maintenance.js'
 import { LogPartitionRegistry } from './partition/partition-registry.js'
 import { type Broker, runAll, RunningBroker, type Step } from './running-broker.js'
@@ -32,6 +34,8 @@ import { SystemClock } from './runtime/system-clock.js'
  */
 const requestMemoryShare = 8
 const requestMemoryMaxBytes = 32 * 1024 * 1024
+/** Bound of the partitions in fetch sessions: at the worst some 60 MB. */
+const sessionPartitionsMax = 100_000
 /** What the store tells of records that are lost or may not be kept. */
 const graveReports: ReadonlySet<string> = new Set([
   'poisoned',
@@ -111,9 +115,8 @@ async function start(
   registry.useCluster(cluster, (partition) => groups.onPartitionHosted(partition))
   const services: BrokerServices = {
     ...{ nodeId, clusterId: member.clusterId, config, clock, logger, cluster, purgatory, groups },
-    controller: member.controller,
-    partitions: registry,
-    producerIds: member.producerIds,
+    ...{ controller: member.controller, producerIds: member.producerIds, partitions: registry },
+    fetchSessions: fetchSessions(config, clock),
     storage: new DirectoryStorage({ directory, fileSystem, cluster }),
     advertised: advertise(),
   }
@@ -179,6 +182,15 @@ function ownCoordination(dataDir: string, fileSystem: FileSystem): Promise<Coord
   return fileSystem === nodeFileSystem
     ? fileCoordination(dataDir)
     : Promise.resolve(memoryCoordination())
+}
+
+function fetchSessions(config: BrokerConfig, clock: Clock): FetchSessionCache {
+  return new FetchSessionCache({
+    nowMs: () => clock.monotonicMs(),
+    newId: () => randomInt(1, 2 ** 31),
+    slots: () => config.number('max.incremental.fetch.session.cache.slots'),
+    partitionsMax: sessionPartitionsMax,
+  })
 }
 
 function peerClient(

@@ -12,6 +12,7 @@ import type {
   ResponseOf,
 } from '@kfk/protocol'
 import type { GroupRequests } from './group/group-api.js'
+import type { Asked, Session, Sessions } from './partition/fetch-session.js'
 import type { Clock } from './runtime/clock.js'
 import type { Logger } from './runtime/logger.js'
 
@@ -92,6 +93,7 @@ export interface BrokerServices {
   readonly cluster: ClusterView
   readonly controller: ControllerGateway
   readonly partitions: PartitionRegistry
+  readonly fetchSessions: FetchSessions
   readonly groups: GroupCoordinators
   readonly producerIds: ProducerIds
   readonly purgatory: Purgatory
@@ -255,6 +257,8 @@ export interface Partition {
   /** Under which the purgatory is notified when the high watermark has advanced. */
   readonly key: string
   readonly log: Log
+  /** It is not served here any more: the topic was deleted, or the broker stops. */
+  readonly closed: boolean
   /** This leader's epoch: promised on disk before anything was served under it. */
   readonly leaderEpoch: number
   readonly logStartOffset: number
@@ -297,6 +301,13 @@ export interface Partition {
    */
   read(request: ReadRequest): LogSlice | Promise<LogSlice>
 }
+
+/** What a fetch asks of one partition. */
+export type AskedPartition = Asked<Partition>
+/** The partitions that a client reads from fetch to fetch. */
+export type FetchSession = Session<Partition>
+/** The fetch sessions of this broker. */
+export type FetchSessions = Sessions<Partition>
 
 /** The partitions that this broker hosts. Logs open at first use. */
 export interface PartitionRegistry {

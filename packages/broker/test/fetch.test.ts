@@ -1,13 +1,24 @@
 import { connect } from 'node:net'
 import { apis, batches, decodeRecords, errorCodes, kafkaCodec } from '@kfk/protocol'
-import { batchOf, Harness } from './harness.js'
+import { batchOf, Harness, type RawClient } from './harness.js'
 
 const harness = new Harness()
+/** Part of every fetch. */
+const none = { forgottenTopicsData: [] }
 afterEach(() => harness.close())
 
 /** Base offsets of the batches in a response. */
 const baseOffsets = (records: Uint8Array | null): number[] =>
   [...batches(records ?? new Uint8Array())].map(({ header }) => header.baseOffset)
+
+async function epochOf(client: RawClient): Promise<number | undefined> {
+  const response = await client.request(apis.metadata, 12, {
+    topics: [{ name: 'events' }],
+    allowAutoTopicCreation: false,
+    includeTopicAuthorizedOperations: false,
+  })
+  return response.topics[0]!.partitions[0]!.leaderEpoch
+}
 
 async function withBatches(count: number, size = 1) {
   const broker = await harness.broker()
@@ -172,7 +183,8 @@ test('what cannot be fetched has its error', async () => {
   const { broker, client } = await withBatches(1)
   expect(await client.fetch('events', 4)).toMatchObject({
     errorCode: errorCodes.OFFSET_OUT_OF_RANGE,
-    logStartOffset: 0,
+    highWatermark: -1,
+    logStartOffset: -1,
   })
   expect(await client.fetch('events', -1)).toMatchObject({
     errorCode: errorCodes.OFFSET_OUT_OF_RANGE,
@@ -205,8 +217,72 @@ test('what cannot be fetched has its error', async () => {
   expect(await errorOf(12, { currentLeaderEpoch: leaderEpoch + 1 })).toBe(
     errorCodes.UNKNOWN_LEADER_EPOCH,
   )
-  expect(await fetch(12, { sessionId: 7, sessionEpoch: 1 }, {})).toMatchObject({
-    errorCode: errorCodes.FETCH_SESSION_ID_NOT_FOUND,
-    responses: [],
+})
+
+test('a limit below one byte stands for itself, and an unknown isolation level is refused', async () => {
+  const { client } = await withBatches(1, 1000)
+  // The answer is full with the first batch: nothing is gained by waiting for more.
+  const started = performance.now()
+  const limited = { minBytes: 5000, maxBytes: 10, maxWaitMs: 20_000 }
+  expect(baseOffsets((await client.fetch('events', 0, limited)).records)).toEqual([0])
+  expect(performance.now() - started).toBeLessThan(10_000)
+  const refused = { errorCode: errorCodes.UNKNOWN_SERVER_ERROR, abortedTransactions: [] }
+  expect(await client.fetch('events', 0, { isolationLevel: 2 })).toMatchObject(refused)
+  expect(await client.fetch('events', 0, { maxBytes: -1 })).toMatchObject({
+    errorCode: errorCodes.UNKNOWN_SERVER_ERROR,
   })
+})
+
+test('what is said last of a partition counts, and followers are refused', async () => {
+  const { client } = await withBatches(2)
+  const fetch = async (fetchOffsets: number[], changes: { replicaId?: number } = {}) => {
+    const partitions = fetchOffsets.map((fetchOffset) => ({
+      ...{ partition: 0, fetchOffset, partitionMaxBytes: 10_000 },
+    }))
+    const topics = [{ topic: 'events', partitions }]
+    const limits = { maxWaitMs: 0, minBytes: 1 }
+    const response = await client.request(apis.fetch, 11, {
+      ...limits,
+      topics,
+      ...changes,
+      ...none,
+    })
+    return response.responses[0]!.partitions
+  }
+  const [only, ...more] = await fetch([0, 3])
+  expect(baseOffsets(only!.records)).toEqual([3])
+  expect(more).toEqual([])
+  expect(await fetch([0], { replicaId: 5 })).toMatchObject([
+    { errorCode: errorCodes.NOT_LEADER_OR_FOLLOWER },
+  ])
+})
+
+test('a reader whose last epoch ended earlier is told where', async () => {
+  const dataDir = await harness.directory()
+  const broker = await harness.broker({ dataDir })
+  const client = await harness.client(broker)
+  await client.topic('events')
+  await client.produce('events', batchOf(['a', 'b']))
+  const first = (await epochOf(client))!
+  await broker.close()
+  const later = await harness.client(await harness.broker({ dataDir }))
+  await later.produce('events', batchOf(['c']))
+  const second = (await epochOf(later))!
+  expect(second).toBeGreaterThan(first)
+  const fetch = async (fetchOffset: number, lastFetchedEpoch: number) => {
+    const asked = { partition: 0, fetchOffset, lastFetchedEpoch, partitionMaxBytes: 10_000 }
+    const response = await later.request(apis.fetch, 12, {
+      ...{ maxWaitMs: 0, minBytes: 1, ...none },
+      topics: [{ topic: 'events', partitions: [asked] }],
+    })
+    return response.responses[0]!.partitions[0]!
+  }
+  expect(await fetch(3, first)).toMatchObject({
+    ...{ errorCode: 0, highWatermark: 3, divergingEpoch: { epoch: first, endOffset: 2 } },
+    records: new Uint8Array(),
+  })
+  const agreeing = await fetch(2, first)
+  expect(agreeing.divergingEpoch).toEqual({ epoch: -1, endOffset: -1 })
+  expect(baseOffsets(agreeing.records)).toEqual([2])
+  expect(await fetch(2, second + 5)).toMatchObject({ errorCode: errorCodes.OFFSET_OUT_OF_RANGE })
 })

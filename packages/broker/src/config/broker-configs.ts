@@ -219,6 +219,14 @@ const ownConfigs = defineConfigs([
     'The most connections from one address.',
     atLeast(0),
   ],
+  [
+    'max.incremental.fetch.session.cache.slots',
+    'int',
+    '1000',
+    'medium',
+    'The most incremental fetch sessions.',
+    atLeast(0),
+  ],
   ['node.id', 'int', '1', 'high', 'The number of this broker in the cluster.', between(0, 1023)],
   [
     'num.partitions',

@@ -1,7 +1,7 @@
 import { apis, errorCodes } from '@kfk/protocol'
 import type { RequestOf, ResponseInput } from '@kfk/protocol'
-import { defineHandler, type Handler, type Partition, type RequestContext } from '../context.js'
-import { checkLeaderEpoch } from './epoch-check.js'
+import { defineHandler, type Handler, type RequestContext } from '../context.js'
+import { checkLeaderEpoch, epochEnd } from './epoch-check.js'
 
 type PartitionRequest = RequestOf<
   typeof apis.offsetForLeaderEpoch
@@ -9,9 +9,6 @@ type PartitionRequest = RequestOf<
 type PartitionResponse = ResponseInput<
   typeof apis.offsetForLeaderEpoch
 >['topics'][number]['partitions'][number]
-
-/** Of a client that knows of none: nothing is said about it. */
-const undefinedEpoch = -1
 
 async function endOf(
   context: RequestContext,
@@ -25,23 +22,6 @@ async function endOf(
   const errorCode = checkLeaderEpoch(partition, request.currentLeaderEpoch)
   if (errorCode !== errorCodes.NONE) return { partition: index, errorCode }
   return { partition: index, errorCode, ...epochEnd(partition, request.leaderEpoch) }
-}
-
-function epochEnd(
-  partition: Partition,
-  leaderEpoch: number,
-): { leaderEpoch: number; endOffset: number } {
-  const { log } = partition
-  if (leaderEpoch === undefinedEpoch) return { leaderEpoch, endOffset: -1 }
-  // An epoch enters the log with its first batch; until then it ends where it would begin.
-  if (leaderEpoch === partition.leaderEpoch) return { leaderEpoch, endOffset: log.logEndOffset }
-  // Beyond our own epoch nothing is known.
-  if (leaderEpoch > partition.leaderEpoch) return { leaderEpoch: -1, endOffset: -1 }
-  const found = log.epochEnd(leaderEpoch)
-  if (found.leaderEpoch >= 0) return found
-  // Nothing in the log is that old: whatever was written under it is gone, and cannot contradict
-  // anyone. If nothing is in it at all, our own epoch begins at its end.
-  return { leaderEpoch, endOffset: found.endOffset < 0 ? log.logEndOffset : found.endOffset }
 }
 
 /**

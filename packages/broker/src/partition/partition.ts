@@ -44,6 +44,7 @@ export class LeaderPartition implements Partition {
   readonly log: Log
   readonly leaderEpoch: number
   readonly producers: ProducerTracker
+  closed = false
   rules: AppendRules
   committedBytes = 0
   /** Bytes appended since it was opened. */
@@ -166,6 +167,7 @@ export class LeaderPartition implements Partition {
    * stays open.
    */
   close(): void {
+    this.closed = true
     this.#ended = new StoreError('KFK_STORE_CLOSED', `${this.key} is not served here any more`)
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     this.#waiters.fail(-1, this.#ended)
