@@ -38,6 +38,8 @@ export class FakePartition {
   leaderEpoch = 0
   readonly batches: AppendedBatch[] = []
   endOffset = 0
+  /** `max.message.bytes`. */
+  maxMessageBytes = Infinity
 
   constructor(leaderId: number) {
     this.leaderId = leaderId
@@ -58,6 +60,7 @@ export class FakePartition {
   append(bytes: Uint8Array): { errorCode: number; baseOffset: number } {
     const header = readBatchHeader(bytes)
     const { producerId, producerEpoch, baseSequence, recordCount } = header
+    if (bytes.length > this.maxMessageBytes) return { errorCode: 10, baseOffset: -1 }
     if (producerId >= 0n) {
       const own = this.batches.filter((batch) => batch.producerId === producerId)
       const last = own.at(-1)

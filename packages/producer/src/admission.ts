@@ -9,6 +9,7 @@ import type { RecordAccumulator } from './record-accumulator.js'
 import { estimateBytes, recordOverheadBytes } from './record.js'
 import type { SerializedRecord } from './record.js'
 import type { TopicCatalog } from './topic-catalog.js'
+import { messageTooLarge } from './verdict.js'
 
 export interface AdmissionOptions {
   readonly accumulator: RecordAccumulator
@@ -49,8 +50,6 @@ interface KnownTopic {
   look: number
   readonly queues: (PartitionQueue | undefined)[]
 }
-
-const messageTooLarge = 10
 
 /**
  * Lets records into the accumulator: at once if the topic is known and there is room; otherwise

@@ -14,6 +14,20 @@ export interface BatchTarget {
   readonly partition: number
 }
 
+/** Records of a batch: all of them, or a part that went its own way because the batch was too large. */
+export interface BatchPart {
+  /** Its first record's place in the batch. */
+  readonly firstDelta: number
+  readonly recordCount: number
+}
+
+/** What became of a part. */
+export interface Landing extends BatchPart {
+  /** Undefined when it failed. */
+  readonly batch: BatchMetadata | undefined
+  readonly error: unknown
+}
+
 interface Deferred<T> {
   readonly promise: Promise<T>
   readonly resolve: (value: T) => void
@@ -26,20 +40,18 @@ interface Deferred<T> {
  */
 export class BatchOutcome {
   readonly target: BatchTarget
-  /** Called once when settled. */
-  onSettled: ((error: unknown) => void) | undefined
+  /** Called once when settled, with the number of records that failed and nobody waits for. */
+  onSettled: ((error: unknown, unwatchedCount: number) => void) | undefined
   #watchedCount = 0
+  /** Records whose fate is still open, once the batch goes in parts. */
+  #missingCount: number | undefined
+  #landings: Landing[] = []
   #shared: Deferred<BatchMetadata> | undefined
   /** For those who ask for single records; they make of it what they want to know. */
-  #stored: Deferred<BatchMetadata> | undefined
+  #landed: Deferred<readonly Landing[]> | undefined
 
   constructor(target: BatchTarget) {
     this.target = target
-  }
-
-  /** Records that somebody waits for. */
-  get watchedCount(): number {
-    return this.#watchedCount
   }
 
   /** Somebody waits for one more record: the same promise for each of them. */
@@ -50,53 +62,85 @@ export class BatchOutcome {
 
   /** Somebody wants to know of one record where it is: the one in this place of the batch. */
   watchRecord(delta: number, timestamp: number): Promise<RecordMetadata> {
-    return recordOf(this.watchRecords(1), delta, timestamp)
+    return recordOf(this.watchLandings(), delta, timestamp)
   }
 
-  /** Somebody wants to know of so many more records, and finds them by {@link recordAt}. */
-  watchRecords(count: number): Promise<BatchMetadata> {
-    this.#watchedCount += count
-    return (this.#stored ??= deferred()).promise
+  /** Somebody wants to know of one more record, and finds it by {@link recordAt}. */
+  watchLandings(): Promise<readonly Landing[]> {
+    this.#watchedCount += 1
+    return (this.#landed ??= deferred()).promise
   }
 
-  succeed({ baseOffset, logAppendTimeMs }: BatchResult, recordCount: number): void {
-    if (this.#shared !== undefined || this.#stored !== undefined) {
-      const metadata = Object.freeze({
-        ...this.target,
-        baseOffset: BigInt(baseOffset),
-        recordCount,
-        timestamp: logAppendTimeMs < 0 ? undefined : logAppendTimeMs,
-      })
-      this.#shared?.resolve(metadata)
-      this.#stored?.resolve(metadata)
+  /** Its records go in parts: each has its own fate, and it is settled when all have one. */
+  split(recordCount: number): void {
+    this.#missingCount ??= recordCount
+  }
+
+  succeed({ baseOffset, logAppendTimeMs }: BatchResult, part: BatchPart): void {
+    const batch = {
+      ...this.target,
+      baseOffset: BigInt(baseOffset),
+      recordCount: part.recordCount,
+      timestamp: logAppendTimeMs < 0 ? undefined : logAppendTimeMs,
     }
-    this.onSettled?.(undefined)
+    this.#land({ ...part, batch, error: undefined })
   }
 
-  fail(error: unknown): void {
-    this.#shared?.reject(error)
-    this.#stored?.reject(error)
-    this.onSettled?.(error)
+  fail(error: unknown, part: BatchPart): void {
+    this.#land({ ...part, batch: undefined, error })
+  }
+
+  #land(landing: Landing): void {
+    const landings = this.#landings
+    landings.push(landing)
+    if (this.#missingCount !== undefined) {
+      this.#missingCount -= landing.recordCount
+      if (this.#missingCount > 0) return
+    }
+    const failed = landings.filter(({ batch }) => batch === undefined)
+    if (failed.length === 0) this.#shared?.resolve(Object.freeze(whole(landings)))
+    else this.#shared?.reject(failed[0]!.error)
+    this.#landed?.resolve(landings)
+    const unwatchedCount = countOf(landings) - this.#watchedCount
+    this.onSettled?.(failed[0]?.error, Math.min(unwatchedCount, countOf(failed)))
   }
 }
 
-/** One record of a stored batch. */
-export function recordAt(batch: BatchMetadata, delta: number, timestamp: number): RecordMetadata {
+/** What all senders of the batch are told: where it begins. */
+function whole(landings: readonly Landing[]): BatchMetadata {
+  const batch = landings[0]!.batch!
+  return landings.length === 1 ? batch : { ...batch, recordCount: countOf(landings) }
+}
+
+function countOf(landings: readonly Landing[]): number {
+  return landings.reduce((sum, { recordCount }) => sum + recordCount, 0)
+}
+
+/** One record of a batch. Throws what its part failed with. */
+export function recordAt(
+  landings: readonly Landing[],
+  delta: number,
+  timestamp: number,
+): RecordMetadata {
+  const { firstDelta, batch, error } = landings.find(
+    (part) => delta >= part.firstDelta && delta < part.firstDelta + part.recordCount,
+  )!
+  if (batch === undefined) throw error
   const { partition, baseOffset } = batch
   return {
     partition,
-    offset: baseOffset < 0n ? -1n : baseOffset + BigInt(delta),
+    offset: baseOffset < 0n ? -1n : baseOffset + BigInt(delta - firstDelta),
     timestamp: batch.timestamp ?? timestamp,
   }
 }
 
 /** A function of its own, so that what it closes over is these two and nothing more. */
 function recordOf(
-  stored: Promise<BatchMetadata>,
+  landed: Promise<readonly Landing[]>,
   delta: number,
   timestamp: number,
 ): Promise<RecordMetadata> {
-  return stored.then((batch) => recordAt(batch, delta, timestamp))
+  return landed.then((landings) => recordAt(landings, delta, timestamp))
 }
 
 function deferred<T>(): Deferred<T> {

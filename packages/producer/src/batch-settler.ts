@@ -5,7 +5,7 @@ import type { PartitionAnswer, SentBatch } from './produce-request.js'
 import type { ProducerBatch } from './producer-batch.js'
 import type { RecordAccumulator } from './record-accumulator.js'
 import type { TopicCatalog } from './topic-catalog.js'
-import { isStaleMetadata, judge } from './verdict.js'
+import { isStaleMetadata, judge, messageTooLarge } from './verdict.js'
 
 export interface BatchSettlerOptions {
   readonly client: Client
@@ -36,6 +36,7 @@ export class BatchSettler {
       errorCode,
       idempotent: queue.sequence !== undefined,
       isFirstOutstanding: queue.isFirstOutstanding(batch),
+      recordCount: batch.recordCount,
     })
     if (verdict === 'taken') {
       queue.failures = 0
@@ -45,7 +46,15 @@ export class BatchSettler {
       return
     }
     const error = kafkaError(errorCode, errorMessage, detailsOf(queue, batch))
-    if (verdict === 'fail') {
+    if (verdict === 'split' && !batch.settled) {
+      this.#split(queue, batch, error)
+      return
+    }
+    if (verdict === 'fail' || verdict === 'split') {
+      // It said that it did not take this record: what follows need not be refused to be renumbered.
+      if (errorCode === messageTooLarge && queue.isFirstOutstanding(batch)) {
+        queue.resetNumbers('restart')
+      }
       this.giveUp(queue, batch, explainSize(error, batch))
       return
     }
@@ -63,6 +72,19 @@ export class BatchSettler {
     }
     this.#options.topics.refresh(queue.topic)
     this.#retry(queue, batch, error)
+  }
+
+  #split(queue: PartitionQueue, batch: ProducerBatch, error: ClientError): void {
+    const { client, accumulator } = this.#options
+    client.logger.debug('batch is too large for the topic and will be sent in parts', {
+      ...detailsOf(queue, batch),
+      reason: error.message,
+    })
+    try {
+      accumulator.split(batch, queue)
+    } catch (thrown) {
+      this.giveUp(queue, batch, thrown)
+    }
   }
 
   #retry(queue: PartitionQueue, batch: ProducerBatch, error: ClientError): void {
@@ -102,14 +124,12 @@ export const unacknowledged: PartitionAnswer = {
   logAppendTimeMs: -1,
 }
 
-const messageTooLarge = 10
-
 function explainSize(error: ClientError, batch: ProducerBatch): ClientError {
   if (error.kafkaCode !== messageTooLarge) return error
-  const sizes = `a batch of ${batch.recordCount} records, ${batch.encode().length} bytes`
+  const size = `a record, in a batch of its own of ${batch.encode().length} bytes`
   return kafkaError(
     messageTooLarge,
-    `${sizes}, is larger than the topic allows; lower \`batchBytes\` or raise max.message.bytes`,
+    `${size}, is larger than the topic allows; raise max.message.bytes`,
     error.details,
   )
 }

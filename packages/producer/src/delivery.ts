@@ -1,6 +1,6 @@
 import { abortedError } from '@kfk/client'
 import { recordAt } from './batch-outcome.js'
-import type { BatchOutcome } from './batch-outcome.js'
+import type { BatchOutcome, Landing } from './batch-outcome.js'
 import type { SendOptions, Sent } from './producer-api.js'
 import type { ProducerBatch } from './producer-batch.js'
 import type { BatchMetadata, RecordMetadata } from './record.js'
@@ -124,7 +124,7 @@ interface Run {
   readonly delta: number
   readonly timestamp: number
   count: number
-  batch: BatchMetadata | undefined
+  records: readonly RecordMetadata[]
 }
 
 /** Tells of each record. */
@@ -132,7 +132,7 @@ class RecordsDelivery extends PromiseDelivery<RecordMetadata> {
   readonly #runs: Run[] = []
 
   protected note(outcome: BatchOutcome, delta: number, timestamp: number): void {
-    const stored = outcome.watchRecords(1)
+    const landed = outcome.watchLandings()
     const last = this.#runs.at(-1)
     const continues =
       last?.outcome === outcome && last.timestamp === timestamp && last.delta + last.count === delta
@@ -140,14 +140,19 @@ class RecordsDelivery extends PromiseDelivery<RecordMetadata> {
       last.count += 1
       return
     }
-    const run: Run = { outcome, delta, timestamp, count: 1, batch: undefined }
+    const run: Run = { outcome, delta, timestamp, count: 1, records: [] }
     this.#runs.push(run)
-    this.follow(stored.then((batch) => (run.batch = batch)))
+    this.follow(landed.then((landings) => (run.records = recordsOf(run, landings))))
   }
 
   protected results(): RecordMetadata[] {
-    return this.#runs.flatMap(({ batch, delta, timestamp, count }) =>
-      Array.from({ length: count }, (_, at) => recordAt(batch!, delta + at, timestamp)),
-    )
+    return this.#runs.flatMap(({ records }) => records)
   }
+}
+
+function recordsOf(
+  { delta, timestamp, count }: Run,
+  landings: readonly Landing[],
+): readonly RecordMetadata[] {
+  return Array.from({ length: count }, (_, at) => recordAt(landings, delta + at, timestamp))
 }

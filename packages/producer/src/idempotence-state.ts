@@ -12,6 +12,8 @@
  *   UNKNOWN_PRODUCER_ID). Only then the partition starts over at 0 under a higher epoch.
  * - New numbers after a hole (a batch that was given up) start over under a higher epoch too:
  *   whatever of the given-up batch is still on the way is refused by the broker for its old epoch.
+ * - A batch that the broker finds too large goes in parts, which keep the numbers of their records
+ *   (KIP-126): batches behind it may have been sent already, and follow them as they followed it.
  * - Epochs grow per partition. Brokers keep the state of an idempotent producer per partition, so
  *   no partition has to wait for another. When an epoch is used up, a new producer id is needed.
  */
@@ -25,6 +27,11 @@ export interface BatchNumbers {
   readonly producerId: bigint
   readonly producerEpoch: number
   readonly baseSequence: number
+}
+
+/** The numbers of those records of a batch that come after its first `recordCount`. */
+export function numbersFrom(numbers: BatchNumbers, recordCount: number): BatchNumbers {
+  return { ...numbers, baseSequence: (numbers.baseSequence + recordCount) & sequenceMask }
 }
 
 /** int16 on the wire. */

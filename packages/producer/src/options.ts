@@ -52,6 +52,7 @@ export interface PostFailure {
   readonly topic: string
   /** Undefined when they had not been given a partition. */
   readonly partition: number | undefined
+  /** At most so many, when they shared a batch that was too large with records that were sent. */
   readonly count: number
 }
 

@@ -92,12 +92,18 @@ export class PartitionQueue {
     return !this.inFlight.some(isOlder) && !this.waiting.some(isOlder)
   }
 
-  /** Puts a returned batch back in its place. */
+  /** Puts a returned batch back in its place, to leave not before this monotonic time. */
   retry(batch: ProducerBatch, atMs: number): void {
-    let place = 0
-    while (place < this.waiting.length && this.waiting[place]!.order < batch.order) place += 1
-    this.waiting.splice(place, 0, batch)
+    this.putBack([batch])
     this.retryAtMs = Math.max(this.retryAtMs, atMs)
+  }
+
+  /** Puts a returned batch, or its parts, back in its place: before parts that were behind it. */
+  putBack(parts: readonly ProducerBatch[]): void {
+    const { order } = parts[0]!
+    let place = 0
+    while (place < this.waiting.length && this.waiting[place]!.order < order) place += 1
+    this.waiting.splice(place, 0, ...parts)
   }
 
   resetNumbers(how: 'restart' | 'renew'): void {

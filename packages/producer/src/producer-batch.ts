@@ -1,15 +1,17 @@
 import { ClientError } from '@kfk/client'
 import type { SerializedData } from '@kfk/client'
-import { RecordBatchBuilder, setProducerState } from '@kfk/protocol'
+import { decodeRecords, RecordBatchBuilder, setProducerState } from '@kfk/protocol'
 import type { CompressionType } from '@kfk/protocol'
-import { BatchOutcome } from './batch-outcome.js'
-import type { BatchResult, BatchTarget } from './batch-outcome.js'
+import type { BatchOutcome, BatchPart, BatchResult } from './batch-outcome.js'
 import type { BufferPool } from './buffer-pool.js'
+import { numbersFrom } from './idempotence-state.js'
 import type { BatchNumbers } from './idempotence-state.js'
 import type { SerializedRecord } from './record.js'
 
 export interface ProducerBatchOptions {
-  readonly target: BatchTarget
+  readonly outcome: BatchOutcome
+  /** Records of the same outcome before its own: it is a part of a batch that was too large. */
+  readonly firstDelta?: number
   readonly compression: CompressionType
   readonly maxBytes: number
   /** A guess at its size: memory taken at once instead of in steps. 0 for none. */
@@ -52,6 +54,7 @@ export class ProducerBatch {
   /** It is being compressed in another thread, takes no more records, and cannot be encoded yet. */
   compressing = false
   readonly #builder: RecordBatchBuilder
+  readonly #firstDelta: number
   readonly #compression: CompressionType
   readonly #pool: BufferPool | undefined
   /** Its memory from the pool. */
@@ -61,7 +64,8 @@ export class ProducerBatch {
   #encodedNumbers: BatchNumbers | undefined
 
   constructor(options: ProducerBatchOptions) {
-    this.outcome = new BatchOutcome(options.target)
+    this.outcome = options.outcome
+    this.#firstDelta = options.firstDelta ?? 0
     this.order = options.order
     this.createdMs = options.createdMs
     this.deadlineMs = options.deadlineMs
@@ -84,11 +88,6 @@ export class ProducerBatch {
   /** Before compression. */
   get sizeInBytes(): number {
     return this.#builder.sizeInBytes
-  }
-
-  /** Records that nobody waits for (`post`). */
-  get unwatchedCount(): number {
-    return this.recordCount - this.outcome.watchedCount
   }
 
   /** False when the batch is full. */
@@ -144,7 +143,7 @@ export class ProducerBatch {
     if (this.settled) return
     this.settled = true
     this.#acknowledged = true
-    this.outcome.succeed(result, this.recordCount)
+    this.outcome.succeed(result, this.#part)
   }
 
   /**
@@ -158,7 +157,54 @@ export class ProducerBatch {
   fail(error: unknown): void {
     if (this.settled) return
     this.settled = true
-    this.outcome.fail(error)
+    this.outcome.fail(error, this.#part)
+  }
+
+  /**
+   * Its records in batches of at most half its size, sent as often as it was, under the numbers that
+   * they had in it. Their fate is told by the outcome that they share; of itself it tells no more.
+   * Its numbers and bytes are those of the last `encode`.
+   */
+  split(): ProducerBatch[] {
+    const { numbers, outcome } = this
+    const records = this.#records()
+    this.settled = true
+    outcome.split(this.recordCount)
+    const maxBytes = Math.ceil(this.sizeInBytes / 2)
+    const parts: ProducerBatch[] = []
+    let recordCount = 0
+    for (const record of records) {
+      if (parts.at(-1)?.tryAppend(record) !== true) {
+        const part = new ProducerBatch({
+          outcome,
+          firstDelta: this.#firstDelta + recordCount,
+          compression: this.#compression,
+          maxBytes,
+          expectedBytes: 0,
+          pool: undefined,
+          order: this.order,
+          createdMs: this.createdMs,
+          deadlineMs: this.deadlineMs,
+        })
+        part.attempts = this.attempts
+        part.numbers = numbers && numbersFrom(numbers, recordCount)
+        part.tryAppend(record)
+        parts.push(part)
+      }
+      recordCount += 1
+    }
+    return parts
+  }
+
+  #records(): SerializedRecord[] {
+    const settings = { verifyChecksum: false, maxDecompressedBytes: this.sizeInBytes }
+    return decodeRecords(this.encode(), settings).map(({ key, value, headers, timestamp }) => {
+      return { key, value, headers, timestamp, partition: undefined }
+    })
+  }
+
+  get #part(): BatchPart {
+    return { firstDelta: this.#firstDelta, recordCount: this.recordCount }
   }
 
   #leaveSlot(isUnused: boolean): void {

@@ -308,11 +308,8 @@ class LogProducer implements Producer {
 
   #opened(batch: ProducerBatch): void {
     const { outcome } = batch
-    outcome.onSettled = (error) => {
-      const { unwatchedCount } = batch
-      if (error !== undefined && unwatchedCount > 0) {
-        this.#reportPostFailure(error, { ...outcome.target, count: unwatchedCount })
-      }
+    outcome.onSettled = (error, count) => {
+      if (count > 0) this.#reportPostFailure(error, { ...outcome.target, count })
       this.#outcomes.settled(outcome)
     }
     this.#sender.opened(batch)

@@ -1,5 +1,6 @@
 import type { Clock, SerializedData, TopicMetadata } from '@kfk/client'
 import type { CompressionType } from '@kfk/protocol'
+import { BatchOutcome } from './batch-outcome.js'
 import { BufferPool } from './buffer-pool.js'
 import { PartitionSequence } from './idempotence-state.js'
 import type { IdempotenceState } from './idempotence-state.js'
@@ -128,6 +129,18 @@ export class RecordAccumulator {
     this.#options.partitioner.batchClosed?.(queue.topic, queue.index)
   }
 
+  /** A batch that has come back from the wire goes in parts, which take its place. */
+  split(batch: ProducerBatch, queue: PartitionQueue): void {
+    const parts = batch.split()
+    for (const part of parts) {
+      this.incomplete.set(part, queue)
+      this.#grow(part)
+    }
+    queue.putBack(parts)
+    this.active.add(queue)
+    this.release(batch)
+  }
+
   /** To be called when a batch is settled or has come back from the wire. */
   release(batch: ProducerBatch): void {
     if (!batch.settled || batch.inFlight) return
@@ -171,7 +184,7 @@ export class RecordAccumulator {
     const createdMs = clock.monotonicMs()
     this.#nextOrder += 1
     return new ProducerBatch({
-      target: { topic: queue.topic, partition: queue.index },
+      outcome: new BatchOutcome({ topic: queue.topic, partition: queue.index }),
       compression,
       maxBytes: batchBytes,
       expectedBytes: queue.expectedBatchBytes,

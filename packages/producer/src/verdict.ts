@@ -8,19 +8,24 @@ import { errorKinds } from './idempotence-state.js'
  * - `restart`: the broker did not take it, and will take nothing of this numbering: start over
  *   under the next epoch.
  * - `renew`: the producer id itself is refused: start over under another one.
+ * - `split`: it is too large: send its records in smaller ones (KIP-126).
  * - `fail`: sending it again would not help.
  */
-export type Verdict = 'taken' | 'retry' | 'restart' | 'renew' | 'fail'
+export type Verdict = 'taken' | 'retry' | 'restart' | 'renew' | 'split' | 'fail'
+
+export const messageTooLarge = 10
 
 export interface Answer {
   readonly errorCode: number
   readonly idempotent: boolean
+  readonly recordCount: number
   /** No older numbered batch of the partition is unsettled. */
   readonly isFirstOutstanding: boolean
 }
 
 /** The retry matrix of KIP-98 and KIP-360, for producers without transactions. */
-export function judge({ errorCode, idempotent, isFirstOutstanding }: Answer): Verdict {
+export function judge(answer: Answer): Verdict {
+  const { errorCode, idempotent, isFirstOutstanding } = answer
   switch (errorCode) {
     case 0:
     case errorKinds.duplicateSequence:
@@ -34,6 +39,8 @@ export function judge({ errorCode, idempotent, isFirstOutstanding }: Answer): Ve
     case errorKinds.producerFenced:
       if (!idempotent) return 'fail'
       return isFirstOutstanding ? 'renew' : 'retry'
+    case messageTooLarge:
+      return answer.recordCount > 1 ? 'split' : 'fail'
     default:
       return errorByCode(errorCode).retriable ? 'retry' : 'fail'
   }

@@ -156,7 +156,10 @@ describe('idempotent retries', () => {
       'fulfilled',
     ])
     expect(outcomes[1]).toMatchObject({
-      reason: { kafkaName: 'MESSAGE_TOO_LARGE', message: expect.stringContaining('batchBytes') },
+      reason: {
+        kafkaName: 'MESSAGE_TOO_LARGE',
+        message: expect.stringContaining('max.message.bytes'),
+      },
     })
     expect(
       cluster

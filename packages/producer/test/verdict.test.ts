@@ -1,9 +1,9 @@
 import { errorCodes } from '@kfk/protocol'
 import { isStaleMetadata, judge } from '../src/verdict.js'
 
-const first = { idempotent: true, isFirstOutstanding: true }
-const later = { idempotent: true, isFirstOutstanding: false }
-const plain = { idempotent: false, isFirstOutstanding: true }
+const first = { idempotent: true, isFirstOutstanding: true, recordCount: 1 }
+const later = { idempotent: true, isFirstOutstanding: false, recordCount: 1 }
+const plain = { idempotent: false, isFirstOutstanding: true, recordCount: 1 }
 
 describe('judge', () => {
   test.each([
@@ -19,6 +19,7 @@ describe('judge', () => {
     ['NOT_LEADER_OR_FOLLOWER', plain, 'retry'],
     ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', first, 'retry'],
     ['MESSAGE_TOO_LARGE', first, 'fail'],
+    ['MESSAGE_TOO_LARGE', { ...later, recordCount: 2 }, 'split'],
     ['TOPIC_AUTHORIZATION_FAILED', plain, 'fail'],
   ] as const)('%s', (name, situation, verdict) => {
     expect(judge({ errorCode: errorCodes[name], ...situation })).toBe(verdict)

@@ -32,8 +32,12 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
     await kafka.stop()
   })
 
-  async function createTopic(name: string, partitions = 1): Promise<void> {
-    await createAdmin({ client }).createTopics([{ name, partitions }])
+  async function createTopic(
+    name: string,
+    partitions = 1,
+    configs: Record<string, string> = {},
+  ): Promise<void> {
+    await createAdmin({ client }).createTopics([{ name, partitions, configs }])
   }
 
   /** What kcat prints about each message of a topic. */
@@ -229,6 +233,28 @@ withPeer(peers.kafka(), 'our admin and producer on a real Kafka', () => {
     expect(headers.map(({ baseSequence }) => baseSequence)).toEqual(
       headers.map(({ baseOffset }) => baseOffset),
     )
+  })
+
+  test('batches above max.message.bytes go in parts, and a record above it fails alone', async () => {
+    await createTopic('narrow', 1, { 'max.message.bytes': '2000' })
+    await using producer = createProducer({ client, batchBytes: 16_000 })
+    const values = Array.from({ length: 1000 }, (_, n) => `${n}`.padEnd(n === 500 ? 3000 : 100))
+    const sent = await Promise.allSettled(
+      values.map((value) => producer.send('narrow', { value }, { each: true })),
+    )
+    expect(sent[500]).toMatchObject({ reason: { kafkaName: 'MESSAGE_TOO_LARGE' } })
+    const others = sent.filter((_, n) => n !== 500)
+    expect(others).toMatchObject(others.map((_, n) => ({ value: { offset: BigInt(n) } })))
+    expect(await read('narrow', '%s')).toEqual(values.filter((_, n) => n !== 500))
+    // Behind the refused record the numbers start over, under the next epoch.
+    const headers = written('narrow')
+    let next = 0
+    for (const [at, { producerEpoch, baseSequence, recordCount }] of headers.entries()) {
+      if (at > 0 && producerEpoch > headers[at - 1]!.producerEpoch) next = 0
+      expect(baseSequence).toBe(next)
+      next += recordCount
+    }
+    expect(headers.at(-1)!.producerEpoch).toBe(1)
   })
 
   test('what we wrote, as Java reads and checks it', async () => {
