@@ -48,8 +48,9 @@ export const topicConfigs = defineConfigs([
     'string',
     'producer',
     'medium',
-    'How batches are compressed in the log: "producer" keeps what the producer chose.',
-    only('producer', 'the broker appends batches as they come, without compressing anew'),
+    'How batches are compressed in the log: "producer" keeps what the producer chose; with another ' +
+      'value the broker compresses anew what comes otherwise.',
+    oneOf('producer', 'uncompressed', 'gzip', 'snappy', 'lz4', 'zstd'),
   ],
   [
     'compression.zstd.level',

@@ -18,6 +18,10 @@ export const initProducerId: Handler = defineHandler<typeof apis.initProducerId>
       )
       return { ...failed, errorCode: errorCodes.UNSUPPORTED_VERSION }
     }
+    // Both, of a producer that asks again, or neither (KIP-360).
+    if (request.producerId >= 0n !== request.producerEpoch >= 0) {
+      return { ...failed, errorCode: errorCodes.INVALID_REQUEST }
+    }
     try {
       // A producer that asks again (KIP-360) simply gets a new id: its old sequences stay with the
       // old one.

@@ -1,14 +1,18 @@
 import {
+  BATCH_HEADER_BYTES,
   type BatchHeader,
   checkBatchHeader,
-  decodeRecords,
+  type CompressionType,
   errorCodes,
+  ProtocolError,
   readBatchHeader,
   stampLogAppendTime,
   validateBatch,
 } from '@kfk/protocol'
 import type { ConfigValues } from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
+import { decompressedMax, refusedRecords, stampedByClient } from './record-validation.js'
+import { recompressed, RewrittenBatch, type TopicCompression } from './rewritten-batch.js'
 
 /** What a topic's configs demand of appended batches, as Kafka names them. */
 export interface AppendRules {
@@ -19,6 +23,8 @@ export interface AppendRules {
   readonly logAppendTime: boolean
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number
+  /** Undefined: batches stay as the producer has compressed them. */
+  readonly compression?: TopicCompression | undefined
 }
 
 /** Reads them out of a topic's configs. */
@@ -30,6 +36,20 @@ export function appendRules(config: ConfigValues): AppendRules {
     logAppendTime: config.string('message.timestamp.type') === 'LogAppendTime',
     timestampBeforeMaxMs: config.long('message.timestamp.before.max.ms'),
     timestampAfterMaxMs: config.long('message.timestamp.after.max.ms'),
+    compression: topicCompression(config),
+  }
+}
+
+function topicCompression(config: ConfigValues): TopicCompression | undefined {
+  const type = config.string('compression.type')
+  if (type === 'producer') return undefined
+  if (type === 'uncompressed') return { type: 'none', level: undefined }
+  const levelled = type === 'gzip' || type === 'zstd'
+  const level = levelled ? config.number(`compression.${type}.level`) : -1
+  // -1 is gzip's own default; with zstd it is a level.
+  return {
+    type: type as CompressionType,
+    level: levelled && !(type === 'gzip' && level === -1) ? level : undefined,
   }
 }
 
@@ -38,56 +58,80 @@ export interface Refusal {
   readonly errorCode: number
   readonly errorMessage: string
   /** The records at fault (KIP-467), by their index within the batch. */
-  readonly recordErrors?: readonly {
-    readonly batchIndex: number
-    readonly batchIndexErrorMessage: string
-  }[]
+  readonly recordErrors?: readonly RecordError[]
+  /** Decided before the log was looked at: the answer does not tell where it starts. */
+  readonly early?: boolean
 }
 
-/** A client may cause no more decompressed bytes than this times the limit of a message. */
-const expansionMax = 100
+/** One record at fault. */
+export interface RecordError {
+  readonly batchIndex: number
+  readonly batchIndexErrorMessage: string
+}
 
 /**
  * Checks one batch of a client as Kafka's LogValidator does: whole, sound, within the limits, and
- * nothing in it that only brokers may write. Stamps the append time into it when the topic wants
- * that.
+ * nothing in it that only brokers may write. Compresses it anew or stamps the append time into it
+ * when the topic wants that; the answer holds the bytes when they are not those that were given.
  */
 export function admitClientBatch(
   bytes: Uint8Array,
   rules: AppendRules,
   nowMs: number,
-): BatchHeader | Refusal {
+): BatchHeader | RewrittenBatch | Refusal {
   let header: BatchHeader
   try {
     const sizeInBytes = checkBatchHeader(bytes, 0)
-    if (sizeInBytes < bytes.length) {
-      return invalid('a partition takes exactly one record batch of a request')
+    if (sizeInBytes !== bytes.length) {
+      if (sizeInBytes < bytes.length && !anotherFollows(bytes, sizeInBytes)) {
+        // What is no batch is dropped, as readers drop it.
+        const admitted = admitClientBatch(bytes.subarray(0, sizeInBytes), rules, nowMs)
+        if ('errorCode' in admitted || 'bytes' in admitted) return admitted
+        return new RewrittenBatch(bytes.subarray(0, sizeInBytes), admitted)
+      }
+      return { ...invalid('a partition takes exactly one record batch of a request'), early: true }
     }
     const tooLarge = sizeRefusal(sizeInBytes, rules)
     if (tooLarge !== undefined) return tooLarge
     // Records of a compressed batch are looked at only where compaction must read them later.
     header = validateBatch(bytes, {
-      verifyRecords: rules.compacted ? 'all' : 'uncompressed',
+      verifyRecords: rules.compacted || rules.compression !== undefined ? 'all' : 'uncompressed',
       maxDecompressedBytes: decompressedMax(rules),
     })
+    const refusal = contentRefusal(header, rules) ?? refusedRecords(bytes, header, rules, nowMs)
+    if (refusal !== undefined) return refusal
   } catch (error) {
-    return {
-      errorCode: toErrorCode(error),
-      errorMessage: error instanceof Error ? error.message : String(error),
-    }
+    return unreadable(error, bytes)
   }
-  const refusal =
-    contentRefusal(header) ??
-    timestampRefusal(header, rules, nowMs) ??
-    (rules.compacted ? keylessRefusal(bytes, rules) : undefined)
-  if (refusal !== undefined) return refusal
+  const { compression } = rules
+  if (compression !== undefined && compression.type !== header.compression) {
+    const rewritten = recompressed({ bytes, header }, compression, decompressedMax(rules))
+    const tooLarge = sizeRefusal(rewritten.bytes.length, rules)
+    if (tooLarge !== undefined) return tooLarge
+    if (!rules.logAppendTime) return rewritten
+    stampLogAppendTime(rewritten.bytes, nowMs)
+    return new RewrittenBatch(rewritten.bytes)
+  }
   if (!rules.logAppendTime) return header
   stampLogAppendTime(bytes, nowMs)
   return readBatchHeader(bytes)
 }
 
-function decompressedMax(rules: AppendRules): number {
-  return Math.max(1024 * 1024, expansionMax * rules.maxMessageBytes)
+/** Whether the bytes from `position` on are a whole batch, or claim to be one. */
+function anotherFollows(bytes: Uint8Array, position: number): boolean {
+  if (bytes.length - position < BATCH_HEADER_BYTES) return false
+  return position + checkBatchHeader(bytes, position) <= bytes.length
+}
+
+function unreadable(error: unknown, bytes: Uint8Array): Refusal {
+  const errorMessage = error instanceof Error ? error.message : String(error)
+  if (error instanceof ProtocolError && error.code === 'KFK_PROTOCOL_UNSUPPORTED_VERSION') {
+    // Clients that speak versions of Produce that are served have no older record formats.
+    return { ...invalid(errorMessage), early: true }
+  }
+  const errorCode = toErrorCode(error)
+  const early = errorCode === errorCodes.CORRUPT_MESSAGE || bytes.length < BATCH_HEADER_BYTES
+  return { errorCode, errorMessage, early }
 }
 
 function sizeRefusal(sizeInBytes: number, rules: AppendRules): Refusal | undefined {
@@ -95,24 +139,32 @@ function sizeRefusal(sizeInBytes: number, rules: AppendRules): Refusal | undefin
     return {
       errorCode: errorCodes.MESSAGE_TOO_LARGE,
       errorMessage: `A batch of ${sizeInBytes} bytes; max.message.bytes is ${rules.maxMessageBytes}`,
+      early: true,
     }
   }
   if (sizeInBytes > rules.segmentBytes) {
     return {
       errorCode: errorCodes.RECORD_LIST_TOO_LARGE,
       errorMessage: `A batch of ${sizeInBytes} bytes; segment.bytes is ${rules.segmentBytes}`,
+      early: true,
     }
   }
   return undefined
 }
 
-function contentRefusal(header: BatchHeader): Refusal | undefined {
+function contentRefusal(header: BatchHeader, rules: AppendRules): Refusal | undefined {
   if (header.isControl) return invalid('Clients are not allowed to write control records')
   if (header.baseOffset !== 0) {
     return invalid(`The base offset of a produced batch is 0, not ${header.baseOffset}`)
   }
   if (header.recordCount === 0) return invalid('The record batch has no records')
   if (header.hasDeleteHorizon) return invalid('Clients are not allowed to set a delete horizon')
+  if (header.timestampType === 'LogAppendTime' && !rules.logAppendTime) {
+    return {
+      errorCode: errorCodes.INVALID_TIMESTAMP,
+      errorMessage: stampedByClient,
+    }
+  }
   if (header.producerId >= 0n && header.baseSequence < 0) {
     return invalid(
       `Invalid sequence number ${header.baseSequence} with producer id ${header.producerId}`,
@@ -125,46 +177,6 @@ function contentRefusal(header: BatchHeader): Refusal | undefined {
     }
   }
   return undefined
-}
-
-function timestampRefusal(
-  header: BatchHeader,
-  rules: AppendRules,
-  nowMs: number,
-): Refusal | undefined {
-  const timestamp = header.maxTimestamp
-  if (rules.logAppendTime || timestamp === -1) return undefined
-  if (timestamp - nowMs > rules.timestampAfterMaxMs) {
-    return badTimestamp(timestamp, 'after', rules.timestampAfterMaxMs)
-  }
-  // The largest timestamp stands for all: records of one batch are made within moments of each
-  // other.
-  if (nowMs - timestamp > rules.timestampBeforeMaxMs) {
-    return badTimestamp(timestamp, 'before', rules.timestampBeforeMaxMs)
-  }
-  return undefined
-}
-
-function badTimestamp(timestamp: number, side: 'before' | 'after', maxMs: number): Refusal {
-  return {
-    errorCode: errorCodes.INVALID_TIMESTAMP,
-    errorMessage:
-      `Timestamp ${timestamp} is too far ${side} the broker's clock; ` +
-      `message.timestamp.${side}.max.ms is ${maxMs}`,
-  }
-}
-
-function keylessRefusal(bytes: Uint8Array, rules: AppendRules): Refusal | undefined {
-  const records = decodeRecords(bytes, {
-    verifyChecksum: false,
-    maxDecompressedBytes: decompressedMax(rules),
-  })
-  const message = 'A compacted topic does not accept a record without a key'
-  const recordErrors = records.flatMap((record, batchIndex) =>
-    record.key === null ? [{ batchIndex, batchIndexErrorMessage: message }] : [],
-  )
-  if (recordErrors.length === 0) return undefined
-  return { ...invalid('One or more records have been rejected'), recordErrors }
 }
 
 function invalid(errorMessage: string): Refusal {

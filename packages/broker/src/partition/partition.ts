@@ -110,16 +110,23 @@ export class LeaderPartition implements Partition {
     if (this.internal) return this.#refused(internalTopic)
     const admitted = admitClientBatch(batches, this.rules, this.#clock.now())
     if ('errorCode' in admitted) return this.#refused(admitted)
-    if (admitted.producerId < 0n) return this.#write(batches, admitted)
-    const verdict = checkSequence(this.producers.get(admitted.producerId), admitted)
-    if (verdict === 'append') return this.#write(batches, admitted)
+    if ('bytes' in admitted) return this.#writeOnce(admitted.bytes, admitted.header)
+    return this.#writeOnce(batches, admitted)
+  }
+
+  /** Unless the producer has sent it before. */
+  #writeOnce(batch: Uint8Array, header: BatchHeader): PartitionAppendResult {
+    if (header.producerId < 0n) return this.#write(batch, header)
+    const verdict = checkSequence(this.producers.get(header.producerId), header)
+    if (verdict === 'append') return this.#write(batch, header)
     if ('errorCode' in verdict) return this.#refused(verdict)
     const { lastOffset, offsetDelta, timestamp } = verdict.duplicate
     return {
       errorCode: errorCodes.NONE,
       baseOffset: lastOffset - offsetDelta,
       lastOffset,
-      logAppendTimeMs: this.rules.logAppendTime ? timestamp : -1,
+      // Kafka's answer tells the largest time of the original, whoever has set it.
+      logAppendTimeMs: timestamp,
       logStartOffset: this.log.logStartOffset,
       duplicate: true,
     }
@@ -206,16 +213,16 @@ export class LeaderPartition implements Partition {
 
   #failed(error: unknown): PartitionAppendResult {
     const errorMessage = error instanceof Error ? error.message : String(error)
-    return this.#refused({ errorCode: toErrorCode(error), errorMessage })
+    return this.#refused({ errorCode: toErrorCode(error), errorMessage, early: true })
   }
 
-  #refused(refusal: Refusal): PartitionAppendResult {
+  #refused({ early, ...refusal }: Refusal): PartitionAppendResult {
     return {
       ...refusal,
       baseOffset: -1,
       lastOffset: -1,
       logAppendTimeMs: -1,
-      logStartOffset: this.log.logStartOffset,
+      logStartOffset: early === true ? -1 : this.log.logStartOffset,
     }
   }
 }

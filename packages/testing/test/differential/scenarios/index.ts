@@ -3,11 +3,15 @@ import { apiVersionsScenarios } from './api-versions'
 import { listOffsetsScenarios } from './list-offsets'
 import { metadataScenarios } from './metadata'
 import { produceScenarios } from './produce'
+import { produceValidationScenarios } from './produce-validation'
+import { producerStateScenarios } from './producer-state'
 
 /** Every family of scenarios. */
 export const allScenarios: readonly Scenario[] = [
   ...apiVersionsScenarios,
   ...metadataScenarios,
   ...produceScenarios,
+  ...produceValidationScenarios,
+  ...producerStateScenarios,
   ...listOffsetsScenarios,
 ]

@@ -10,11 +10,16 @@ export interface Difference {
 
 /** A difference that is right, and why. */
 export interface Allowance {
-  /** As in a {@link Difference}, with `[]` for any index; it stands for all below it, too. */
+  /** As in a {@link Difference}, with `[]` for any index; it stands for all below, '' for all. */
   readonly path: string
   /** The name of the API; all of them when left out. */
   readonly api?: string
+  /** Part of the name of a step; all of them when left out. */
+  readonly step?: string
   readonly why: string
+  /** Allowed only as long as this is what kfk says, and `kafka` what Kafka does. */
+  readonly kfk?: unknown
+  readonly kafka?: unknown
 }
 
 /** One step of a scenario: what was asked, and what came of it. */
@@ -39,20 +44,28 @@ export function differences(
       found.push({ step, path: '(step)', kfk: ours?.name, kafka: theirs?.name })
       break
     }
-    const api = ours!.api
     for (const difference of compare(ours!.outcome, theirs!.outcome, '')) {
-      if (!isAllowed(difference.path, api, allowed)) found.push({ step, ...difference })
+      if (!isAllowed(difference, ours!, allowed)) found.push({ step, ...difference })
     }
   }
   return found
 }
 
-function isAllowed(path: string, api: string, allowed: readonly Allowance[]): boolean {
-  const general = path.replace(/\[\d+\]/g, '[]')
+function isAllowed(
+  difference: Omit<Difference, 'step'>,
+  { api, name }: Step,
+  allowed: readonly Allowance[],
+): boolean {
+  const general = difference.path.replace(/\[\d+\]/g, '[]')
   return allowed.some(
     (one) =>
       (one.api ?? api) === api &&
-      (general === one.path || general.startsWith(`${one.path}.`) || general === `${one.path}[]`),
+      (!('kfk' in one) || (one.kfk === difference.kfk && one.kafka === difference.kafka)) &&
+      name.includes(one.step ?? '') &&
+      (one.path === '' ||
+        general === one.path ||
+        general.startsWith(`${one.path}.`) ||
+        general === `${one.path}[]`),
   )
 }
 

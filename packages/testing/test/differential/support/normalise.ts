@@ -98,11 +98,16 @@ function recordsOf(bytes: Uint8Array, names: Names): unknown {
   return [...batches(bytes)].map((batch) => {
     const { crc: _crc, batchLength: _length, sizeInBytes, ...header } = batch.header
     const size = header.compression === 'none' ? { sizeInBytes } : {}
-    const records = header.isControl
-      ? decodeRecords(batch.bytes).length
-      : decodeRecords(batch.bytes).map(({ offset, timestamp, key, value, headers }) => {
-          return { offset, timestamp, key, value, headers }
-        })
-    return normalise({ ...header, ...size, records }, names)
+    return normalise({ ...header, ...size, records: decoded(batch.bytes) }, names)
   })
+}
+
+function decoded(batch: Uint8Array): unknown {
+  try {
+    return decodeRecords(batch).map(({ offset, timestamp, key, value, headers }) => {
+      return { offset, timestamp, key, value, headers }
+    })
+  } catch (error) {
+    return error instanceof Error ? error.message : error
+  }
 }

@@ -35,10 +35,14 @@ export function produce(
 }
 
 /** Reads everything of a partition, and compares it. */
-export async function readBack(peer: Peer, topic: TestTopic, partition = 0): Promise<void> {
-  const { name } = topic
+export async function readBack(
+  peer: Peer,
+  { name }: TestTopic,
+  options: { readonly partition?: number; readonly note?: string } = {},
+): Promise<void> {
+  const { partition = 0 } = options
   const partitions = [{ partition, fetchOffset: 0, partitionMaxBytes: 10_000_000 }]
-  const note = `read ${name}-${partition}`
+  const note = options.note ?? `read ${name}-${partition}`
   await peer.attempt(
     apis.fetch,
     12,

@@ -1,5 +1,6 @@
 import { apiByKey, apis } from '@kfk/protocol'
 import {
+  eventually,
   type InteropBroker,
   type JavaKafka,
   peers,
@@ -79,6 +80,11 @@ async function reached(name: 'kfk' | 'kafka', port: number): Promise<Side> {
   const { apiKeys } = await peer.ask(apis.apiVersions, 4, {
     clientSoftwareName: 'differential',
     clientSoftwareVersion: '1',
+  })
+  await eventually('producer ids are given out', async () => {
+    const asked = { transactionalId: null, transactionTimeoutMs: 60_000 }
+    const { errorCode } = await peer.ask(apis.initProducerId, 1, asked)
+    return errorCode === 0 || undefined
   })
   peer.end()
   const ranges = apiKeys.map(({ apiKey, minVersion, maxVersion }) => {
