@@ -14,7 +14,7 @@ export interface BatchTarget {
   readonly partition: number
 }
 
-/** Records of a batch: all of them, or a part that went its own way because the batch was too large. */
+/** Records of a batch: all of them, or a part that goes its own way as all were too much. */
 export interface BatchPart {
   /** Its first record's place in the batch. */
   readonly firstDelta: number

@@ -51,7 +51,7 @@ export class BatchSettler {
       return
     }
     if (verdict === 'fail' || verdict === 'split') {
-      // It said that it did not take this record: what follows need not be refused to be renumbered.
+      // The broker says that it did not take it: what follows need not be refused first.
       if (errorCode === messageTooLarge && queue.isFirstOutstanding(batch)) {
         queue.resetNumbers('restart')
       }

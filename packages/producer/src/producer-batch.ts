@@ -161,9 +161,8 @@ export class ProducerBatch {
   }
 
   /**
-   * Its records in batches of at most half its size, sent as often as it was, under the numbers that
-   * they had in it. Their fate is told by the outcome that they share; of itself it tells no more.
-   * Its numbers and bytes are those of the last `encode`.
+   * Its records in batches of at most half its size, sent as often as it was, under the numbers
+   * that they had in it. Their fate is told by the outcome that they share; it tells none itself.
    */
   split(): ProducerBatch[] {
     const { numbers, outcome } = this
