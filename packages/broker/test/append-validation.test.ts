@@ -4,7 +4,8 @@ import {
   errorCodes,
   type RecordBatchOptions,
 } from '@kfk/protocol'
-import { admitClientBatch, type AppendRules } from '../src/partition/append-validation.js'
+import type { AppendRules } from '../src/partition/append-rules.js'
+import { admitClientBatch } from '../src/partition/append-validation.js'
 import { RewrittenBatch } from '../src/partition/rewritten-batch.js'
 
 const now = 1_700_000_000_000

@@ -12,7 +12,7 @@ import type {
   TopicImage,
 } from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
-import { appendRules } from './append-validation.js'
+import { appendRules } from './append-rules.js'
 import { logOptions, metadataLogOptions } from './log-options.js'
 import { readTopicId, writeTopicId } from './partition-files.js'
 import { LeaderPartition, type PartitionParts } from './partition.js'

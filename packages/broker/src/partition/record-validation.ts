@@ -1,5 +1,5 @@
 import { type BatchHeader, decodeRecords, errorCodes } from '@kfk/protocol'
-import type { AppendRules, RecordError, Refusal } from './append-validation.js'
+import type { AppendRules, RecordError, Refusal } from './append-rules.js'
 
 /** A client may cause no more decompressed bytes than this times the limit of a message. */
 const expansionMax = 100
