@@ -117,6 +117,12 @@ export interface ConfigValues {
   long(name: string): number
 }
 
+/** Broker configs out of the metadata log, by name. */
+export interface DynamicConfigs {
+  readonly own: ReadonlyMap<string, string>
+  readonly cluster: ReadonlyMap<string, string>
+}
+
 /**
  * Config of this broker: explicit, dynamic, or default. Values may change while the broker runs: do
  * not keep them.
@@ -129,6 +135,8 @@ export interface BrokerConfig extends ConfigValues {
   topicConfig(topic: string): ConfigValues
   /** What was set when the broker started, by name. */
   readonly explicit: ReadonlyMap<string, string>
+  /** What was set while brokers ran: of this one, and of all of them. The former wins. */
+  readonly dynamic: DynamicConfigs
   /**
    * The value of a topic config where the topic has none of its own, in Kafka's text form; null:
    * unset.
@@ -155,6 +163,8 @@ export interface ClusterChange {
   readonly removed: readonly TopicImage[]
   /** A broker came, went or changed its address or epoch. */
   readonly brokersChanged: boolean
+  /** Configs of this broker changed. */
+  readonly configsChanged?: boolean
 }
 
 /** A broker that is alive. */

@@ -80,7 +80,7 @@ export function resolveOptions(options: BrokerOptions = {}): ResolvedBrokerOptio
   const given = { ...options.config }
   const listener = parseListener('listeners', given['listeners'])
   const advertised = parseListener('advertised.listeners', given['advertised.listeners'])
-  const nodeId = settle('nodeId', options.nodeId, numberOf(given['node.id'])) ?? 1
+  const nodeId = settle('nodeId', options.nodeId, configuredId(given)) ?? 1
   const dataDir = settle('dataDir', options.dataDir, given['log.dirs']) ?? './kfk-data'
   const host = settle('host', options.host, listener?.host) ?? '127.0.0.1'
   const port = settle('port', options.port, listener?.port) ?? 9092
@@ -113,6 +113,7 @@ export function resolveOptions(options: BrokerOptions = {}): ResolvedBrokerOptio
     {
       ...given,
       'node.id': String(nodeId),
+      'broker.id': String(nodeId),
       'log.dirs': dataDir,
       ...(shown !== undefined && { listeners: shown }),
       ...(rack !== null && { 'broker.rack': rack }),
@@ -146,6 +147,11 @@ function settle<T>(name: string, option: T | undefined, fromConfig: T | undefine
     )
   }
   return option ?? fromConfig
+}
+
+/** `broker.id` is what Kafka called `node.id` before. */
+function configuredId(given: Readonly<Record<string, string>>): number | undefined {
+  return settle('node.id', numberOf(given['node.id']), numberOf(given['broker.id']))
 }
 
 function numberOf(text: string | undefined): number | undefined {

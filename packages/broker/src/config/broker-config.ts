@@ -1,4 +1,4 @@
-import type { BrokerConfig, ConfigValues } from '../context.js'
+import type { BrokerConfig, ConfigValues, DynamicConfigs } from '../context.js'
 import { BrokerError } from '../errors.js'
 import { brokerConfigs, topicConfigSynonyms } from './broker-configs.js'
 import {
@@ -15,25 +15,23 @@ import { topicConfigs } from './topic-configs.js'
 export type TopicOverrides = (topic: string) => ReadonlyMap<string, string> | undefined
 
 /**
- * The config of one broker: what was set when it started, and defaults. Topic configs come from the
- * metadata log at each reading, so that a change counts at once.
+ * The config of one broker. What was set while it ran counts before what was set when it started,
+ * and that before defaults. Topic configs come from the metadata log at each reading, so that a
+ * change counts at once.
  */
 export class StaticBrokerConfig implements BrokerConfig {
   /** Explicit values by name. */
   readonly explicit: ReadonlyMap<string, string>
-  readonly #values: ConfigValues
-  readonly #topicDefaults = new Map<string, string>()
-  /** Overrides are immutable maps, so what was read of them stays true. */
-  readonly #topicValues = new WeakMap<ReadonlyMap<string, string>, ConfigValues>()
+  #dynamic: DynamicConfigs = { own: noOverrides, cluster: noOverrides }
+  #values!: ConfigValues
+  #topicDefaults!: ReadonlyMap<string, string>
+  /** Overrides are immutable maps, so what was read of them stays true until defaults change. */
+  #topicValues!: WeakMap<ReadonlyMap<string, string>, ConfigValues>
   #overrides: TopicOverrides = () => undefined
 
   private constructor(explicit: ReadonlyMap<string, string>) {
     this.explicit = explicit
-    this.#values = new DefinedValues(brokerConfigs, (name) => explicit.get(name))
-    for (const name of topicConfigs.keys()) {
-      const value = explicitDefault(explicit, name) ?? topicConfigs.get(name)!.default
-      if (value !== null) this.#topicDefaults.set(name, value)
-    }
+    this.#settle()
   }
 
   /**
@@ -95,6 +93,16 @@ export class StaticBrokerConfig implements BrokerConfig {
     return values
   }
 
+  get dynamic(): DynamicConfigs {
+    return this.#dynamic
+  }
+
+  /** Replaces what was set while brokers ran. */
+  useDynamic(dynamic: DynamicConfigs): void {
+    this.#dynamic = dynamic
+    this.#settle()
+  }
+
   /** Says where topic configs are, once the metadata log has been read. */
   useTopicOverrides(overrides: TopicOverrides): void {
     this.#overrides = overrides
@@ -104,20 +112,34 @@ export class StaticBrokerConfig implements BrokerConfig {
   topicDefault(name: string): string | null {
     return this.#topicDefaults.get(name) ?? null
   }
+
+  /** Works out anew what is in force. */
+  #settle(): void {
+    this.#values = new DefinedValues(brokerConfigs, (name) => this.#set(name))
+    const topicDefaults = new Map<string, string>()
+    for (const { name, default: fallback } of topicConfigs.values()) {
+      const value = this.#topicDefaultSet(name) ?? fallback
+      if (value !== null) topicDefaults.set(name, value)
+    }
+    this.#topicDefaults = topicDefaults
+    this.#topicValues = new WeakMap()
+  }
+
+  #set(name: string): string | undefined {
+    const { own, cluster } = this.#dynamic
+    return own.get(name) ?? cluster.get(name) ?? this.explicit.get(name)
+  }
+
+  #topicDefaultSet(topicConfig: string): string | undefined {
+    for (const { name, factor } of topicConfigSynonyms.get(topicConfig) ?? []) {
+      const value = this.#set(name)
+      if (value !== undefined) return inTopicUnit(value, factor)
+    }
+    return undefined
+  }
 }
 
 const noOverrides: ReadonlyMap<string, string> = new Map()
-
-function explicitDefault(
-  explicit: ReadonlyMap<string, string>,
-  topicConfig: string,
-): string | undefined {
-  for (const { name, factor } of topicConfigSynonyms.get(topicConfig) ?? []) {
-    const value = explicit.get(name)
-    if (value !== undefined) return inTopicUnit(value, factor)
-  }
-  return undefined
-}
 
 /**
  * A broker config's value in the unit of the topic config. Negative values mean "no limit" in every
@@ -142,7 +164,7 @@ class DefinedValues implements ConfigValues {
   }
 
   string(name: string): string {
-    return this.#text(name, ['string', 'list'])
+    return this.#text(name, ['string', 'list', 'class'])
   }
 
   boolean(name: string): boolean {
@@ -150,7 +172,7 @@ class DefinedValues implements ConfigValues {
   }
 
   number(name: string): number {
-    return this.#number(name, ['int', 'double'])
+    return this.#number(name, ['int', 'short', 'double'])
   }
 
   long(name: string): number {

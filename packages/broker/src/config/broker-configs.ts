@@ -7,6 +7,7 @@ import {
   only,
   splitList,
 } from './config-definition.js'
+import { fixedBrokerConfigs } from './fixed-broker-configs.js'
 import { topicConfigs } from './topic-configs.js'
 
 const INT_MAX = 2_147_483_647
@@ -15,8 +16,7 @@ const ONE_REPLICA = 'a partition has one replica until replication is supported'
 /**
  * Where the default of a topic config comes from, in order of precedence: the first of these broker
  * configs that is set, times the factor into the topic config's unit. As Kafka's TopicConfig
- * synonyms. `flush.ms` counts from `log.flush.interval.ms` alone: `log.flush.scheduler.interval.ms`
- * says how often Kafka looks, and kfk keeps time exactly.
+ * synonyms.
  */
 export const topicConfigSynonyms: ReadonlyMap<
   string,
@@ -30,7 +30,7 @@ export const topicConfigSynonyms: ReadonlyMap<
   ['delete.retention.ms', [{ name: 'log.cleaner.delete.retention.ms' }]],
   ['file.delete.delay.ms', [{ name: 'log.segment.delete.delay.ms' }]],
   ['flush.messages', [{ name: 'log.flush.interval.messages' }]],
-  ['flush.ms', [{ name: 'log.flush.interval.ms' }]],
+  ['flush.ms', [{ name: 'log.flush.interval.ms' }, { name: 'log.flush.scheduler.interval.ms' }]],
   ['index.interval.bytes', [{ name: 'log.index.interval.bytes' }]],
   ['max.compaction.lag.ms', [{ name: 'log.cleaner.max.compaction.lag.ms' }]],
   ['max.message.bytes', [{ name: 'message.max.bytes' }]],
@@ -64,7 +64,7 @@ export const topicConfigSynonyms: ReadonlyMap<
 const ownConfigs = defineConfigs([
   [
     'advertised.listeners',
-    'string',
+    'list',
     null,
     'high',
     'The address that clients are told, if it differs from the listener.',
@@ -76,6 +76,7 @@ const ownConfigs = defineConfigs([
     'high',
     'Whether a topic is created when a client asks for it.',
   ],
+  ['broker.id', 'int', '-1', 'high', 'The older name of node.id.', between(-1, 1023)],
   ['broker.rack', 'string', null, 'medium', 'Where the broker stands.'],
   [
     'broker.session.timeout.ms',
@@ -152,7 +153,7 @@ const ownConfigs = defineConfigs([
     'The shortest session of a group member, in ms.',
     atLeast(1),
   ],
-  ['listeners', 'string', null, 'high', 'The address that the broker listens on.'],
+  ['listeners', 'list', null, 'high', 'The address that the broker listens on.'],
   [
     'log.cleaner.backoff.ms',
     'long',
@@ -193,7 +194,7 @@ const ownConfigs = defineConfigs([
     'Logs that are compacted at once.',
     only('1', 'logs are compacted one after the other, beside everything else'),
   ],
-  ['log.dirs', 'string', null, 'high', 'The data directory.'],
+  ['log.dirs', 'list', null, 'high', 'The data directory.'],
   [
     'log.flush.offset.checkpoint.interval.ms',
     'int',
@@ -344,13 +345,29 @@ const unsetByDefault = new Set([
   'log.flush.interval.ms',
 ])
 
+/** Kafka fixes these when a broker starts, though others that mean the same may change. */
+const fixedAtStart = new Set([
+  'log.flush.scheduler.interval.ms',
+  'log.retention.hours',
+  'log.retention.minutes',
+  'log.roll.hours',
+  'log.roll.jitter.hours',
+])
+
+/** Of the broker's own configs, those that are read anew whenever they are used. */
+const readAnew = new Set(['max.connections', 'max.connections.per.ip', 'producer.id.expiration.ms'])
+
 /**
- * The configs of a broker, by Kafka's names: those of its own, and those which are the defaults of
- * topic configs and take type, default and check from there. `coordination.timeout.ms` is the only
- * one that Kafka does not have.
+ * The configs of a broker, by Kafka's names: those of its own, those which are the defaults of
+ * topic configs and take type, default and check from there, and those of Kafka that keep their
+ * default here. `coordination.timeout.ms` is the only one that Kafka does not have.
  */
 export const brokerConfigs: ReadonlyMap<string, ConfigDefinition> = new Map(
-  [...ownConfigs.values(), ...synonymDefinitions()]
+  [
+    ...fixedBrokerConfigs.values(),
+    ...[...ownConfigs.values()].map((own) => ({ ...own, dynamic: readAnew.has(own.name) })),
+    ...synonymDefinitions(),
+  ]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((definition) => [definition.name, definition]),
 )
@@ -364,6 +381,7 @@ function* synonymDefinitions(): Iterable<ConfigDefinition> {
         ...topicConfig,
         name,
         type: factor === 1 ? topicConfig.type : 'int',
+        dynamic: !fixedAtStart.has(name),
         default: unsetByDefault.has(name) ? null : (inUnits ?? topicConfig.default),
         doc: `The default of the topic config ${topicName}. ${topicConfig.doc}${unitNote(factor)}`,
         ...checkOf(topicConfig, factor),

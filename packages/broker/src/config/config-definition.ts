@@ -1,5 +1,6 @@
 /** Kafka's kinds of config values, as DescribeConfigs names them. */
-export type ConfigType = 'boolean' | 'string' | 'int' | 'long' | 'double' | 'list'
+export type ConfigType =
+  'boolean' | 'string' | 'int' | 'short' | 'long' | 'double' | 'list' | 'class' | 'password'
 
 /** Returns what would be allowed instead when the value is bad; undefined when it is good. */
 export type ConfigCheck = (value: string) => string | undefined
@@ -15,6 +16,8 @@ export interface ConfigDefinition {
   readonly doc: string
   /** Beyond what the type demands. */
   readonly check?: ConfigCheck
+  /** Whether a change counts while the broker runs; only of broker configs. Default false. */
+  readonly dynamic?: boolean
 }
 
 type Row = readonly [
@@ -47,6 +50,7 @@ export const LONG_MAX = '9223372036854775807'
 
 const INTEGER = /^[+-]?\d{1,19}$/
 const INT_MAX = 2_147_483_647n
+const SHORT_MAX = 32_767n
 const LONG_LIMIT = 2n ** 63n
 
 /** Allows numbers from `min` to `max`, inclusive. */
@@ -82,7 +86,26 @@ export function listOf(...words: readonly string[]): ConfigCheck {
  * so than to ignore them.
  */
 export function only(word: string, reason: string): ConfigCheck {
-  return (value) => (value === word ? undefined : `${word === '' ? 'nothing' : word} (${reason})`)
+  return limited((value) =>
+    value === word ? undefined : `${word === '' ? 'nothing' : word} (${reason})`,
+  )
+}
+
+/** Allows no value at all, for the same reason. */
+export function unset(reason: string): ConfigCheck {
+  return limited(() => `to leave it unset (${reason})`)
+}
+
+const limits = new WeakSet<ConfigCheck>()
+
+function limited(check: ConfigCheck): ConfigCheck {
+  limits.add(check)
+  return check
+}
+
+/** Whether this broker refuses values of the config that would be good ones in Kafka. */
+export function isLimited({ check }: ConfigDefinition): boolean {
+  return check !== undefined && limits.has(check)
 }
 
 /** The items of a list config. */
@@ -104,6 +127,8 @@ function allowedByType(type: ConfigType, value: string): string | undefined {
       return value === 'true' || value === 'false' ? undefined : 'true or false'
     case 'int':
       return integerWithin(value, INT_MAX) ? undefined : 'a 32-bit integer'
+    case 'short':
+      return integerWithin(value, SHORT_MAX) ? undefined : 'a 16-bit integer'
     case 'long':
       return integerWithin(value, LONG_LIMIT - 1n) ? undefined : 'a 64-bit integer'
     case 'double':
@@ -131,7 +156,7 @@ export function badValue(name: string, value: string, allowed: string): string {
 
 /** The message for a name that is in no registry, with the nearest one that is. */
 export function unknownName(
-  kind: 'broker' | 'topic',
+  kind: 'broker' | 'topic' | 'group',
   name: string,
   known: Iterable<string>,
 ): string {

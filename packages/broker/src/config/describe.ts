@@ -1,18 +1,28 @@
 import type { BrokerConfig } from '../context.js'
 import { brokerConfigs, topicConfigSynonyms } from './broker-configs.js'
 import type { ConfigDefinition, ConfigType } from './config-definition.js'
+import { groupConfigs } from './group-configs.js'
 import { topicConfigs } from './topic-configs.js'
 
 /** DescribeConfigs' numbers for where a value comes from. */
-export const configSources = { topic: 1, staticBroker: 4, default: 5 } as const
+export const configSources = {
+  topic: 1,
+  dynamicBroker: 2,
+  dynamicDefaultBroker: 3,
+  staticBroker: 4,
+  default: 5,
+} as const
 
 const typeNumbers: Readonly<Record<ConfigType, number>> = {
   boolean: 1,
   string: 2,
   int: 3,
+  short: 4,
   long: 5,
   double: 6,
   list: 7,
+  class: 8,
+  password: 9,
 }
 
 /** One place that a config's value could come from. */
@@ -30,8 +40,8 @@ export interface ConfigRow {
   /** DescribeConfigs 0 only. */
   readonly isDefault: boolean
   readonly configSource: number
-  /** No config of kfk holds a secret. */
-  readonly isSensitive: false
+  /** What would be a secret in Kafka. None can be set here, so there is nothing to hide. */
+  readonly isSensitive: boolean
   /** All that could give the value, the one in force first. */
   readonly synonyms: readonly ConfigSynonym[]
   readonly configType: number
@@ -48,30 +58,70 @@ export function describeTopicConfigs(
     const synonyms: ConfigSynonym[] = []
     const own = overrides.get(name)
     if (own !== undefined) synonyms.push({ name, value: own, source: configSources.topic })
-    const brokerNames = topicConfigSynonyms.get(name) ?? []
-    for (const synonym of brokerNames) {
-      synonyms.push(...staticSynonym(config, synonym.name))
-    }
-    for (const synonym of brokerNames) {
-      synonyms.push(...defaultSynonym(brokerConfigs.get(synonym.name)!))
-    }
+    synonyms.push(...brokerSynonyms(config, synonymNames(name)))
     const value = own ?? config.topicDefault(name)
     return row(definition, { value, readOnly: false, synonyms })
   })
 }
 
-/** Every config of this broker, sorted by name. They are fixed when it starts. */
+/** Every config of this broker, sorted by name. */
 export function describeBrokerConfigs(config: BrokerConfig): ConfigRow[] {
   return [...brokerConfigs.values()].map((definition) => {
-    const synonyms = [...staticSynonym(config, definition.name), ...defaultSynonym(definition)]
-    const value = synonyms[0]?.value ?? null
-    return row(definition, { value, readOnly: true, synonyms })
+    const [own] = brokerSynonyms(config, [definition.name])
+    const value = own?.value ?? null
+    // What an unset config falls back to is told of only where it is set itself, as in Kafka.
+    const synonyms = own === undefined ? [] : brokerSynonyms(config, fallbacks(definition.name))
+    return row(definition, { value, readOnly: definition.dynamic !== true, synonyms })
   })
 }
 
-function staticSynonym(config: BrokerConfig, name: string): ConfigSynonym[] {
-  const value = config.explicit.get(name)
-  return value === undefined ? [] : [{ name, value, source: configSources.staticBroker }]
+/** What was set for all brokers at once while they ran, sorted by name. */
+export function describeClusterDefaults(config: BrokerConfig): ConfigRow[] {
+  return [...config.dynamic.cluster].sort().flatMap(([name, value]) => {
+    const definition = brokerConfigs.get(name)
+    const synonyms = [{ name, value, source: configSources.dynamicDefaultBroker }]
+    // A name that only a newer release knows says nothing here.
+    return definition === undefined ? [] : [row(definition, { value, readOnly: false, synonyms })]
+  })
+}
+
+/** Every config of a consumer group, sorted by name: all have their defaults. */
+export function describeGroupConfigs(): ConfigRow[] {
+  return [...groupConfigs.values()].map((definition) =>
+    row(definition, {
+      value: definition.default,
+      readOnly: false,
+      synonyms: defaultSynonym(definition),
+    }),
+  )
+}
+
+function synonymNames(topicConfig: string): string[] {
+  return (topicConfigSynonyms.get(topicConfig) ?? []).map(({ name }) => name)
+}
+
+/** A broker config, and those that count where it is unset. */
+function fallbacks(name: string): string[] {
+  for (const [topicConfig] of topicConfigSynonyms) {
+    const names = synonymNames(topicConfig)
+    if (names.includes(name)) return names.slice(names.indexOf(name))
+  }
+  return [name]
+}
+
+/** By source, and within each in the order of the names. */
+function brokerSynonyms(config: BrokerConfig, names: readonly string[]): ConfigSynonym[] {
+  const from = (values: ReadonlyMap<string, string>, source: number): ConfigSynonym[] =>
+    names.flatMap((name) => {
+      const value = values.get(name)
+      return value === undefined ? [] : [{ name, value, source }]
+    })
+  return [
+    ...from(config.dynamic.own, configSources.dynamicBroker),
+    ...from(config.dynamic.cluster, configSources.dynamicDefaultBroker),
+    ...from(config.explicit, configSources.staticBroker),
+    ...names.flatMap((name) => defaultSynonym(brokerConfigs.get(name)!)),
+  ]
 }
 
 function defaultSynonym({ name, default: value }: ConfigDefinition): ConfigSynonym[] {
@@ -89,7 +139,7 @@ function row(
     readOnly: found.readOnly,
     isDefault: configSource === configSources.default,
     configSource,
-    isSensitive: false,
+    isSensitive: definition.type === 'password',
     synonyms: found.synonyms,
     configType: typeNumbers[definition.type],
     documentation: definition.doc,

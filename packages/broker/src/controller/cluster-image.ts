@@ -1,6 +1,7 @@
 import type { ClusterChange, TopicImage } from '../context.js'
 import { BrokerError } from '../errors.js'
 import {
+  type BrokerConfigChanged,
   type BrokerRegistered,
   MAX_PARTITIONS,
   METADATA_LEVEL,
@@ -28,6 +29,7 @@ export class ClusterImage {
   readonly #topicsById = new Map<string, TopicImage>()
   readonly #namesByCollisionKey = new Map<string, Set<string>>()
   readonly #brokers = new Map<number, BrokerRegistered>()
+  readonly #brokerConfigs = new Map<number | null, ReadonlyMap<string, string>>()
 
   /** Undefined until the first record. */
   get clusterId(): string | undefined {
@@ -60,6 +62,14 @@ export class ClusterImage {
   /** The last known registration of every broker that was ever here, dead or alive. */
   get brokers(): ReadonlyMap<number, BrokerRegistered> {
     return this.#brokers
+  }
+
+  /**
+   * The configs of a broker that were set while it ran; of null, those of all brokers. Immutable: a
+   * change makes a new map.
+   */
+  brokerConfigs(nodeId: number | null): ReadonlyMap<string, string> {
+    return this.#brokerConfigs.get(nodeId) ?? noConfigs
   }
 
   /** Topics whose name differs from this one at most by '.' instead of '_'. */
@@ -104,6 +114,8 @@ export class ClusterImage {
       case 'broker-registered':
         this.#brokers.set(record.nodeId, record)
         return { ...EMPTY, brokersChanged: true }
+      case 'broker-config-changed':
+        return this.#configure(record)
       case 'producer-ids-granted':
         if (record.first < this.#nextProducerId) {
           throw misfit(record, offset, `producer ids below ${this.#nextProducerId} are used`)
@@ -153,15 +165,17 @@ export class ClusterImage {
       const added = record.partitions.map((replicas, index) => ({ index: count + index, replicas }))
       altered = { ...topic, partitions: [...topic.partitions, ...added] }
     } else {
-      const configs = new Map(topic.configs)
-      for (const [name, value] of Object.entries(record.configs)) {
-        if (value === null) configs.delete(name)
-        else configs.set(name, value)
-      }
-      altered = { ...topic, configs }
+      altered = { ...topic, configs: changed(topic.configs, record.configs) }
     }
     this.#put(altered)
     return { ...EMPTY, changed: [altered] }
+  }
+
+  #configure({ nodeId, configs }: BrokerConfigChanged): ClusterChange {
+    const after = changed(this.brokerConfigs(nodeId), configs)
+    if (after.size > 0) this.#brokerConfigs.set(nodeId, after)
+    else this.#brokerConfigs.delete(nodeId)
+    return { ...EMPTY, configsChanged: true }
   }
 
   #put(topic: TopicImage): void {
@@ -176,6 +190,20 @@ export class ClusterImage {
     names?.delete(topic.name)
     if (names?.size === 0) this.#namesByCollisionKey.delete(collisionKey(topic.name))
   }
+}
+
+const noConfigs: ReadonlyMap<string, string> = new Map()
+
+function changed(
+  configs: ReadonlyMap<string, string>,
+  changes: Readonly<Record<string, string | null>>,
+): Map<string, string> {
+  const after = new Map(configs)
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) after.delete(name)
+    else after.set(name, value)
+  }
+  return after
 }
 
 function misfit(record: MetadataRecord, offset: number, why: string): BrokerError {

@@ -151,7 +151,14 @@ export class ClusterMember {
     const { config, logger, nodeId, promise, fileSystem, dataDir } = options
     const stopped = new AbortController()
     const partition = await options.partitions.openInternal(METADATA_TOPIC, 0)
-    const log: MetadataLog = new MetadataLog(partition, (change) => cluster.applied(change))
+    const configure = (): void => {
+      const { image } = log
+      config.useDynamic({ own: image.brokerConfigs(nodeId), cluster: image.brokerConfigs(null) })
+    }
+    const log: MetadataLog = new MetadataLog(partition, (change) => {
+      if (change.configsChanged === true) configure()
+      cluster.applied(change)
+    })
     const cluster: LiveCluster = new LiveCluster(
       log.image,
       { nodeId, epochCounter: promise.counter },

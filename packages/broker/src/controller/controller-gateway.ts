@@ -194,6 +194,7 @@ const localApis = new Map<number, keyof ControllerApis>([
   [apis.createTopics.key, 'createTopics'],
   [apis.deleteTopics.key, 'deleteTopics'],
   [apis.createPartitions.key, 'createPartitions'],
+  [apis.alterConfigs.key, 'alterConfigs'],
   [apis.incrementalAlterConfigs.key, 'incrementalAlterConfigs'],
   [apis.allocateProducerIds.key, 'allocateProducerIds'],
 ])

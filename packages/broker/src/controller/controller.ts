@@ -1,7 +1,7 @@
 import type { apis, RequestOf, ResponseOf } from '@kfk/protocol'
 import type { StaticBrokerConfig } from '../config/broker-config.js'
 import { allocateProducerIds } from './allocate-producer-ids.js'
-import { alterConfigs } from './alter-configs.js'
+import { alterConfigs, replaceConfigs } from './alter-configs.js'
 import type { ClusterImage } from './cluster-image.js'
 import { createPartitions } from './create-partitions.js'
 import { createTopics } from './create-topics.js'
@@ -14,6 +14,7 @@ export interface ControllerApis {
   readonly createTopics: typeof apis.createTopics
   readonly deleteTopics: typeof apis.deleteTopics
   readonly createPartitions: typeof apis.createPartitions
+  readonly alterConfigs: typeof apis.alterConfigs
   readonly incrementalAlterConfigs: typeof apis.incrementalAlterConfigs
   readonly allocateProducerIds: typeof apis.allocateProducerIds
 }
@@ -60,6 +61,8 @@ export class Controller {
         return deleteTopics(command.request, context)
       case 'createPartitions':
         return createPartitions(command.request, context)
+      case 'alterConfigs':
+        return replaceConfigs(command.request, context)
       case 'incrementalAlterConfigs':
         return alterConfigs(command.request, context)
       case 'allocateProducerIds':

@@ -1,7 +1,7 @@
 import { errorCodes, ZERO_UUID } from '@kfk/protocol'
 import type { apis, RequestOf, ResponseOf } from '@kfk/protocol'
 import { describeTopicConfigs } from '../config/describe.js'
-import { topicConfigProblem } from '../config/topic-config-changes.js'
+import { topicConfigProblem } from '../config/config-changes.js'
 import type { ControllerContext, Decision } from './decision.js'
 import { MAX_PARTITIONS, type TopicCreated } from './metadata-records.js'
 import { placePartitions } from './placement.js'

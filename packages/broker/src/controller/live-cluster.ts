@@ -117,8 +117,9 @@ export class LiveCluster implements ClusterView {
 
   /** Tells everybody of a change of the image. */
   applied(change: ClusterChange): void {
-    const { added, changed, removed, brokersChanged } = change
-    if (added.length + changed.length + removed.length > 0 || brokersChanged) {
+    const { added, changed, removed, brokersChanged, configsChanged = false } = change
+    const topics = added.length + changed.length + removed.length
+    if (topics > 0 || brokersChanged || configsChanged) {
       for (const listener of this.#listeners) {
         try {
           listener(change)

@@ -66,6 +66,15 @@ export interface TopicConfigChanged {
   readonly configs: Readonly<Record<string, string | null>>
 }
 
+/** Configs that brokers take up while they run. */
+export interface BrokerConfigChanged {
+  readonly type: 'broker-config-changed'
+  /** Null: all brokers that have no value of their own. */
+  readonly nodeId: number | null
+  /** New values; null returns to what holds without. What is not named stays. */
+  readonly configs: Readonly<Record<string, string | null>>
+}
+
 /** Ids from `first` to `first + count - 1` belong to broker `to` and count as used. */
 export interface ProducerIdsGranted {
   readonly type: 'producer-ids-granted'
@@ -82,6 +91,7 @@ export type MetadataRecord =
   | TopicDeleted
   | PartitionsAdded
   | TopicConfigChanged
+  | BrokerConfigChanged
   | ProducerIdsGranted
 
 /**
@@ -136,6 +146,12 @@ export function decodeMetadataRecord(value: Uint8Array | null): MetadataRecord {
         incarnation: fields.text('incarnation'),
         epochCounter: fields.integer('epochCounter', 0, MAX_EPOCH_COUNTER),
       }
+    case 'broker-config-changed':
+      return {
+        type,
+        nodeId: fields.nodeIdOrNull('nodeId'),
+        configs: fields.configChanges('configs'),
+      }
     case 'producer-ids-granted':
       return {
         type,
@@ -171,10 +187,7 @@ function decodeTopicRecord(type: string, fields: Fields): MetadataRecord {
       return {
         type,
         id: fields.topicId('id'),
-        configs: fields.record('configs', (config) => config === null || isText(config)) as Record<
-          string,
-          string | null
-        >,
+        configs: fields.configChanges('configs'),
       }
     default:
       throw garbage(`unknown type ${JSON.stringify(type).slice(0, 60)}`)
@@ -230,6 +243,15 @@ class Fields {
 
   nodeId(name: string): number {
     return this.integer(name, 0, MAX_NODE_ID)
+  }
+
+  nodeIdOrNull(name: string): number | null {
+    return this.#field(name) === null ? null : this.nodeId(name)
+  }
+
+  configChanges(name: string): Record<string, string | null> {
+    const allowed = (value: unknown): boolean => value === null || isText(value)
+    return this.record(name, allowed) as Record<string, string | null>
   }
 
   bigint(name: string): bigint {

@@ -1,21 +1,33 @@
 import { apis, errorCodes } from '@kfk/protocol'
-import type { RequestOf, ResponseInput } from '@kfk/protocol'
-import { type ConfigRow, describeBrokerConfigs, describeTopicConfigs } from '../config/describe.js'
+import type { Api, RequestInput, RequestOf, ResponseInput } from '@kfk/protocol'
+import {
+  type ConfigRow,
+  describeBrokerConfigs,
+  describeClusterDefaults,
+  describeGroupConfigs,
+  describeTopicConfigs,
+} from '../config/describe.js'
 import { defineHandler, type Handler, type RequestContext } from '../context.js'
+import { resourceTypes } from '../controller/alter-configs.js'
+import { topicNameProblem } from '../controller/topic-name.js'
 import { askController } from './controller-requests.js'
 
 type DescribeRequest = RequestOf<typeof apis.describeConfigs>
 type Result = ResponseInput<typeof apis.describeConfigs>['results'][number]
+type AlterResult = ResponseInput<typeof apis.alterConfigs>['responses'][number]
+type Listed = ResponseInput<typeof apis.listConfigResources>['configResources'][number]
 
-const topicResource = 2
-const brokerResource = 4
+interface Refusal {
+  readonly errorCode: number
+  readonly errorMessage: string
+}
 
 /**
- * DescribeConfigs: every config of a topic or of this broker, set or not (PROTOCOL gotcha 10).
- * Other brokers describe themselves. A broker named '' is the default of all brokers, of which
- * nothing can be set here.
+ * DescribeConfigs: every config of a topic, group or of this broker, set or not (PROTOCOL gotcha
+ * 10). Other brokers describe themselves. A broker named '' is the default of all brokers, of which
+ * only what is set is told.
  */
-export const describeConfigs: Handler = defineHandler<typeof apis.describeConfigs>({
+const describeConfigs = defineHandler<typeof apis.describeConfigs>({
   api: apis.describeConfigs,
   versions: [1, 4],
   handle(context, request) {
@@ -24,23 +36,93 @@ export const describeConfigs: Handler = defineHandler<typeof apis.describeConfig
   },
 })
 
-/** IncrementalAlterConfigs: every broker takes it, the controller decides. Topics only. */
-export const incrementalAlterConfigs: Handler = defineHandler<typeof apis.incrementalAlterConfigs>({
+/** AlterConfigs: every broker takes it, the controller decides. */
+const alterConfigs = defineHandler<typeof apis.alterConfigs>({
+  api: apis.alterConfigs,
+  versions: [0, 2],
+  handle: (context, request) => alter(context, apis.alterConfigs, request),
+})
+
+/** IncrementalAlterConfigs: every broker takes it, the controller decides. */
+const incrementalAlterConfigs = defineHandler<typeof apis.incrementalAlterConfigs>({
   api: apis.incrementalAlterConfigs,
   versions: [0, 1],
-  handle(context, request) {
-    return askController(context, apis.incrementalAlterConfigs, {
-      request,
-      timeoutMs: context.services.config.number('request.timeout.ms'),
-      unavailable: (why) => ({
-        throttleTimeMs: 0,
-        responses: request.resources.map(({ resourceType, resourceName }) => {
-          return { ...why, resourceType, resourceName }
-        }),
-      }),
-    })
+  handle: (context, request) => alter(context, apis.incrementalAlterConfigs, request),
+})
+
+/** Since here ListConfigResources tells of more than the metrics of clients. */
+const allTypesSince = 1
+
+/** ListConfigResources: what there is that has configs. Metrics of clients are not collected. */
+const listConfigResources = defineHandler<typeof apis.listConfigResources>({
+  api: apis.listConfigResources,
+  versions: [0, 1],
+  handle({ apiVersion, services: { cluster } }, request) {
+    const { topic, broker, brokerLogger, clientMetrics, group } = resourceTypes
+    const known: readonly number[] = [group, clientMetrics, brokerLogger, broker, topic]
+    const asked = new Set(request.resourceTypes.length > 0 ? request.resourceTypes : known)
+    if ([...asked].some((type) => !known.includes(type))) {
+      const errorCode = errorCodes.UNSUPPORTED_VERSION
+      return { throttleTimeMs: 0, errorCode, configResources: [] }
+    }
+    const brokers = cluster.brokers().map(({ nodeId }) => String(nodeId))
+    const names = new Map<number, Iterable<string>>([
+      [brokerLogger, brokers],
+      [broker, brokers],
+      [topic, [...cluster.topics()].map(({ name }) => name)],
+    ])
+    const configResources: Listed[] = []
+    for (const [resourceType, listed] of apiVersion < allTypesSince ? [] : names) {
+      if (!asked.has(resourceType)) continue
+      for (const resourceName of listed) configResources.push({ resourceName, resourceType })
+    }
+    return { throttleTimeMs: 0, errorCode: errorCodes.NONE, configResources }
   },
 })
+
+/** DescribeConfigs, AlterConfigs, IncrementalAlterConfigs, ListConfigResources. */
+export const configHandlers: readonly Handler[] = [
+  describeConfigs,
+  alterConfigs,
+  incrementalAlterConfigs,
+  listConfigResources,
+]
+
+/** Has the controller alter what may be altered through this broker, and refuses the rest. */
+async function alter<A extends typeof apis.alterConfigs | typeof apis.incrementalAlterConfigs>(
+  context: RequestContext,
+  api: A & Api,
+  request: RequestOf<A>,
+): Promise<{ throttleTimeMs: number; responses: AlterResult[] }> {
+  const resources: readonly { resourceType: number; resourceName: string }[] = request.resources
+  const refusals = resources.map((resource) => brokerRefusal(context, resource))
+  const allowed = resources.filter((_resource, index) => refusals[index] === undefined)
+  const answer = await askController(context, api as Api, {
+    request: { ...request, resources: allowed },
+    timeoutMs: context.services.config.number('request.timeout.ms'),
+    unavailable: (why) => ({ responses: allowed.map((resource) => ({ ...resource, ...why })) }),
+  })
+  const decided = [...(answer as { responses: AlterResult[] }).responses]
+  const responses = resources.map(({ resourceType, resourceName }, index) => {
+    const refusal = refusals[index]
+    return refusal === undefined ? decided.shift()! : { ...refusal, resourceType, resourceName }
+  })
+  return { throttleTimeMs: 0, responses }
+}
+
+/** The configs of a single broker are altered through that broker. */
+function brokerRefusal(
+  { services: { nodeId } }: RequestContext,
+  { resourceType, resourceName }: { resourceType: number; resourceName: string },
+): Refusal | undefined {
+  if (resourceType !== resourceTypes.broker || resourceName === '') return undefined
+  if (!/^[+-]?\d+$/.test(resourceName)) {
+    return invalid(`Node id must be an integer, but it is: ${resourceName}`)
+  }
+  return resourceName === String(nodeId)
+    ? undefined
+    : invalid(`Unexpected broker id, expected ${nodeId}, but received ${resourceName}`)
+}
 
 function describe(
   context: RequestContext,
@@ -62,29 +144,50 @@ function describe(
   return { errorCode: errorCodes.NONE, errorMessage: null, resourceType, resourceName, configs }
 }
 
-function rowsOf(
-  context: RequestContext,
-  resourceType: number,
-  resourceName: string,
-): { rows: ConfigRow[] } | { errorCode: number; errorMessage: string } {
-  const { config, cluster, nodeId } = context.services
-  if (resourceType === topicResource) {
-    const topic = cluster.topic(resourceName)
-    return topic === undefined
-      ? {
-          errorCode: errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
-          errorMessage: 'This server does not host this topic-partition.',
-        }
-      : { rows: describeTopicConfigs(config, topic.configs) }
+type Rows = { readonly rows: readonly ConfigRow[] } | Refusal
+
+function rowsOf(context: RequestContext, resourceType: number, resourceName: string): Rows {
+  switch (resourceType) {
+    case resourceTypes.topic:
+      return topicRows(context, resourceName)
+    case resourceTypes.broker:
+      return brokerRows(context, resourceName)
+    case resourceTypes.brokerLogger: {
+      if (resourceName === '') return invalid('Broker id must not be empty')
+      const rows = brokerRows(context, resourceName)
+      // Nothing is told of loggers: they have no levels of their own.
+      return 'errorCode' in rows ? rows : { rows: [] }
+    }
+    case resourceTypes.group:
+      return resourceName === ''
+        ? invalid('Group name must not be empty')
+        : { rows: describeGroupConfigs() }
+    case resourceTypes.clientMetrics:
+      return invalid('Metrics of clients are not collected.')
+    default:
+      return invalid(`Configs of resource type ${resourceType} are not supported.`)
   }
-  if (resourceType !== brokerResource) {
-    const errorMessage = `Configs of resource type ${resourceType} are not supported.`
-    return { errorCode: errorCodes.INVALID_REQUEST, errorMessage }
+}
+
+function topicRows({ services: { cluster, config } }: RequestContext, name: string): Rows {
+  const topic = cluster.topic(name)
+  if (topic !== undefined) return { rows: describeTopicConfigs(config, topic.configs) }
+  const problem = topicNameProblem(name)
+  return problem === undefined
+    ? { errorCode: errorCodes.UNKNOWN_TOPIC_OR_PARTITION, errorMessage: '' }
+    : { errorCode: errorCodes.INVALID_TOPIC_EXCEPTION, errorMessage: problem }
+}
+
+function brokerRows({ services: { config, nodeId } }: RequestContext, name: string): Rows {
+  if (name === '') return { rows: describeClusterDefaults(config) }
+  if (!/^[+-]?\d+$/.test(name)) {
+    return invalid(`Broker id must be an integer, but it is: ${name}`)
   }
-  if (resourceName === '') return { rows: [] }
-  if (resourceName !== String(nodeId)) {
-    const errorMessage = `This is broker ${nodeId}, and each describes itself.`
-    return { errorCode: errorCodes.INVALID_REQUEST, errorMessage }
-  }
-  return { rows: describeBrokerConfigs(config) }
+  return name === String(nodeId)
+    ? { rows: describeBrokerConfigs(config) }
+    : invalid(`Unexpected broker id, expected ${nodeId} or empty string, but received ${name}`)
+}
+
+function invalid(errorMessage: string): Refusal {
+  return { errorCode: errorCodes.INVALID_REQUEST, errorMessage }
 }

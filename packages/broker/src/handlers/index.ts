@@ -1,5 +1,5 @@
 import type { Handler } from '../context.js'
-import { describeConfigs, incrementalAlterConfigs } from './configs.js'
+import { configHandlers } from './configs.js'
 import { deleteRecords } from './delete-records.js'
 import { offsetForLeaderEpoch } from './epochs.js'
 import { fetch } from './fetch.js'
@@ -33,8 +33,7 @@ export const handlers: readonly Handler[] = [
   initProducerId,
   allocateProducerIds,
   offsetForLeaderEpoch,
-  describeConfigs,
-  incrementalAlterConfigs,
+  ...configHandlers,
   deleteRecords,
   describeLogDirs,
   describeCluster,

@@ -20,6 +20,9 @@ import { LeaderPartition, type PartitionParts } from './partition.js'
 /** Kafka's own id of its metadata topic: the one topic that is in no metadata. */
 const metadataTopicId = 'AAAAAAAAAAAAAAAAAAAAAQ'
 
+/** Partitions that take up changed defaults in one turn of the loop: some 2 us each. */
+const configuredAtOnce = 200
+
 /** What the registry is given. */
 export interface RegistryOptions {
   readonly nodeId: number
@@ -88,14 +91,32 @@ export class LogPartitionRegistry implements PartitionRegistry {
 
   async apply(change: ClusterChange): Promise<void> {
     const deletions = change.removed.flatMap((image) => this.#remove(image))
-    for (const image of change.changed) {
-      const config = this.#options.config.topicConfig(image.name)
-      for (const partition of this.#byId.get(image.id)?.values() ?? []) {
-        partition.rules = appendRules(config)
-        partition.log.configure(logOptions(config, image.internal))
-      }
-    }
+    for (const image of change.changed) this.#configure(image)
+    // The defaults of topics are among the configs of brokers.
+    if (change.configsChanged === true) await this.#configureAll()
     await Promise.all(deletions)
+  }
+
+  #configure(image: TopicImage): void {
+    const config = this.#options.config.topicConfig(image.name)
+    for (const partition of this.#byId.get(image.id)?.values() ?? []) {
+      partition.rules = appendRules(config)
+      partition.log.configure(logOptions(config, image.internal))
+    }
+  }
+
+  /** In portions, because there may be thousands and requests must not wait for all of them. */
+  async #configureAll(): Promise<void> {
+    let portion = 0
+    for (const id of [...this.#byId.keys()]) {
+      const image = this.#cluster?.topicById(id)
+      if (image === undefined) continue
+      this.#configure(image)
+      portion += image.partitions.length
+      if (portion < configuredAtOnce) continue
+      portion = 0
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   async openInternal(name: string, index: number): Promise<Partition> {

@@ -1,8 +1,17 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { errorCodes } from '@kfk/protocol'
 import { StaticBrokerConfig } from '../../src/config/broker-config'
 import { brokerConfigs, topicConfigSynonyms } from '../../src/config/broker-configs'
 import { allowedInstead } from '../../src/config/config-definition'
 import { describeBrokerConfigs, describeTopicConfigs } from '../../src/config/describe'
-import { alterTopicConfigs, topicConfigProblem } from '../../src/config/topic-config-changes'
+import {
+  alterConfigValues,
+  brokerConfigurable,
+  replaceConfigValues,
+  topicConfigProblem,
+  topicConfigurable,
+} from '../../src/config/config-changes'
 import { topicConfigs } from '../../src/config/topic-configs'
 import { BrokerError } from '../../src/errors'
 import { configuredVoter, resolveOptions } from '../../src/options'
@@ -66,6 +75,28 @@ describe('the config registry', () => {
       kafka.replace('flush.messages=9223372036854775807', 'flush.messages=1'),
     )
   })
+})
+
+test("broker configs are those of Kafka 4.2, with its types and defaults but for kfk's own ways", () => {
+  const text = readFileSync(path.join(__dirname, 'kafka-broker-configs.tsv'), 'utf8')
+  const rows = text.split('\n').filter((line) => line !== '' && !line.startsWith('//'))
+  const kafka = new Map(rows.map((line) => [line.split('\t')[0]!, line]))
+  const ours = new Map(
+    [...brokerConfigs.values()].map(({ name, type, default: value }) => [
+      name,
+      [name, type, value ?? '~'].join('\t'),
+    ]),
+  )
+  const differing = [...kafka].filter(([name, line]) => ours.get(name) !== line)
+  expect(differing.map(([name]) => name)).toEqual([
+    'group.initial.rebalance.delay.ms',
+    'listeners',
+    'log.flush.interval.messages',
+    'node.id',
+    'offsets.topic.replication.factor',
+  ])
+  const added = [...ours.keys()].filter((name) => !kafka.has(name))
+  expect(added).toEqual(['coordination.timeout.ms'])
 })
 
 describe('the config of a broker', () => {
@@ -176,14 +207,17 @@ describe('describing configs', () => {
     expect(rows.find(({ name }) => name === 'flush.ms')).toMatchObject({ value: LONG_MAX })
   })
 
-  test('all broker configs come read-only, unset ones as null', () => {
+  test('broker configs that are fixed at the start come read-only, unset ones as null', () => {
     const rows = describeBrokerConfigs(config)
     expect(rows).toHaveLength(brokerConfigs.size)
-    expect(rows.every(({ readOnly }) => readOnly)).toBe(true)
     const find = (wanted: string) => rows.find(({ name }) => name === wanted)
     expect(find('broker.rack')).toMatchObject({ value: 'r1', configSource: 4, configType: 2 })
     expect(find('log.retention.ms')).toMatchObject({ value: null, isDefault: true, synonyms: [] })
-    expect(find('delete.topic.enable')).toMatchObject({ value: 'true', configType: 1 })
+    const deletion = { value: 'true', configType: 1, readOnly: true }
+    expect(find('delete.topic.enable')).toMatchObject(deletion)
+    expect(find('message.max.bytes')).toMatchObject({ readOnly: false })
+    expect(find('log.retention.hours')).toMatchObject({ readOnly: true })
+    expect(find('ssl.keystore.password')).toMatchObject({ isSensitive: true, value: null })
   })
 })
 
@@ -205,21 +239,68 @@ describe('changing topic configs', () => {
   test('set, delete, append and subtract', () => {
     const inForce = (name: string) => (name === 'cleanup.policy' ? 'delete' : null)
     const alter = (name: string, configOperation: number, value: string | null) =>
-      alterTopicConfigs([{ name, configOperation, value }], inForce)
+      alterConfigValues(topicConfigurable, [{ name, configOperation, value }], inForce)
     expect(alter('retention.ms', 0, ' 7 ')).toEqual({ changes: { 'retention.ms': '7' } })
     expect(alter('retention.ms', 1, null)).toEqual({ changes: { 'retention.ms': null } })
     expect(alter('cleanup.policy', 2, 'compact')).toEqual({
       changes: { 'cleanup.policy': 'delete,compact' },
     })
-    expect(alter('cleanup.policy', 3, 'delete')).toMatchObject({ problem: /list of/ })
-    expect(alter('retention.ms', 2, '7')).toEqual({ problem: expect.stringMatching(/no list/) })
+    expect(alter('cleanup.policy', 3, 'delete')).toMatchObject({
+      problem: expect.stringMatching(/list of/),
+    })
+    expect(alter('retention.ms', 2, '7')).toEqual({
+      errorCode: errorCodes.INVALID_CONFIG,
+      problem: expect.stringMatching(/no list/),
+    })
     expect(alter('retention.ms', 9, '7')).toEqual({
+      errorCode: errorCodes.INVALID_REQUEST,
       problem: expect.stringMatching(/Unknown config operation/),
     })
+    expect(alter('retention.ms', 0, null)).toMatchObject({ errorCode: errorCodes.INVALID_REQUEST })
+    expect(alter('no.such', 1, null)).toMatchObject({ errorCode: errorCodes.INVALID_CONFIG })
     const twice = { name: 'retention.ms', configOperation: 0, value: '1' }
-    expect(alterTopicConfigs([twice, twice], inForce)).toEqual({
-      problem: 'Duplicate config name: retention.ms',
+    expect(alterConfigValues(topicConfigurable, [twice, twice], inForce)).toMatchObject({
+      errorCode: errorCodes.INVALID_REQUEST,
     })
+  })
+
+  test('replacing removes what is not named', () => {
+    const present = new Map([
+      ['retention.ms', '1'],
+      ['segment.bytes', '4096'],
+    ])
+    const replace = (...values: { name: string; value: string | null }[]) =>
+      replaceConfigValues(topicConfigurable, values, present)
+    expect(replace({ name: 'retention.ms', value: '2' })).toEqual({
+      changes: { 'retention.ms': '2', 'segment.bytes': null },
+    })
+    expect(replace()).toEqual({ changes: { 'retention.ms': null, 'segment.bytes': null } })
+    expect(replace({ name: 'retention.ms', value: null })).toMatchObject({
+      errorCode: errorCodes.INVALID_REQUEST,
+    })
+    const again = { name: 'retention.ms', value: '2' }
+    expect(replace(again, again)).toMatchObject({ problem: expect.stringMatching(/duplicate/) })
+  })
+
+  test('brokers: what is fixed at the start, and what is not honoured, is refused', () => {
+    const set = (name: string, value: string) =>
+      alterConfigValues(brokerConfigurable, [{ name, configOperation: 0, value }], () => null)
+    expect(set('message.max.bytes', '1000')).toEqual({ changes: { 'message.max.bytes': '1000' } })
+    expect(set('node.id', '2')).toMatchObject({
+      errorCode: 42,
+      problem: expect.stringMatching(/fixed when/),
+    })
+    expect(set('message.max.bytes', 'x')).toMatchObject({ errorCode: 42 })
+    expect(set('num.io.threads', '8')).toEqual({ changes: { 'num.io.threads': '8' } })
+    expect(set('num.io.threads', '9')).toMatchObject({
+      errorCode: 40,
+      problem: expect.stringMatching(/num\.io\.threads/),
+    })
+    expect(set('ssl.keystore.location', '/x')).toMatchObject({
+      errorCode: 40,
+      problem: expect.stringMatching(/no TLS/),
+    })
+    expect(set('nonsense', '9')).toMatchObject({ errorCode: 40 })
   })
 })
 

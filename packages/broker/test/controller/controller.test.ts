@@ -354,7 +354,7 @@ describe('altering configs', () => {
     expect(harness.alter('x', 'retention.ms', '7').errorCode).toBe(
       errorCodes.UNKNOWN_TOPIC_OR_PARTITION,
     )
-    expect(harness.alter('1', 'retention.ms', '7', { type: 4 }).errorCode).toBe(
+    expect(harness.alter('1', 'node.id', '7', { type: 4 }).errorCode).toBe(
       errorCodes.INVALID_REQUEST,
     )
     expect(harness.alter('a', 'retention.ms', 'x')).toMatchObject({
