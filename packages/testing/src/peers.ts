@@ -57,11 +57,13 @@ export const peers = {
   java: (): Peer => program('java', 'openjdk-17-jre-headless'),
   kafka: (): Peer => jars('Apache Kafka', kafkaJars),
   hdfs: (): Peer => jars('Apache Hadoop HDFS', hadoopJars),
-  python: (module: string): Peer => {
+  /** `dir`: where it was installed, unless it is where Python looks by itself. */
+  python: (module: string, dir?: string): Peer => {
     const python = findProgram('python3')
     if (!python) return { name: module, missing: 'no python3 on PATH' }
     try {
-      execFileSync(python, ['-c', `import ${module}`], { stdio: 'ignore' })
+      const env = { ...process.env, ...(dir !== undefined && { PYTHONPATH: dir }) }
+      execFileSync(python, ['-c', `import ${module}`], { stdio: 'ignore', env })
       return { name: module, missing: undefined }
     } catch {
       return { name: module, missing: `python3 cannot import ${module} (pip install ${module})` }

@@ -1,14 +1,18 @@
+import { type ConsumerRecord, consumerRecordName } from './consumer/consumer-records.js'
 import type { CommittedOffset, GroupFloor, OffsetsRecord } from './group-records.js'
 
 /** What the log holds of one group. */
 export interface DurableGroup {
   readonly floor: GroupFloor | undefined
   readonly offsets: ReadonlyMap<string, ReadonlyMap<number, CommittedOffset>>
+  /** Of a group of the consumer protocol: the last record of each name; undefined without any. */
+  readonly consumer: ReadonlyMap<string, ConsumerRecord> | undefined
 }
 
 interface MutableGroup {
   floor: GroupFloor | undefined
   readonly offsets: Map<string, Map<number, CommittedOffset>>
+  consumer: Map<string, ConsumerRecord> | undefined
 }
 
 /** What a group's offset is committed for. */
@@ -33,6 +37,7 @@ export class CommittedOffsets {
 
   replay(record: OffsetsRecord): void {
     if (record.kind === 'group') this.#replayFloor(record.groupId, record.floor)
+    else if (record.kind === 'consumer') this.#replayConsumer(record)
     else this.#replayOffset(record)
   }
 
@@ -55,6 +60,20 @@ export class CommittedOffsets {
     this.#forgetIfEmpty(groupId, group)
   }
 
+  #replayConsumer(record: ConsumerRecord): void {
+    const group = this.#groupFor(record.groupId, record.value !== null)
+    if (group === undefined) return
+    const name = consumerRecordName(record)
+    if (record.value !== null) {
+      group.consumer ??= new Map<string, ConsumerRecord>()
+      group.consumer.set(name, record)
+      return
+    }
+    group.consumer?.delete(name)
+    if (group.consumer?.size === 0) group.consumer = undefined
+    this.#forgetIfEmpty(record.groupId, group)
+  }
+
   #replayOffset(record: OffsetsRecord & { kind: 'offset' }): void {
     const { groupId, topic, partition, committed } = record
     const group = this.#groupFor(groupId, committed !== null)
@@ -74,14 +93,16 @@ export class CommittedOffsets {
   #groupFor(groupId: string, create: boolean): MutableGroup | undefined {
     let group = this.#groups.get(groupId)
     if (group === undefined && create) {
-      group = { floor: undefined, offsets: new Map() }
+      group = { floor: undefined, offsets: new Map(), consumer: undefined }
       this.#groups.set(groupId, group)
     }
     return group
   }
 
   #forgetIfEmpty(groupId: string, group: MutableGroup): void {
-    if (group.floor === undefined && group.offsets.size === 0) this.#groups.delete(groupId)
+    const { floor, offsets, consumer } = group
+    const isEmpty = floor === undefined && offsets.size === 0 && consumer === undefined
+    if (isEmpty) this.#groups.delete(groupId)
   }
 }
 

@@ -1,8 +1,15 @@
 /**
  * What can be asked of the group coordinator, and what it answers, without any wire format: error
- * codes are Kafka's numbers. This file depends on nothing, so that the broker's own context can
+ * codes are Kafka's numbers. This file depends on types alone, so that the broker's own context can
  * name these types.
  */
+import type {
+  ConsumerGroupDescription,
+  ConsumerGroupState,
+  ConsumerHeartbeatInput,
+  ConsumerHeartbeatResult,
+  OffsetReader,
+} from './consumer/consumer-api.js'
 
 /** States of a classic group, spelled as DescribeGroups and ListGroups show them. */
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
@@ -148,7 +155,9 @@ export interface GroupDescription {
 export interface GroupListing {
   readonly groupId: string
   readonly protocolType: string
-  readonly state: GroupState
+  readonly state: GroupState | ConsumerGroupState
+  /** As ListGroups shows and filters it. */
+  readonly type: 'classic' | 'consumer'
 }
 
 /** Where the coordinator of a group is. */
@@ -172,6 +181,11 @@ export interface GroupRequests {
   syncGroup(input: SyncInput): Promise<SyncResult>
   heartbeat(input: HeartbeatInput): number | Promise<number>
   leaveGroup(input: LeaveInput): Promise<LeaveResult>
+  /** A member of the consumer protocol joins, goes on or leaves (KIP-848). */
+  consumerHeartbeat(
+    input: ConsumerHeartbeatInput,
+  ): ConsumerHeartbeatResult | Promise<ConsumerHeartbeatResult>
+  describeConsumerGroup(groupId: string): Promise<ConsumerGroupDescription>
   describeGroup(groupId: string): Promise<GroupDescription>
   /**
    * The groups that this broker coordinates. COORDINATOR_LOAD_IN_PROGRESS when some of them cannot
@@ -185,6 +199,7 @@ export interface GroupRequests {
   fetchOffsets(
     groupId: string,
     topics: readonly TopicPartitions[] | null,
+    reader?: OffsetReader,
   ): Promise<{ errorCode: number; offsets: readonly FetchedOffset[] }>
   /** One error code per partition of the input, in its order, unless the whole request fails. */
   deleteOffsets(

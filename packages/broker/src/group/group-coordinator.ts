@@ -12,6 +12,13 @@ import type {
 } from '../context.js'
 import type { Clock, TimerHandle } from '../runtime/clock.js'
 import type { Logger } from '../runtime/logger.js'
+import type {
+  ConsumerGroupDescription,
+  ConsumerHeartbeatInput,
+  ConsumerHeartbeatResult,
+  OffsetReader,
+} from './consumer/consumer-api.js'
+import { ConsumerRequests } from './consumer/consumer-requests.js'
 import { DeadlineQueue } from './deadline-queue.js'
 import type {
   CommitInput,
@@ -31,7 +38,7 @@ import type {
 import { joinRefusal, syncRefusal } from './group-effects.js'
 import { isGroupId, OFFSETS_TOPIC, partitionOfGroup } from './group-partition.js'
 import { GroupPublisher } from './group-publisher.js'
-import { GroupShard, type LiveGroup } from './group-shard.js'
+import { GroupShard, type GroupSleeper } from './group-shard.js'
 import { describeGroup, listGroups, unknownGroup } from './shard-listing.js'
 import { loadShard } from './shard-loader.js'
 import {
@@ -78,7 +85,8 @@ export interface GroupCoordinatorOptions {
 /** Coordinates the groups whose partition of `__consumer_offsets` this broker leads. */
 export class GroupCoordinator implements GroupCoordinators {
   readonly #options: GroupCoordinatorOptions
-  readonly #deadlines: DeadlineQueue<LiveGroup>
+  readonly #deadlines: DeadlineQueue<GroupSleeper>
+  readonly #consumers: ConsumerRequests
   readonly #publisher: GroupPublisher
   readonly #shards: ShardTable
   #unsubscribe: () => void = () => undefined
@@ -88,9 +96,8 @@ export class GroupCoordinator implements GroupCoordinators {
   constructor(options: GroupCoordinatorOptions) {
     const { clock, coordination, logger, partitions } = options
     this.#options = options
-    this.#deadlines = new DeadlineQueue(clock, (live) => {
-      live.shard.step(live, (machine, now) => machine.tick(now))
-    })
+    this.#deadlines = new DeadlineQueue(clock, (sleeper, now) => sleeper.wake(now))
+    this.#consumers = new ConsumerRequests(options)
     this.#publisher = new GroupPublisher({
       coordination,
       clock,
@@ -156,6 +163,8 @@ export class GroupCoordinator implements GroupCoordinators {
     const shard = this.#now(input.groupId) ?? (await this.#soon(input.groupId))
     if (typeof shard === 'number') return refuse(shard)
     if (shard.parked >= MAX_PARKED) return refuse(errorCodes.COORDINATOR_NOT_AVAILABLE)
+    const refusal = this.#consumers.refuseClassic(shard, input.groupId)
+    if (refusal !== errorCodes.NONE) return joinRefusal(refusal, '')
     if (input.memberId !== '' && shard.live(input.groupId) === undefined) {
       return refuse(errorCodes.UNKNOWN_MEMBER_ID)
     }
@@ -198,6 +207,20 @@ export class GroupCoordinator implements GroupCoordinators {
       // The members are gone either way; what may fail is only the record that says so.
       shard.whenDurable(live, () => resolve(result))
     })
+  }
+
+  consumerHeartbeat(
+    input: ConsumerHeartbeatInput,
+  ): ConsumerHeartbeatResult | Promise<ConsumerHeartbeatResult> {
+    const shard = isGroupId(input.groupId) ? this.#now(input.groupId) : undefined
+    return this.#consumers.heartbeat(input, shard ?? (() => this.#soon(input.groupId)))
+  }
+
+  async describeConsumerGroup(groupId: string): Promise<ConsumerGroupDescription> {
+    const shard = isGroupId(groupId)
+      ? (this.#now(groupId) ?? (await this.#soon(groupId)))
+      : errorCodes.INVALID_GROUP_ID
+    return this.#consumers.describe(groupId, shard)
   }
 
   async describeGroup(groupId: string): Promise<GroupDescription> {
@@ -246,11 +269,14 @@ export class GroupCoordinator implements GroupCoordinators {
   async fetchOffsets(
     groupId: string,
     topics: readonly TopicPartitions[] | null,
+    reader?: OffsetReader,
   ): Promise<{ errorCode: number; offsets: readonly FetchedOffset[] }> {
     const refuse = (errorCode: number) => ({ errorCode, offsets: [] })
     if (!isGroupId(groupId, { allowEmpty: true })) return refuse(errorCodes.INVALID_GROUP_ID)
     const shard = this.#now(groupId) ?? (await this.#soon(groupId))
     if (typeof shard === 'number') return refuse(shard)
+    const refusal = reader && shard.consumer(groupId)?.machine.checkFetch(reader)
+    if (refusal !== undefined && refusal !== errorCodes.NONE) return refuse(refusal)
     const topicId = (topic: string) => this.#options.cluster.topic(topic)?.id
     return {
       errorCode: errorCodes.NONE,
@@ -278,6 +304,7 @@ export class GroupCoordinator implements GroupCoordinators {
         initialRebalanceDelayMs: config.number('group.initial.rebalance.delay.ms'),
       }),
       onMembership: (groupId) => this.#publisher.changed(groupId),
+      environment: () => this.#consumers.environment,
       deadlines: this.#deadlines,
       commitTimeoutMs: COMMIT_TIMEOUT_MS,
     })
@@ -328,6 +355,7 @@ export class GroupCoordinator implements GroupCoordinators {
 
   #clusterChanged(change: ClusterChange): void {
     this.#shards.refresh()
+    this.#consumers.topicsChanged(change, this.#shards.loaded())
     if (change.removed.length === 0) return
     const names = new Set(change.removed.map(({ name }) => name))
     for (const shard of this.#shards.loaded()) void forgetTopics(shard, names)

@@ -8,6 +8,11 @@ import {
   peekVersion,
   ProtocolError,
 } from '@kfk/protocol'
+import {
+  type ConsumerRecord,
+  decodeConsumerRecord,
+  encodeConsumerRecord,
+} from './consumer/consumer-records.js'
 
 /** What a group has committed for one partition. */
 export interface CommittedOffset {
@@ -45,6 +50,7 @@ export type OffsetsRecord =
       readonly committed: CommittedOffset | null
     }
   | { readonly kind: 'group'; readonly groupId: string; readonly floor: GroupFloor | null }
+  | ConsumerRecord
 
 /** Versions of the keys are the types of the records; 0 is an old form of 1. */
 const OFFSET_KEY = 1
@@ -62,6 +68,7 @@ export function encodeOffsetsRecord(record: OffsetsRecord): {
   key: Uint8Array
   value: Uint8Array | null
 } {
+  if (record.kind === 'consumer') return encodeConsumerRecord(record)
   if (record.kind === 'group')
     return { key: groupKey(record.groupId), value: floorValue(record.floor) }
   const { groupId: group, topic, partition, committed } = record
@@ -98,7 +105,7 @@ function offsetValue(committed: CommittedOffset): Uint8Array {
 
 /**
  * Reads a record that this coordinator or a Kafka wrote, in any version. Undefined for what it does
- * not know: records of the newer group protocols, and bytes that are neither (the topic's writers
+ * not know: records of share and streams groups, and bytes that are neither (the topic's writers
  * are trusted, but one bad record must not make all groups unavailable).
  */
 export function decodeOffsetsRecord(
@@ -106,14 +113,15 @@ export function decodeOffsetsRecord(
   value: Uint8Array | null,
 ): OffsetsRecord | undefined {
   try {
-    switch (peekVersion(key)) {
+    const keyVersion = peekVersion(key)
+    switch (keyVersion) {
       case 0:
       case OFFSET_KEY:
         return decodeOffset(key, value)
       case GROUP_KEY:
         return decodeFloor(key, value)
       default:
-        return undefined
+        return decodeConsumerRecord(keyVersion, key, value)
     }
   } catch (error) {
     if (error instanceof ProtocolError) return undefined

@@ -2,6 +2,8 @@ import { errorCodes } from '@kfk/protocol'
 import type { Partition } from '../context.js'
 import type { Clock } from '../runtime/clock.js'
 import { CommittedOffsets } from './committed-offsets.js'
+import { LiveConsumerGroup } from './consumer/live-consumer-group.js'
+import type { ConsumerEnvironment } from './consumer/targets.js'
 import type { DeadlineQueue, Sleeper } from './deadline-queue.js'
 import type { JoinResult, SyncResult } from './group-api.js'
 import { type GroupEffect, joinRefusal, syncRefusal } from './group-effects.js'
@@ -16,9 +18,16 @@ export interface ShardOptions {
   readonly limits: () => GroupLimits
   /** Members or assignment of the group are others now, or gone: coordination is to learn of it. */
   readonly onMembership: (groupId: string) => void
-  readonly deadlines: DeadlineQueue<LiveGroup>
+  readonly deadlines: DeadlineQueue<GroupSleeper>
+  /** What groups of the consumer protocol need to know. */
+  readonly environment: (groupId: string) => ConsumerEnvironment
   /** How long a write may take to be committed, ms. */
   readonly commitTimeoutMs: number
+}
+
+/** Something of a group that wants to be woken at its deadlines. */
+export interface GroupSleeper extends Sleeper {
+  wake(now: number): void
 }
 
 /** A request to a machine that names it by `ticket` when it answers. */
@@ -27,7 +36,7 @@ export type ParkedInput = (machine: Group, ticket: number, now: number) => void
 /**
  * A group that has, or may soon have, members. Groups without any are in the durable state alone.
  */
-export class LiveGroup implements Sleeper {
+export class LiveGroup implements GroupSleeper {
   wakesAt = Infinity
   /** The last floor that was written, committed or not. */
   floor: GroupFloor | undefined
@@ -40,6 +49,10 @@ export class LiveGroup implements Sleeper {
     readonly shard: GroupShard,
     readonly machine: Group,
   ) {}
+
+  wake(): void {
+    this.shard.step(this, (machine, now) => machine.tick(now))
+  }
 }
 
 /**
@@ -54,6 +67,7 @@ export class GroupShard {
   parked = 0
   readonly #options: ShardOptions
   readonly #live = new Map<string, LiveGroup>()
+  readonly #consumers = new Map<string, LiveConsumerGroup>()
   #nextTicket = 1
 
   constructor(options: ShardOptions) {
@@ -77,6 +91,65 @@ export class GroupShard {
 
   liveGroups(): IterableIterator<LiveGroup> {
     return this.#live.values()
+  }
+
+  /** A group of the consumer protocol; undefined when it is of the classic one, or unknown. */
+  consumer(groupId: string): LiveConsumerGroup | undefined {
+    return this.#consumers.get(groupId)
+  }
+
+  consumerGroups(): IterableIterator<LiveConsumerGroup> {
+    return this.#consumers.values()
+  }
+
+  /** The group is known, if only by what it has committed, and not of the consumer protocol. */
+  isClassic(groupId: string): boolean {
+    if (this.#consumers.has(groupId)) return false
+    return this.#live.has(groupId) || this.durable.group(groupId) !== undefined
+  }
+
+  /**
+   * Forgets a classic group without members, in favour of one of the consumer protocol: returns the
+   * records that have to be written with it. Undefined when the group has members.
+   */
+  replaceClassic(groupId: string): readonly OffsetsRecord[] | undefined {
+    const live = this.#live.get(groupId)
+    if (live !== undefined) {
+      if (live.machine.state !== 'Empty') return undefined
+      this.#live.delete(groupId)
+      this.#options.onMembership(groupId)
+    }
+    const floor = live?.floor ?? this.durable.group(groupId)?.floor
+    return floor === undefined ? [] : [{ kind: 'group', groupId, floor: null }]
+  }
+
+  /** Made from what is durable if there is none. Call its `step` afterwards. */
+  consumerOrNew(groupId: string): LiveConsumerGroup {
+    let live = this.#consumers.get(groupId)
+    if (live === undefined) {
+      live = new LiveConsumerGroup(this, groupId, this.#options.environment(groupId))
+      this.#consumers.set(groupId, live)
+    }
+    return live
+  }
+
+  /** Removes a group without members, so that a classic one can begin. */
+  dissolveConsumer(live: LiveConsumerGroup): void {
+    // A refused append is one for the classic group, too.
+    live.step(
+      (machine) => machine.dissolve(),
+      () => undefined,
+    )
+    this.#consumers.delete(live.id)
+  }
+
+  /** After a step of the group, or a write: wakes it in time, or forgets it if nothing is left. */
+  settleConsumer(live: LiveConsumerGroup): void {
+    const { machine, id } = live
+    if (this.#consumers.get(id) !== live) return
+    this.#options.deadlines.schedule(live, machine.nextDeadline())
+    const isKnown = machine.state.epoch > 0 || live.uncommitted > 0
+    if (!isKnown && this.durable.group(id)?.consumer === undefined) this.#consumers.delete(id)
   }
 
   /**
@@ -166,6 +239,7 @@ export class GroupShard {
       this.#carryOut(live)
     }
     this.#live.clear()
+    this.#consumers.clear()
     this.log.close(errorCodes.NOT_COORDINATOR)
   }
 

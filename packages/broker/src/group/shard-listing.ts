@@ -19,6 +19,10 @@ export function unknownGroup(groupId: string, errorCode: number): GroupDescripti
 }
 
 export function describeGroup(shard: GroupShard, groupId: string): GroupDescription {
+  if (shard.consumer(groupId) !== undefined) {
+    const unknown = unknownGroup(groupId, errorCodes.GROUP_ID_NOT_FOUND)
+    return { ...unknown, errorMessage: `Group ${groupId} is not a classic group.` }
+  }
   const machine = shard.live(groupId)?.machine
   const found = machine === undefined ? isKnown(shard, groupId) : machine.state !== 'Dead'
   if (!found) return unknownGroup(groupId, errorCodes.GROUP_ID_NOT_FOUND)
@@ -47,10 +51,15 @@ export function describeGroup(shard: GroupShard, groupId: string): GroupDescript
 export function* listGroups(shard: GroupShard): IterableIterator<GroupListing> {
   for (const { machine } of shard.liveGroups()) {
     const { id: groupId, protocolType, state } = machine
-    if (state !== 'Dead') yield { groupId, protocolType: protocolType ?? '', state }
+    if (state === 'Dead') continue
+    yield { groupId, protocolType: protocolType ?? '', state, type: 'classic' }
+  }
+  for (const { id: groupId, machine } of shard.consumerGroups()) {
+    const { state, epoch } = machine.state
+    if (epoch > 0) yield { groupId, protocolType: 'consumer', state, type: 'consumer' }
   }
   for (const [groupId, { floor }] of shard.durable.groups()) {
-    if (shard.live(groupId) !== undefined) continue
-    yield { groupId, protocolType: floor?.protocolType ?? '', state: 'Empty' }
+    if (shard.live(groupId) !== undefined || shard.consumer(groupId) !== undefined) continue
+    yield { groupId, protocolType: floor?.protocolType ?? '', state: 'Empty', type: 'classic' }
   }
 }

@@ -22,6 +22,10 @@ export interface ShardLoaderOptions {
  */
 export async function loadShard(shard: GroupShard, options: ShardLoaderOptions): Promise<void> {
   await shard.log.load(options.signal)
+  for (const [groupId, { consumer }] of shard.durable.groups()) {
+    // From now on their members have to be heard from.
+    if (consumer !== undefined) shard.settleConsumer(shard.consumerOrNew(groupId))
+  }
   const groupIds = Array.from(shard.durable.groups())
     .filter(([, { floor }]) => floor !== undefined && floor.protocolType !== '')
     .map(([groupId]) => groupId)

@@ -1,5 +1,6 @@
 import { errorCodes, ZERO_UUID } from '@kfk/protocol'
 import { expiredOffsets, offsetsOf, type OffsetKey, offsetTombstones } from './committed-offsets.js'
+import type { LiveConsumerGroup } from './consumer/live-consumer-group.js'
 import type { CommitInput, FetchedOffset, TopicPartitions } from './group-api.js'
 import type { CommittedOffset, OffsetsRecord } from './group-records.js'
 import type { GroupShard } from './group-shard.js'
@@ -40,6 +41,8 @@ export function commitOffsets(
 }
 
 function commitRefusal(shard: GroupShard, input: CommitInput): number {
+  const consumer = shard.consumer(input.groupId)
+  if (consumer !== undefined) return consumer.machine.checkCommit(input)
   const live = shard.live(input.groupId)
   if (live !== undefined) {
     // Only the deadline of a session changes, and that one moves later.
@@ -105,12 +108,14 @@ export async function deleteOffsets(
 ): Promise<{ errorCode: number; partitions: readonly number[] }> {
   const failed = (errorCode: number) => ({ errorCode, partitions: [] })
   const machine = shard.live(groupId)?.machine
+  const consumer = shard.consumer(groupId)
   if (!isKnown(shard, groupId) || machine?.state === 'Dead') {
     return failed(errorCodes.GROUP_ID_NOT_FOUND)
   }
   const inUse = machine !== undefined && machine.roster.size > 0
   if (inUse && machine.protocolType !== 'consumer') return failed(errorCodes.NON_EMPTY_GROUP)
-  const subscribed = inUse ? subscribedTopics(machine) : new Set<string>()
+  const classicTopics = inUse ? subscribedTopics(machine) : new Set<string>()
+  const subscribed = consumer?.machine.state.subscribedTopics() ?? classicTopics
   const inUseOf = (topic: string) => subscribed === 'unknown' || subscribed.has(topic)
   const codes = topics.flatMap(({ topic, partitions }) =>
     partitions.map(() => (inUseOf(topic) ? errorCodes.GROUP_SUBSCRIBED_TO_TOPIC : errorCodes.NONE)),
@@ -126,6 +131,8 @@ export async function deleteOffsets(
 /** Removes a group without members, and its offsets; the error code tells. */
 export async function deleteGroup(shard: GroupShard, groupId: string): Promise<number> {
   if (!isKnown(shard, groupId)) return errorCodes.GROUP_ID_NOT_FOUND
+  const consumer = shard.consumer(groupId)
+  if (consumer !== undefined) return deleteConsumerGroup(shard, consumer)
   const live = shard.liveOrNew(groupId)
   const refusal = live.machine.delete()
   if (refusal !== errorCodes.NONE) return refusal
@@ -135,6 +142,19 @@ export async function deleteGroup(shard: GroupShard, groupId: string): Promise<n
   if (outcome === errorCodes.NONE) shard.remove(live)
   else shard.step(live, (machine) => machine.revive())
   return outcome
+}
+
+async function deleteConsumerGroup(shard: GroupShard, live: LiveConsumerGroup): Promise<number> {
+  const groupId = live.id
+  const [refusal, outcome] = await new Promise<[refusal: number, outcome: number]>((resolve) => {
+    live.prelude = offsetTombstones(groupId, writtenOffsets(shard, groupId))
+    live.step(
+      (machine) => machine.delete(),
+      (errorCode, refused) => resolve([refused, errorCode]),
+    )
+  })
+  live.prelude = []
+  return refusal === errorCodes.NONE ? outcome : refusal
 }
 
 /**
@@ -152,11 +172,17 @@ export async function expireOffsets(
   let expired = 0
   for (const [groupId, group] of shard.durable.groups()) {
     if (busy.has(groupId) || shard.live(groupId) !== undefined) continue
-    const entries = expiredOffsets(group, { nowMs, retentionMs: options.retentionMs })
+    const consumer = shard.consumer(groupId)?.machine.state
+    const subscribed = consumer?.subscribedTopics()
+    // What members read does not expire, however long ago it was committed.
+    const entries = expiredOffsets(group, { nowMs, retentionMs: options.retentionMs }).filter(
+      ({ topic }) => subscribed?.has(topic) !== true,
+    )
     expired += entries.length
     records.push(...offsetTombstones(groupId, entries))
     let kept = -entries.length
     for (const partitions of group.offsets.values()) kept += partitions.size
+    if (kept === 0 && consumer?.size === 0) void deleteGroup(shard, groupId)
     if (kept === 0 && group.floor !== undefined) {
       records.push({ kind: 'group', groupId, floor: null })
     }
@@ -180,6 +206,7 @@ export async function forgetTopics(shard: GroupShard, names: ReadonlySet<string>
 
 /** Whether anything of the group is in the log, on its way there, or in memory. */
 export function isKnown(shard: GroupShard, groupId: string): boolean {
+  if (shard.consumer(groupId) !== undefined) return true
   if (shard.live(groupId) !== undefined || shard.durable.group(groupId) !== undefined) return true
   for (const record of shard.log.pending()) if (record.groupId === groupId) return true
   return false

@@ -12,4 +12,6 @@ export interface Feature {
  */
 export const features: readonly Feature[] = [
   { name: 'metadata.version', min: 7, max: 25, level: 25 },
+  // Groups of the consumer protocol (KIP-848).
+  { name: 'group.version', min: 0, max: 1, level: 1 },
 ]

@@ -14,8 +14,11 @@ const NOT_ASKED = -2_147_483_648
  * since nothing is forbidden.
  */
 const ALL_GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
-/** The only type of group that is served. */
-const GROUP_TYPE = 'classic'
+
+/** What there is to do with a group, if that was asked for. */
+export function authorizedGroupOperations(asked: boolean): number {
+  return asked ? ALL_GROUP_OPERATIONS : NOT_ASKED
+}
 
 const describeGroups = defineHandler<typeof apis.describeGroups>({
   api: apis.describeGroups,
@@ -41,10 +44,9 @@ const describeGroups = defineHandler<typeof apis.describeGroups>({
             memberMetadata: member.metadata,
             memberAssignment: member.assignment,
           })),
-          authorizedOperations:
-            request.includeAuthorizedOperations && found.errorCode === errorCodes.NONE
-              ? ALL_GROUP_OPERATIONS
-              : NOT_ASKED,
+          authorizedOperations: authorizedGroupOperations(
+            request.includeAuthorizedOperations && found.errorCode === errorCodes.NONE,
+          ),
         }
       }),
     )
@@ -59,16 +61,16 @@ const listGroups = defineHandler<typeof apis.listGroups>({
     const states = lowerCased(request.statesFilter)
     const types = lowerCased(request.typesFilter)
     const { errorCode, groups } = await services.groups.listGroups()
-    if (types.size > 0 && !types.has(GROUP_TYPE)) return { errorCode, groups: [] }
     return {
       errorCode,
       groups: groups
         .filter(({ state }) => states.size === 0 || states.has(state.toLowerCase()))
-        .map(({ groupId, protocolType, state }) => ({
+        .filter(({ type }) => types.size === 0 || types.has(type))
+        .map(({ groupId, protocolType, state, type }) => ({
           groupId,
           protocolType,
           groupState: state,
-          groupType: GROUP_TYPE,
+          groupType: type,
         })),
     }
   },

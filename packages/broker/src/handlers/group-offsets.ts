@@ -79,7 +79,8 @@ const offsetCommit = defineHandler<typeof apis.offsetCommit>({
 type FetchRequest = RequestOf<typeof apis.offsetFetch>
 type FetchGroup = FetchRequest['groups'][number]
 
-async function fetchGroup(context: RequestContext, { groupId, topics }: FetchGroup) {
+async function fetchGroup(context: RequestContext, group: FetchGroup) {
+  const { groupId, topics, memberId, memberEpoch } = group
   const { apiVersion, services } = context
   const { cluster, groups } = services
   const wanted = topics?.map(({ name, topicId, partitionIndexes }) => {
@@ -92,6 +93,7 @@ async function fetchGroup(context: RequestContext, { groupId, topics }: FetchGro
   const { errorCode, offsets } = await groups.fetchOffsets(
     groupId,
     known?.map(({ name, partitions }) => ({ topic: name, partitions })) ?? null,
+    { memberId, memberEpoch },
   )
   if (errorCode !== errorCodes.NONE) return { groupId, errorCode, topics: [] }
   const answers = byTopic(offsets).map(([name, partitions]) => ({

@@ -1,6 +1,7 @@
 import { apis, errorCodes } from '@kfk/protocol'
 import type { RequestOf, ResponseInput } from '@kfk/protocol'
 import { defineHandler, type Handler, type RequestContext } from '../context.js'
+import { clientHostOf } from './client-host.js'
 import { groupAdminHandlers } from './group-admin.js'
 
 /*
@@ -131,9 +132,3 @@ export const groupHandlers: readonly Handler[] = [
   leaveGroup,
   ...groupAdminHandlers,
 ]
-
-/** As Kafka shows it: an address with a slash before it, and no port. */
-function clientHostOf(peer: string): string {
-  const address = peer.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
-  return `/${address}`
-}

@@ -1,5 +1,6 @@
 import type { Handler } from '../context.js'
 import { configHandlers } from './configs.js'
+import { consumerGroupHandlers } from './consumer-groups.js'
 import { deleteRecords } from './delete-records.js'
 import { offsetForLeaderEpoch } from './epochs.js'
 import { fetch } from './fetch.js'
@@ -26,6 +27,7 @@ export const handlers: readonly Handler[] = [
   metadata,
   ...groupHandlers,
   ...groupOffsetHandlers,
+  ...consumerGroupHandlers,
   apiVersions,
   createTopics,
   deleteTopics,

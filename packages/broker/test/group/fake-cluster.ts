@@ -121,6 +121,9 @@ const configs: Record<string, number> = {
   'group.max.session.timeout.ms': 1_800_000,
   'group.max.size': 2 ** 31 - 1,
   'group.initial.rebalance.delay.ms': 0,
+  'group.consumer.heartbeat.interval.ms': 5000,
+  'group.consumer.max.size': 2 ** 31 - 1,
+  'group.consumer.session.timeout.ms': 45_000,
   'offset.metadata.max.bytes': 4096,
   'offsets.retention.check.interval.ms': 600_000,
   'offsets.retention.minutes': 10_080,
@@ -149,9 +152,20 @@ export class FakeCluster {
     this.addTopic('activity', 4, TOPIC_ID)
   }
 
-  addTopic(name: string, count: number, id = `${name}-id`): void {
+  addTopic(name: string, count: number, id = name.padEnd(22, 'A')): void {
     const partitions = Array.from({ length: count }, (_, index) => ({ index, replicas: [1] }))
     this.topics.set(name, { name, id, internal: false, configs: new Map(), partitions })
+  }
+
+  /** A topic that comes while the coordinator runs, or gets more partitions. */
+  changeTopic(name: string, count: number): void {
+    const isNew = !this.topics.has(name)
+    this.addTopic(name, count, this.topics.get(name)?.id)
+    const changed = [this.topics.get(name)!]
+    const change = { added: isNew ? changed : [], changed: isNew ? [] : changed }
+    for (const listener of this.#listeners) {
+      listener({ ...change, removed: [], brokersChanged: false })
+    }
   }
 
   removeTopic(name: string): void {
@@ -164,6 +178,7 @@ export class FakeCluster {
 
   get view(): ClusterView {
     return {
+      metadataOffset: 1,
       topic: (name: string) => this.topics.get(name),
       topicById: (id: string) => [...this.topics.values()].find((topic) => topic.id === id),
       topics: () => this.topics.values(),
@@ -196,6 +211,7 @@ export class FakeCluster {
       config: {
         number: (n: string) => this.config[n]!,
         long: (n: string) => this.config[n]!,
+        string: () => 'uniform,range',
       } as unknown as BrokerConfig,
       controller: {
         ensureTopic: (name) => {

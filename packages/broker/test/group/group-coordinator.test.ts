@@ -440,8 +440,8 @@ test('groups are described and listed with their states', async () => {
   await stableGroup(coordinator, { groupId: 'stable' })
   await coordinator.commitOffsets(commitInput(1, { groupId: 'simple' }))
   expect((await coordinator.listGroups()).groups).toEqual([
-    { groupId: 'stable', protocolType: 'consumer', state: 'Stable' },
-    { groupId: 'simple', protocolType: '', state: 'Empty' },
+    { groupId: 'stable', protocolType: 'consumer', state: 'Stable', type: 'classic' },
+    { groupId: 'simple', protocolType: '', state: 'Empty', type: 'classic' },
   ])
   expect(await coordinator.describeGroup('nobody')).toMatchObject({
     errorCode: errorCodes.GROUP_ID_NOT_FOUND,
