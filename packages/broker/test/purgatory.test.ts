@@ -78,3 +78,29 @@ test('an operation may watch again while it is notified', () => {
   purgatory.expireAll()
   expect(purgatory.size).toBe(0)
 })
+
+test('several operations may wait for a key, and one for many, some of them twice', () => {
+  const purgatory = new KeyedPurgatory(new VirtualClock())
+  let ready = false
+  const first = watched(purgatory, ['a', 'b', 'a'], () => ready)
+  const second = watched(purgatory, ['a'], () => ready)
+  const third = watched(purgatory, ['b'], () => ready)
+  third.handle.cancel()
+  ready = true
+  purgatory.notify('b')
+  expect([first.ends, second.ends, third.ends]).toEqual([['complete'], [], []])
+  purgatory.notify('a')
+  expect(second.ends).toEqual(['complete'])
+  expect(purgatory.size).toBe(0)
+})
+
+test('keys that nobody waits for any more are forgotten in time', () => {
+  const purgatory = new KeyedPurgatory(new VirtualClock())
+  const waits = watched(purgatory, ['kept'], () => true)
+  for (let index = 0; index < 20_000; index++) {
+    watched(purgatory, [`deleted-${index}`], () => true).handle.cancel()
+  }
+  expect(purgatory.keys).toBeLessThan(5000)
+  purgatory.notify('kept')
+  expect(waits.ends).toEqual(['complete'])
+})

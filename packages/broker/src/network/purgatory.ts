@@ -8,13 +8,18 @@ interface Waiting {
   cancelTimer: () => void
 }
 
+/** So many keys that nobody waits for are kept: most are waited for again at once. */
+const idleKeysMax = 4096
+
 /**
  * Requests that wait for something that the broker will do (a Fetch for data). Named after Kafka's,
  * with the same contract: an operation ends exactly once, by `tryComplete` or by `expire`.
  */
 export class KeyedPurgatory implements Purgatory {
   readonly #clock: Clock
-  readonly #watchers = new Map<string, Set<Waiting>>()
+  /** Most keys have one that waits at the most; it needs no set around it. */
+  readonly #watchers = new Map<string, Waiting | Set<Waiting> | undefined>()
+  #idleKeys = 0
   #size = 0
 
   constructor(clock: Clock) {
@@ -26,13 +31,14 @@ export class KeyedPurgatory implements Purgatory {
     return this.#size
   }
 
+  /** Keys that are kept, waited for or not. */
+  get keys(): number {
+    return this.#watchers.size
+  }
+
   watch(operation: Operation): { cancel(): void } {
     const waiting: Waiting = { operation, done: false, cancelTimer: () => undefined }
-    for (const key of operation.keys) {
-      const watchers = this.#watchers.get(key)
-      if (watchers === undefined) this.#watchers.set(key, new Set([waiting]))
-      else watchers.add(waiting)
-    }
+    for (const key of operation.keys) this.#add(key, waiting)
     this.#size++
     const timer = this.#clock.setTimer(operation.timeoutMs, () => {
       if (this.#finish(waiting)) operation.expire()
@@ -44,15 +50,33 @@ export class KeyedPurgatory implements Purgatory {
   notify(key: string): void {
     const watchers = this.#watchers.get(key)
     if (watchers === undefined) return
-    for (const waiting of [...watchers]) {
-      if (!waiting.done && waiting.operation.tryComplete()) this.#finish(waiting)
-    }
+    if (watchers instanceof Set) for (const waiting of [...watchers]) this.#try(waiting)
+    else this.#try(watchers)
   }
 
   /** Ends every operation by `expire`: the broker stops. */
   expireAll(): void {
-    const all = new Set([...this.#watchers.values()].flatMap((watchers) => [...watchers]))
+    const all = new Set<Waiting>()
+    for (const watchers of this.#watchers.values()) {
+      if (watchers instanceof Set) for (const waiting of watchers) all.add(waiting)
+      else if (watchers !== undefined) all.add(watchers)
+    }
     for (const waiting of all) if (this.#finish(waiting)) waiting.operation.expire()
+  }
+
+  #add(key: string, waiting: Waiting): void {
+    const watchers = this.#watchers.get(key)
+    if (watchers instanceof Set) watchers.add(waiting)
+    else if (watchers !== undefined) this.#watchers.set(key, new Set([watchers, waiting]))
+    else {
+      const before = this.#watchers.size
+      this.#watchers.set(key, waiting)
+      if (this.#watchers.size === before) this.#idleKeys--
+    }
+  }
+
+  #try(waiting: Waiting): void {
+    if (!waiting.done && waiting.operation.tryComplete()) this.#finish(waiting)
   }
 
   #finish(waiting: Waiting): boolean {
@@ -60,12 +84,26 @@ export class KeyedPurgatory implements Purgatory {
     waiting.done = true
     this.#size--
     waiting.cancelTimer()
-    for (const key of waiting.operation.keys) {
-      const watchers = this.#watchers.get(key)
-      if (watchers === undefined) continue
-      watchers.delete(waiting)
-      if (watchers.size === 0) this.#watchers.delete(key)
-    }
+    for (const key of waiting.operation.keys) this.#remove(key, waiting)
+    if (this.#idleKeys > idleKeysMax) this.#forgetIdle()
     return true
+  }
+
+  #remove(key: string, waiting: Waiting): void {
+    const watchers = this.#watchers.get(key)
+    if (watchers instanceof Set) {
+      watchers.delete(waiting)
+      if (watchers.size > 0) return
+    } else if (watchers !== waiting) return
+    // Left in its place: to delete thousands and to add them again makes the map anew each time.
+    this.#watchers.set(key, undefined)
+    this.#idleKeys++
+  }
+
+  #forgetIdle(): void {
+    for (const [key, watchers] of this.#watchers) {
+      if (watchers === undefined) this.#watchers.delete(key)
+    }
+    this.#idleKeys = 0
   }
 }
