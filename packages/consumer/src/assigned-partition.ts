@@ -1,5 +1,5 @@
 import { ClientError } from '@kfk/client'
-import type { RecordPlaces } from '@kfk/protocol'
+import type { AbortedTransactions, RecordPlaces } from '@kfk/protocol'
 import type { FetchedRecord } from './fetched-record.js'
 import {
   FetchedRecords,
@@ -42,6 +42,7 @@ export class AssignedPartition implements TopicPartition {
   /** Next offset to commit: all before it has been processed. */
   processed: number | undefined
   committed: number | undefined
+  /** With read_committed it is the last stable offset: where reading ends. */
   highWatermark: number | undefined
   paused = false
   /** Set once the listener has had its say: before, nothing is fetched. */
@@ -142,11 +143,11 @@ export class AssignedPartition implements TopicPartition {
   }
 
   /**
-   * Adds fetched batches and moves the position behind them. Throws ProtocolError when they are
-   * none.
+   * Adds fetched batches and moves the position behind them; those that were `aborted` give
+   * nothing. Throws ProtocolError when they are none.
    */
-  add(bytes: Uint8Array, answer: AnswerMemory): void {
-    this.position = this.#fetched.add(bytes, this.position!, answer)
+  add(bytes: Uint8Array, answer: AnswerMemory, aborted?: AbortedTransactions): void {
+    this.position = this.#fetched.add(bytes, this.position!, answer, aborted)
   }
 
   compact(memory: PrefetchMemory): void {

@@ -216,8 +216,9 @@ export class Assignments {
     partitions: readonly AssignedPartition[],
     from: Exclude<StartPosition, 'committed'>,
   ): Promise<void> {
-    const { client, onReady, onError } = this.#options
+    const { client, settings, onReady, onError } = this.#options
     const { signal } = this.#abort
+    const lookup = { client, signal, isolation: settings.isolation }
     const seeks = new Map(partitions.map((each) => [each, each.seeks]))
     const isOpen = (each: AssignedPartition): boolean =>
       !each.over && each.failure === undefined && each.seeks === seeks.get(each)
@@ -225,7 +226,7 @@ export class Assignments {
       for (let attempt = 0; ; attempt++) {
         const open = partitions.filter(isOpen)
         if (open.length === 0) return
-        const { offsets, failures } = await findOffsets({ client, signal }, open, from)
+        const { offsets, failures } = await findOffsets(lookup, open, from)
         for (const each of open.filter(isOpen)) {
           const offset = offsets.get(partitionKey(each))
           const failure = failures.get(partitionKey(each))

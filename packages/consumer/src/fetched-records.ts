@@ -1,4 +1,11 @@
-import { batches, openBatch, PLACE_NUMBERS, RecordPlaces, type RecordSource } from '@kfk/protocol'
+import {
+  batches,
+  openBatch,
+  PLACE_NUMBERS,
+  RecordPlaces,
+  type AbortedTransactions,
+  type RecordSource,
+} from '@kfk/protocol'
 import { FetchedRecord } from './fetched-record.js'
 import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
 import type { TopicPartition } from './topic-partition.js'
@@ -8,6 +15,8 @@ interface FetchedBatch {
   readonly bytes: Uint8Array
   readonly nextOffset: number
   readonly answer: AnswerMemory
+  /** A control batch, or of a transaction that was aborted: used up without giving anything. */
+  readonly isHidden: boolean
   /** Undefined: not decoded. */
   records: readonly FetchedRecord[] | undefined
   /** Records before it have been taken. */
@@ -39,12 +48,6 @@ export interface ReadableBatch {
 export interface BatchRun extends Taken {
   readonly batch: ReadableBatch | undefined
 }
-
-/**
- * Low byte of a batch's attributes (int16 at 21) and the bit that marks control batches (KIP-98).
- */
-const attributesLowByte = 22
-const controlFlag = 0x20
 
 /**
  * Thrown when something is taken of {@link FetchedRecords}: the batch at the front cannot be read,
@@ -83,17 +86,24 @@ export class FetchedRecords {
   }
 
   /**
-   * Adds what follows `position`; returns the position behind it. Throws ProtocolError when it is
-   * no batch.
+   * Adds what follows `position`, but for what was `aborted`; returns the position behind it.
+   * Throws ProtocolError when it is no batch.
    */
-  add(bytes: Uint8Array, position: number, answer: AnswerMemory): number {
+  add(
+    bytes: Uint8Array,
+    position: number,
+    answer: AnswerMemory,
+    aborted?: AbortedTransactions,
+  ): number {
     let next = position
     for (const batch of batches(bytes)) {
-      const nextOffset = batch.header.lastOffset + 1
+      const { header, bytes } = batch
+      const nextOffset = header.lastOffset + 1
+      const isAborted = aborted !== undefined && aborted.covers(header, bytes)
       if (nextOffset <= next) continue
       next = nextOffset
-      const { bytes } = batch
-      this.#batches.push({ bytes, nextOffset, answer, records: undefined, index: 0 })
+      const isHidden = isAborted || header.isControl
+      this.#batches.push({ bytes, nextOffset, answer, isHidden, records: undefined, index: 0 })
       answer.hold(batch.bytes.length)
       this.#bytes += batch.bytes.length
     }
@@ -142,7 +152,7 @@ export class FetchedRecords {
       const front = this.#batches[0]
       if (front === undefined) break
       try {
-        batch = readable(front.bytes, wanted, places)
+        if (!front.isHidden) batch = readable(front.bytes, wanted, places)
       } catch (cause) {
         if (emptied.length > 0) break
         throw new UnreadableBatch(front.nextOffset, cause)
@@ -190,7 +200,7 @@ export class FetchedRecords {
   #decode(batch: FetchedBatch, wanted: number, haveSome: boolean): boolean {
     if (batch.records !== undefined) return true
     try {
-      const records = isControl(batch.bytes) ? [] : readRecords(this.#place, batch.bytes)
+      const records = batch.isHidden ? [] : readRecords(this.#place, batch.bytes)
       batch.answer.show()
       // A fetch from the middle of a batch returns the whole batch.
       batch.index = indexOf(records, wanted)
@@ -210,17 +220,12 @@ export class FetchedRecords {
   }
 }
 
-function isControl(batch: Uint8Array): boolean {
-  return (batch[attributesLowByte]! & controlFlag) !== 0
-}
-
 /** All of it is known to be readable; undefined when it has no record from `wanted` on. */
 function readable(
   bytes: Uint8Array,
   wanted: number,
   places: RecordPlaces,
 ): ReadableBatch | undefined {
-  if (isControl(bytes)) return undefined
   const source = openBatch(bytes, places)
   const { recordCount, baseOffset } = source
   let first = 0

@@ -6,11 +6,11 @@ import {
   type Client,
   type TopicMetadata,
 } from '@kfk/client'
-import { apis, type ResponseOf } from '@kfk/protocol'
+import { AbortedTransactions, apis, type ResponseOf } from '@kfk/protocol'
 import type { AssignedPartition } from './assigned-partition.js'
 import { planFetches, type FetchKind, type PlannedFetch } from './fetch-plan.js'
 import { LeaderLookup, leaderOf } from './leader-lookup.js'
-import type { ResolvedSettings } from './options.js'
+import { isolationLevels, type ResolvedSettings } from './options.js'
 import { PrefetchMemory, type AnswerMemory } from './prefetch-memory.js'
 import { leaderErrors } from './start-positions.js'
 import { partitionKey } from './topic-partition.js'
@@ -21,7 +21,7 @@ export interface FetcherOptions {
   readonly lane: number
   readonly settings: Pick<
     ResolvedSettings,
-    'maxWaitMs' | 'minBytes' | 'maxBytes' | 'partitionMaxBytes' | 'prefetchBytes'
+    'isolation' | 'maxWaitMs' | 'minBytes' | 'maxBytes' | 'partitionMaxBytes' | 'prefetchBytes'
   >
   /** What is assigned at this moment. */
   readonly partitions: () => Iterable<AssignedPartition>
@@ -89,6 +89,10 @@ export class Fetcher {
   /** Of records fetched ahead. */
   get heldBytes(): number {
     return this.#memory.heldBytes
+  }
+
+  get #isCommittedOnly(): boolean {
+    return this.#options.settings.isolation === 'read_committed'
   }
 
   /** Looks for something to fetch, once at the end of this turn however often it is called. */
@@ -172,6 +176,7 @@ export class Fetcher {
       maxWaitMs,
       minBytes: settings.minBytes,
       maxBytes,
+      isolationLevel: isolationLevels[settings.isolation],
       topics: [...topics].map(([topic, list]) => ({
         ...(version >= 13 ? { topicId: client.metadata.cached(topic)!.topicId } : { topic }),
         partitions: list.map(({ partition, position }) => ({
@@ -233,24 +238,31 @@ export class Fetcher {
     answer: FetchedPartition,
     memory: AnswerMemory | undefined,
   ): boolean {
-    const { errorCode, highWatermark, records } = answer
+    const { errorCode, records } = answer
+    const end = this.#isCommittedOnly ? answer.lastStableOffset : answer.highWatermark
     if (errorCode !== 0) {
       this.#refused(partition, errorCode)
       return false
     }
-    partition.highWatermark = highWatermark
+    partition.highWatermark = end
     partition.isBeyondLog = false
     const before = partition.position
-    if (records !== null && records.length > 0) this.#add(partition, records, memory!)
-    partition.caughtUp = partition.position! >= highWatermark
+    if (records !== null && records.length > 0) this.#add(partition, answer, memory!)
+    partition.caughtUp = partition.position! >= end
     if (partition.position === before) return false
     partition.servedAt = this.#answers
     return true
   }
 
-  #add(partition: AssignedPartition, records: Uint8Array, memory: AnswerMemory): void {
+  #add(
+    partition: AssignedPartition,
+    { records, abortedTransactions }: FetchedPartition,
+    memory: AnswerMemory,
+  ): void {
+    const isAllKept = !this.#isCommittedOnly || !abortedTransactions?.length
     try {
-      partition.add(records, memory)
+      const aborted = isAllKept ? undefined : new AbortedTransactions(abortedTransactions)
+      partition.add(records!, memory, aborted)
     } catch (cause) {
       const { topic, partition: index, position } = partition
       const reason = cause instanceof Error ? cause.message : String(cause)

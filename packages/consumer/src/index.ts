@@ -13,6 +13,7 @@ export type { CommitBounds } from './offset-committer.js'
 export type {
   ConsumerOptions,
   ConsumerSettings,
+  Isolation,
   RebalanceListener,
   RecordOf,
   StartPosition,

@@ -28,6 +28,18 @@ export type StartPosition =
   'earliest' | 'latest' | 'committed' | { readonly timestamp: Date | number }
 
 /**
+ * What is read of transactions (`isolation.level`, KIP-98): everything, or the records of those
+ * that were committed, up to the first one that is still open. Other records are always read.
+ */
+export type Isolation = 'read_uncommitted' | 'read_committed'
+
+/** As they are sent. */
+export const isolationLevels: Readonly<Record<Isolation, number>> = {
+  read_uncommitted: 0,
+  read_committed: 1,
+}
+
+/**
  * Called around changes of what this consumer owns, one call after the other. A returned promise is
  * waited for; what is thrown ends every loop of the consumer. `commit`, `seek`, `pause` and
  * `position` may be called from inside.
@@ -87,6 +99,8 @@ export interface ConsumerSettings<T extends Subscription> {
    * a handler may take any time. Default 300000.
    */
   readonly rebalanceTimeoutMs?: number
+  /** Default 'read_uncommitted', as in Kafka. */
+  readonly isolation?: Isolation
   /** How long a fetch waits for data (`fetch.max.wait.ms`). Default 500. */
   readonly maxWaitMs?: number
   /** `fetch.min.bytes`. Default 1. */
@@ -142,6 +156,7 @@ export function resolveSettings(options: ConsumerSettings<Subscription>) {
     sessionTimeoutMs,
     heartbeatIntervalMs: positive('heartbeatIntervalMs', heartbeatIntervalMs),
     rebalanceTimeoutMs: int32('rebalanceTimeoutMs', options.rebalanceTimeoutMs ?? 300_000),
+    isolation: checkIsolation(options.isolation ?? 'read_uncommitted'),
     maxWaitMs: int32('maxWaitMs', options.maxWaitMs ?? 500),
     minBytes: int32('minBytes', options.minBytes ?? 1),
     maxBytes: int32('maxBytes', options.maxBytes ?? 50 * mebibyte),
@@ -159,6 +174,13 @@ function commitInterval(
   if (autoCommit === false) return undefined
   const intervalMs = autoCommit === true ? autoCommitIntervalMs : autoCommit.intervalMs
   return positive('autoCommit.intervalMs', intervalMs)
+}
+
+function checkIsolation(isolation: Isolation): Isolation {
+  if (Object.hasOwn(isolationLevels, isolation)) return isolation
+  throw invalid(
+    `\`isolation\` must be 'read_committed' or 'read_uncommitted', not ${isolation as string}.`,
+  )
 }
 
 function checkWhatToRead(options: ConsumerSettings<Subscription>): void {

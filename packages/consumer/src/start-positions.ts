@@ -1,6 +1,6 @@
 import { ClientError, kafkaError, type Client } from '@kfk/client'
 import { apis } from '@kfk/protocol'
-import type { StartPosition } from './options.js'
+import { isolationLevels, type Isolation, type StartPosition } from './options.js'
 import { byTopic, partitionKey, type TopicPartition } from './topic-partition.js'
 
 /** Special timestamps of ListOffsets. */
@@ -8,7 +8,6 @@ const latest = -1
 const earliest = -2
 /** Bound of one answer. */
 const answerTimeoutMs = 30_000
-const readUncommitted = 0
 
 /**
  * Errors after which the leader is looked up again: not the leader, unknown or fenced epoch,
@@ -19,6 +18,7 @@ export const leaderErrors = new Set([3, 5, 6, 9, 56, 74, 75, 100, 103])
 export interface Lookup {
   readonly client: Client
   readonly signal: AbortSignal
+  readonly isolation: Isolation
 }
 
 /** What one round of asking has given, by {@link partitionKey}. */
@@ -93,7 +93,7 @@ async function leadersOf(
 }
 
 async function askLeader(
-  { client, signal }: Lookup,
+  { client, signal, isolation }: Lookup,
   asked: { nodeId: number; timestamp: number; partitions: readonly TopicPartition[] },
   found: FoundOffsets,
 ): Promise<void> {
@@ -102,7 +102,7 @@ async function askLeader(
     name: topic,
     partitions: indexes.map((partitionIndex) => ({ partitionIndex, timestamp })),
   }))
-  const body = { replicaId: -1, isolationLevel: readUncommitted, topics }
+  const body = { replicaId: -1, isolationLevel: isolationLevels[isolation], topics }
   const options = { signal, timeoutMs: answerTimeoutMs }
   const response = await client.request(apis.listOffsets, body, { nodeId }, options)
   for (const { name: topic, partitions } of response.topics) {

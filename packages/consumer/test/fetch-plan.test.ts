@@ -188,7 +188,7 @@ describe('memory', () => {
     const fetcher = new Fetcher({
       client: cluster.client,
       lane: 0,
-      settings: { ...settings, prefetchBytes },
+      settings: { ...settings, isolation: 'read_uncommitted', prefetchBytes },
       partitions: () => partitions,
       onRecords: () => expect(fetcher.heldBytes).toBeLessThanOrEqual(prefetchBytes),
       onOutOfRange: () => undefined,

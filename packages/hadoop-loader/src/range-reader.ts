@@ -1,6 +1,6 @@
 import { ClientError, kafkaError, type Client } from '@kfk/client'
 import { apis, batches, decodeRecords, type DecodedRecord } from '@kfk/protocol'
-import { AbortedTransactions, type AbortedTransaction } from './aborted-transactions.js'
+import { AbortedTransactions, type AbortedTransaction } from '@kfk/protocol'
 import { LoaderError } from './errors.js'
 import type { Split } from './plan.js'
 

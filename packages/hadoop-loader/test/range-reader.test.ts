@@ -8,7 +8,7 @@ import {
   ZERO_UUID,
 } from '@kfk/protocol'
 import { jsonLines } from '../src/formats/json-lines.js'
-import type { AbortedTransaction } from '../src/aborted-transactions.js'
+import type { AbortedTransaction } from '@kfk/protocol'
 import { readRange } from '../src/range-reader.js'
 import { copySplit } from '../src/split-copy.js'
 import { MemoryTarget } from './memory-target.js'

@@ -114,6 +114,7 @@ export {
   type RecordBatchOptions,
   type RecordInput,
 } from './records/batch-writer.js'
+export { AbortedTransactions, type AbortedTransaction } from './records/aborted-transactions.js'
 export {
   readControlRecord,
   writeControlRecord,

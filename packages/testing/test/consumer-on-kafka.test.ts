@@ -34,6 +34,72 @@ withPeer(peers.kafka(), 'our consumer on a real Kafka', () => {
 
   const text = (record: ConsumerRecord): string => Buffer.from(record.value!).toString()
 
+  test('read_committed gives neither aborted nor open transactions, in every loop', async () => {
+    await createTopic('transactions')
+    const producer = js.producer({
+      transactionalId: 'tx',
+      idempotent: true,
+      maxInFlightRequests: 1,
+    })
+    await producer.connect()
+    const send = async (end: 'commit' | 'abort', values: string[]): Promise<void> => {
+      const transaction = await producer.transaction()
+      for (const value of values) {
+        // A batch each: aborted ones lie between others.
+        await transaction.send({ topic: 'transactions', messages: [{ value, partition: 0 }] })
+      }
+      await transaction[end]()
+    }
+    for (let round = 0; round < 5; round++) {
+      await send('commit', [`c${round}a`, `c${round}b`])
+      await send('abort', [`x${round}a`, `x${round}b`, `x${round}c`])
+    }
+    await send('commit', ['last'])
+    const open = await producer.transaction()
+    await open.send({ topic: 'transactions', messages: [{ value: 'open', partition: 0 }] })
+    const committed = [0, 1, 2, 3, 4].flatMap((round) => [`c${round}a`, `c${round}b`])
+    const settings = {
+      ...{
+        brokers: kafka.bootstrap,
+        from: 'earliest' as const,
+        isolation: 'read_committed' as const,
+      },
+      assignment: [{ topic: 'transactions', partition: 0 }],
+    }
+    {
+      await using consumer = createConsumer(settings)
+      const seen: string[] = []
+      for await (const record of consumer) {
+        seen.push(text(record))
+        if (text(record) === 'last') break
+      }
+      expect(seen).toEqual([...committed, 'last'])
+    }
+    {
+      await using consumer = createConsumer({ ...settings, partitionMaxBytes: 1 })
+      const seen: string[] = []
+      const stop = new AbortController()
+      const run = consumer.runBatches(
+        (batch) => {
+          for (const { value } of batch) seen.push(Buffer.from(value!).toString())
+          if (seen.includes('last')) stop.abort()
+        },
+        { signal: stop.signal },
+      )
+      await expect(run).rejects.toMatchObject({ code: 'KFK_CLIENT_ABORTED' })
+      expect(seen).toEqual([...committed, 'last'])
+    }
+    await open.commit()
+    await producer.disconnect()
+    await using everything = createConsumer({ ...settings, isolation: 'read_uncommitted' })
+    const all: string[] = []
+    for await (const record of everything) {
+      all.push(text(record))
+      if (text(record) === 'open') break
+    }
+    expect(all).toHaveLength(5 * 5 + 2)
+  })
+
   test('reads a topic alone, from the start, in order within each partition', async () => {
     await createTopic('alone')
     await fill('alone', 0, 1000)

@@ -1,4 +1,6 @@
-import { decodeRecords, readControlRecord, type BatchHeader } from '@kfk/protocol'
+import type { BatchHeader } from './batch-header.js'
+import { decodeRecords } from './batch-reader.js'
+import { readControlRecord } from './control-records.js'
 
 /** Where the leader says that a producer began a transaction that it took back later. */
 export interface AbortedTransaction {
@@ -12,7 +14,8 @@ export interface AbortedTransaction {
  * leader names and ends with its producer's abort marker.
  */
 export class AbortedTransactions {
-  readonly #upcoming: AbortedTransaction[]
+  readonly #upcoming: readonly AbortedTransaction[]
+  #next = 0
   readonly #open = new Set<bigint>()
 
   constructor(transactions: readonly AbortedTransaction[]) {
@@ -22,8 +25,9 @@ export class AbortedTransactions {
   /** To be asked for every batch of the fetch, in order. */
   covers(header: BatchHeader, batch: Uint8Array): boolean {
     const { producerId, lastOffset, isControl, isTransactional } = header
-    while (this.#upcoming[0] !== undefined && this.#upcoming[0].firstOffset <= lastOffset) {
-      this.#open.add(this.#upcoming.shift()!.producerId)
+    for (let next; (next = this.#upcoming[this.#next]) !== undefined; this.#next++) {
+      if (next.firstOffset > lastOffset) break
+      this.#open.add(next.producerId)
     }
     if (!isControl) return isTransactional && this.#open.has(producerId)
     if (this.#open.has(producerId) && isAbort(batch)) this.#open.delete(producerId)
