@@ -42,6 +42,7 @@ export const mayImport: Record<string, readonly string[]> = {
   client: ['protocol'],
   producer: ['client', 'protocol'],
   consumer: ['client', 'protocol'],
+  'client-kafkajs': ['client', 'producer', 'consumer', 'protocol'],
   broker: ['protocol', 'log-store', 'coordination', 'client'],
   'hadoop-loader': ['client', 'protocol'],
   cli: '*'.split(''),

@@ -34,6 +34,13 @@ export interface Assignor {
   readonly protocol: 'eager' | 'cooperative'
   /** Bytes for the leader beside topics and owned partitions. */
   userData?(owned: readonly TopicPartition[], generation: number): Uint8Array | null
+  assign(
+    input: AssignorInput,
+  ): Map<string, TopicPartition[]> | Promise<Map<string, TopicPartition[]>>
+}
+
+/** An assignor that does not wait for anything. */
+export interface InstantAssignor extends Assignor {
   assign(input: AssignorInput): Map<string, TopicPartition[]>
 }
 
@@ -71,7 +78,7 @@ function emptyAssignment(members: readonly AssignorMember[]): Map<string, TopicP
  * more. Topics with the same number of partitions are divided alike, so that equal keys meet at one
  * member.
  */
-export const rangeAssignor: Assignor = {
+export const rangeAssignor: InstantAssignor = {
   name: 'range',
   protocol: 'eager',
   assign({ members, partitionCounts }) {
@@ -92,7 +99,7 @@ export const rangeAssignor: Assignor = {
 }
 
 /** Round-robin under any name: kafkajs calls the same thing `RoundRobinAssigner`. */
-export function namedRoundRobin(name: string): Assignor {
+export function namedRoundRobin(name: string): InstantAssignor {
   return {
     name,
     protocol: 'eager',
@@ -115,18 +122,18 @@ export function namedRoundRobin(name: string): Assignor {
 }
 
 /** Kafka's `roundrobin`: all partitions of all topics are dealt out one by one. */
-export const roundRobinAssignor: Assignor = namedRoundRobin('roundrobin')
+export const roundRobinAssignor: InstantAssignor = namedRoundRobin('roundrobin')
 
 /**
  * The name under which a stock kafkajs client deals round-robin; for groups with kafkajs members.
  */
-export const kafkajsRoundRobinAssignor: Assignor = namedRoundRobin('RoundRobinAssigner')
+export const kafkajsRoundRobinAssignor: InstantAssignor = namedRoundRobin('RoundRobinAssigner')
 
 /**
  * Kafka's `cooperative-sticky` (KIP-429): as even as can be, moving as few partitions as can be,
  * and nobody stops consuming what stays with him.
  */
-export const cooperativeStickyAssignor: Assignor = {
+export const cooperativeStickyAssignor: InstantAssignor = {
   name: 'cooperative-sticky',
   protocol: 'cooperative',
   userData(_owned, generation) {

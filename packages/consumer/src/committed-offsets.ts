@@ -11,6 +11,7 @@ import { byTopic, partitionKey, type TopicPartition } from './topic-partition.js
 /** A position to store: the next offset to read. */
 export interface OffsetToCommit extends TopicPartition {
   readonly offset: number
+  readonly metadata?: string
 }
 
 /**
@@ -84,10 +85,10 @@ function commitBody(identity: CommitIdentity, offsets: readonly OffsetToCommit[]
     groupInstanceId: identity.groupInstanceId,
     topics: [...topics].map(([name, list]) => ({
       name,
-      partitions: list.map(({ partition, offset }) => ({
+      partitions: list.map(({ partition, offset, metadata = '' }) => ({
         partitionIndex: partition,
         committedOffset: offset,
-        committedMetadata: '',
+        committedMetadata: metadata,
       })),
     })),
   }

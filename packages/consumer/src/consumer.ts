@@ -24,6 +24,8 @@ import type { TopicPartition } from './topic-partition.js'
 /** A partition and offset, for `seek` and `commit`: the offset is the next one to read. */
 export interface TopicPartitionOffset extends TopicPartition {
   readonly offset: bigint
+  /** Kept with a committed offset, for whoever looks at the group; `seek` does not use it. */
+  readonly metadata?: string
 }
 
 /** The batch type of a subscription. */
@@ -192,10 +194,11 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     if (offsets === undefined) {
       return this.#committer.commitProcessed(this.#assignments.held(), bounds)
     }
-    const wanted = offsets.map(({ topic, partition, offset }) => ({
+    const wanted = offsets.map(({ topic, partition, offset, metadata = '' }) => ({
       topic,
       partition,
       offset: checkOffset(offset),
+      metadata,
     }))
     return this.#committer.commit(wanted, bounds)
   }

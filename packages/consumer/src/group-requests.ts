@@ -156,7 +156,7 @@ export class GroupRequests {
       const message = `The group chose the assignor "${joined.protocolName}", this member has ${offered}.`
       throw new ClientError('KFK_CLIENT_INVALID_ARGUMENT', message)
     }
-    const shares = assignor.assign({ members, partitionCounts })
+    const shares = await assignor.assign({ members, partitionCounts })
     return members.map(({ memberId }) => ({
       memberId,
       assignment: assignmentBytes(shares.get(memberId) ?? []),

@@ -5,7 +5,7 @@ export {
   rangeAssignor,
   roundRobinAssignor,
 } from './assignors.js'
-export type { Assignor, AssignorInput, AssignorMember } from './assignors.js'
+export type { Assignor, AssignorInput, AssignorMember, InstantAssignor } from './assignors.js'
 export { Consumer, createConsumer } from './consumer.js'
 export type { BatchOf, CloseOptions, TopicPartitionOffset } from './consumer.js'
 export type { BatchView, ConsumerRecord, RecordBatch, RecordView } from './consumer-record.js'

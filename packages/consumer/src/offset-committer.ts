@@ -8,7 +8,7 @@ import {
   type Client,
 } from '@kfk/client'
 import type { AssignedPartition } from './assigned-partition.js'
-import { commitOffsets, type CommitIdentity } from './committed-offsets.js'
+import { commitOffsets, type CommitIdentity, type OffsetToCommit } from './committed-offsets.js'
 import { groupCode } from './group-errors.js'
 import type { ResolvedSettings } from './options.js'
 import type { TopicPartition } from './topic-partition.js'
@@ -38,9 +38,8 @@ export interface CommitBounds {
 }
 
 /** An offset to commit, by the partition's present holder if it has one. */
-interface Pending extends TopicPartition {
+interface Pending extends OffsetToCommit {
   readonly holder: AssignedPartition | undefined
-  readonly offset: number
 }
 
 /** `default.api.timeout.ms` */
@@ -80,17 +79,9 @@ export class OffsetCommitter {
     this.#closed = true
   }
 
-  commit(
-    offsets: readonly (TopicPartition & { readonly offset: number })[],
-    bounds: CommitBounds = {},
-  ): Promise<void> {
+  commit(offsets: readonly OffsetToCommit[], bounds: CommitBounds = {}): Promise<void> {
     const { holderOf } = this.#options
-    const pending = offsets.map(({ topic, partition, offset }) => ({
-      topic,
-      partition,
-      offset,
-      holder: holderOf({ topic, partition }),
-    }))
+    const pending = offsets.map((each) => ({ ...each, holder: holderOf(each) }))
     return this.#inTurn(() => pending, bounds)
   }
 

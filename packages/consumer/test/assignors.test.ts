@@ -4,7 +4,7 @@ import {
   cooperativeStickyAssignor,
   rangeAssignor,
   roundRobinAssignor,
-  type Assignor,
+  type InstantAssignor,
   type AssignorMember,
 } from '../src/assignors'
 import { partitionKey, type TopicPartition } from '../src/topic-partition'
@@ -89,7 +89,7 @@ const groups = fc
 
 /** Joins round after round, as members do after giving up what they lost, until nothing changes. */
 function settle(
-  assignor: Assignor,
+  assignor: InstantAssignor,
   members: AssignorMember[],
   partitionCounts: Map<string, number>,
 ) {
