@@ -4,7 +4,7 @@ import type { AssignedPartition } from './assigned-partition.js'
 import type { BatchView, ConsumerRecord, RecordBatch } from './consumer-record.js'
 import { Delivery } from './delivery.js'
 import { Fetcher } from './fetcher.js'
-import { GroupDriver } from './group-driver.js'
+import type { GroupMembership } from './group-membership.js'
 import { Handover } from './handover.js'
 import { releaseLane, takeLane } from './lane-numbers.js'
 import { LoneAssignment } from './lone-assignment.js'
@@ -12,6 +12,7 @@ import { OffsetCommitter, type CommitBounds } from './offset-committer.js'
 import { resolveSettings } from './options.js'
 import type { ConsumerOptions, RecordOf, ResolvedSettings, Subscription } from './options.js'
 import { lagOf, type PartitionLag } from './partition-lag.js'
+import { membershipFor } from './protocol-choice.js'
 import { RecordDecoder } from './record-decoder.js'
 import {
   RecordLoops,
@@ -63,7 +64,7 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
   readonly #loops: RecordLoops
   readonly #committer: OffsetCommitter
   readonly #handover: Handover
-  readonly #driver: GroupDriver | undefined
+  readonly #driver: GroupMembership | undefined
   readonly #lone: LoneAssignment | undefined
   readonly #lane: number
   #started: Promise<void> | undefined
@@ -276,10 +277,10 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
     await this.close()
   }
 
-  #makeDriver(topics: readonly string[]): GroupDriver | undefined {
+  #makeDriver(topics: readonly string[]): GroupMembership | undefined {
     const { group, assignment } = this.#settings
     if (group === undefined || assignment !== undefined) return undefined
-    return new GroupDriver({
+    return membershipFor({
       client: this.#client,
       lane: this.#lane,
       group,

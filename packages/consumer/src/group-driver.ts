@@ -2,7 +2,7 @@ import type { Client } from '@kfk/client'
 import { describeRefusal } from './group-errors.js'
 import { GroupMember, type MemberEffect, type MemberEvent } from './group-member.js'
 import { GroupRequests } from './group-requests.js'
-import type { CommittingMember } from './offset-committer.js'
+import type { GroupMembership } from './group-membership.js'
 import type { ResolvedSettings } from './options.js'
 import type { TopicPartition } from './topic-partition.js'
 import { TopicWatch } from './topic-watch.js'
@@ -33,7 +33,7 @@ export interface GroupDriverOptions {
 }
 
 /** Runs a {@link GroupMember} over the network and the clock. */
-export class GroupDriver implements CommittingMember {
+export class GroupDriver implements GroupMembership {
   readonly #options: GroupDriverOptions
   readonly #member: GroupMember
   readonly #requests: GroupRequests

@@ -10,6 +10,9 @@ export const groupCode = {
   groupIdNotFound: 69,
   memberIdRequired: 79,
   fencedInstance: 82,
+  fencedMemberEpoch: 110,
+  unreleasedInstance: 111,
+  staleMemberEpoch: 113,
 } as const
 
 const membershipCodes = new Set<number>(Object.values(groupCode))
@@ -68,11 +71,20 @@ export function describeRefusal(
     readonly groupInstanceId: string | null
     readonly assignors: readonly { readonly name: string }[]
   },
+  message: string | null = null,
 ): ClientError {
   const { group, sessionTimeoutMs, groupInstanceId } = options
   const offered = options.assignors.map(({ name }) => name).join(', ')
   const hints = new Map([
     [23, `The members of "${group}" have no assignor in common with this one (${offered}).`],
+    [
+      groupCode.unreleasedInstance,
+      `Another consumer is in "${group}" with the groupInstanceId "${groupInstanceId}". Give each consumer its own; one that has died is forgotten when its session ends.`,
+    ],
+    [
+      groupCode.groupIdNotFound,
+      `The group "${group}" has members of the classic protocol: use \`protocol: 'auto'\` or 'classic'.`,
+    ],
     [24, `The group id "${group}" is not valid.`],
     [
       26,
@@ -85,5 +97,5 @@ export function describeRefusal(
       `Another consumer has joined "${group}" with the groupInstanceId "${groupInstanceId}" and replaced this one. Give each consumer its own.`,
     ],
   ])
-  return kafkaError(errorCode, hints.get(errorCode) ?? null, { group })
+  return kafkaError(errorCode, hints.get(errorCode) ?? message, { group })
 }

@@ -13,6 +13,7 @@ export type { CommitBounds } from './offset-committer.js'
 export type {
   ConsumerOptions,
   ConsumerSettings,
+  GroupProtocol,
   Isolation,
   RebalanceListener,
   RecordOf,

@@ -180,6 +180,8 @@ function isBetweenGenerations(
 ): boolean {
   if (present === undefined || present.generation < 0) return false
   if (errorCode === groupCode.rebalanceInProgress) return true
+  // The coordinator is an epoch ahead, and says so with the answer to a heartbeat.
+  if (errorCode === groupCode.staleMemberEpoch) return true
   const isOld = present.joining || present.generation !== generation
   return errorCode === groupCode.illegalGeneration && isOld
 }

@@ -80,6 +80,15 @@ export interface ConsumerSettings<T extends Subscription> {
    */
   readonly autoCommit?: boolean | { readonly intervalMs: number }
   /**
+   * How the group divides partitions. 'classic', the default: members do it, by `assignors`.
+   * 'consumer' (KIP-848): the coordinator does it, partition by partition and without rounds, with
+   * its own session timeout and heartbeat interval; brokers as of Kafka 4.0, and not together with
+   * members of the classic protocol unless the broker can mix them. 'auto': 'consumer' where the
+   * broker serves it, the group has no classic members, and none of `assignors`, `sessionTimeoutMs`
+   * and `heartbeatIntervalMs` is given; else 'classic'.
+   */
+  readonly protocol?: GroupProtocol
+  /**
    * In order of preference; all members need one in common. All eager, or all cooperative. Default
    * cooperative-sticky.
    */
@@ -126,6 +135,9 @@ export interface ConsumerSettings<T extends Subscription> {
   readonly topicRefreshMs?: number
 }
 
+/** The protocol by which a member takes part in its group. */
+export type GroupProtocol = 'auto' | 'classic' | 'consumer'
+
 /** Options of `createConsumer`: a shared client, or how to reach the cluster. */
 export type ConsumerOptions<T extends Subscription = Subscription> = ConsumerSettings<T> &
   ({ readonly client: Client } | ClientOptions)
@@ -151,6 +163,7 @@ export function resolveSettings(options: ConsumerSettings<Subscription>) {
     assignment: options.assignment,
     from: options.from ?? ('latest' as const),
     commitIntervalMs: commitInterval(options.autoCommit ?? true),
+    protocol: chosenProtocol(options),
     assignors: checkAssignors(options.assignors ?? [cooperativeStickyAssignor]),
     groupInstanceId: options.groupInstanceId ?? null,
     sessionTimeoutMs,
@@ -166,6 +179,19 @@ export function resolveSettings(options: ConsumerSettings<Subscription>) {
     rebalance: options.rebalance ?? {},
     topicRefreshMs: positive('topicRefreshMs', options.topicRefreshMs ?? 30_000),
   }
+}
+
+function chosenProtocol(options: ConsumerSettings<Subscription>): GroupProtocol {
+  const { protocol = 'classic', assignors, sessionTimeoutMs, heartbeatIntervalMs } = options
+  if (!['auto', 'classic', 'consumer'].includes(protocol)) {
+    throw invalid("`protocol` must be 'auto', 'classic' or 'consumer'.")
+  }
+  const ofClassic = Object.entries({ assignors, sessionTimeoutMs, heartbeatIntervalMs })
+    .filter(([, value]) => value !== undefined)
+    .map(([name]) => `\`${name}\``)
+  if (ofClassic.length === 0 || protocol === 'classic') return protocol
+  if (protocol === 'auto') return 'classic'
+  throw invalid(`${ofClassic.join(', ')}: with \`protocol: 'consumer'\` the broker decides.`)
 }
 
 function commitInterval(

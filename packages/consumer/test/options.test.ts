@@ -64,3 +64,15 @@ test('createConsumer refuses before anything is contacted', () => {
   expect(() => createConsumer({ brokers: '127.0.0.1:1', topics: [] })).toThrow('What to read?')
   expect(() => createConsumer({ topics: ['t'] } as never)).toThrow('Where is the cluster?')
 })
+
+test('the protocol is chosen by what it can honour', () => {
+  const protocolOf = (options: object) =>
+    resolveSettings({ topics: ['t'], group: 'g', ...options }).protocol
+  expect(protocolOf({})).toBe('classic')
+  expect(protocolOf({ protocol: 'auto' })).toBe('auto')
+  expect(protocolOf({ protocol: 'auto', sessionTimeoutMs: 10_000 })).toBe('classic')
+  expect(() => protocolOf({ protocol: 'consumer', heartbeatIntervalMs: 100 })).toThrow(
+    "`heartbeatIntervalMs`: with `protocol: 'consumer'` the broker decides.",
+  )
+  expect(() => protocolOf({ protocol: 'new' })).toThrow('`protocol` must be')
+})
