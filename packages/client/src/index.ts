@@ -46,9 +46,46 @@ export { createAdmin } from './admin/admin.js'
 export type { Admin } from './admin/admin.js'
 export type { CallOptions } from './admin/call-options.js'
 export type { ApiVersionRange, ClusterAdmin } from './admin/cluster.js'
-export type { ConfigEntry, ConfigResource, ConfigsAdmin, ConfigSource } from './admin/configs.js'
+export type {
+  ConfigEntry,
+  ConfigResource,
+  ConfigResourceType,
+  ConfigsAdmin,
+  ConfigSource,
+  ConfigSynonym,
+  DescribeConfigsOptions,
+} from './admin/configs.js'
+export type { ConfigChange, ConfigChangesAdmin, ListedResource } from './admin/config-changes.js'
+export type { Place } from './admin/leader-calls.js'
+export type {
+  DeletedRecords,
+  LogDir,
+  LogSize,
+  RecordDeletion,
+  RecordsAdmin,
+} from './admin/records.js'
+export type {
+  Election,
+  Feature,
+  FeatureUpdate,
+  Quorum,
+  QuorumAdmin,
+  QuorumReplica,
+} from './admin/quorum.js'
+export type {
+  ActiveProducer,
+  TransactionDescription,
+  TransactionListing,
+  TransactionsAdmin,
+} from './admin/transactions.js'
 export type { GroupOffset, GroupOffsetsAdmin, NewGroupOffset } from './admin/group-offsets.js'
-export type { GroupDescription, GroupListing, GroupMember, GroupsAdmin } from './admin/groups.js'
+export type {
+  GroupDescription,
+  GroupListing,
+  GroupMember,
+  GroupsAdmin,
+  RemovedMember,
+} from './admin/groups.js'
 export type {
   ListOffsetsOptions,
   OffsetQuery,

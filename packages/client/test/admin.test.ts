@@ -260,7 +260,10 @@ describe('configs and cluster', () => {
     }))
     const [described] = await admin.describeConfigs([{ type: 'topic', name: 't' }])
     expect(described!.entries).toEqual([
-      { name: 'retention.ms', value: '1', source: 'topic', readOnly: false, sensitive: false },
+      {
+        ...{ name: 'retention.ms', value: '1', source: 'topic' },
+        ...{ readOnly: false, sensitive: false, synonyms: [] },
+      },
     ])
   })
 

@@ -33,6 +33,8 @@ export const topicConfigSynonyms: ReadonlyMap<
   ['flush.messages', [{ name: 'log.flush.interval.messages' }]],
   ['flush.ms', [{ name: 'log.flush.interval.ms' }, { name: 'log.flush.scheduler.interval.ms' }]],
   ['index.interval.bytes', [{ name: 'log.index.interval.bytes' }]],
+  ['local.retention.bytes', [{ name: 'log.local.retention.bytes' }]],
+  ['local.retention.ms', [{ name: 'log.local.retention.ms' }]],
   ['max.compaction.lag.ms', [{ name: 'log.cleaner.max.compaction.lag.ms' }]],
   ['max.message.bytes', [{ name: 'message.max.bytes' }]],
   ['message.timestamp.after.max.ms', [{ name: 'log.message.timestamp.after.max.ms' }]],

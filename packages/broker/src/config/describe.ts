@@ -58,7 +58,7 @@ export function describeTopicConfigs(
     const synonyms: ConfigSynonym[] = []
     const own = overrides.get(name)
     if (own !== undefined) synonyms.push({ name, value: own, source: configSources.topic })
-    synonyms.push(...brokerSynonyms(config, synonymNames(name)))
+    synonyms.push(...topicSynonyms(config, synonymNames(name)))
     const value = own ?? config.topicDefault(name)
     return row(definition, { value, readOnly: false, synonyms })
   })
@@ -94,6 +94,13 @@ export function describeGroupConfigs(): ConfigRow[] {
       synonyms: defaultSynonym(definition),
     }),
   )
+}
+
+/** As Kafka, which leaves out defaults in another unit than that of the topic config. */
+function topicSynonyms(config: BrokerConfig, names: readonly string[]): ConfigSynonym[] {
+  const found = brokerSynonyms(config, names)
+  const isSet = found.some(({ source }) => source !== configSources.default)
+  return isSet || found[0]?.name === names[0] ? found : []
 }
 
 function synonymNames(topicConfig: string): string[] {

@@ -99,8 +99,6 @@ delegation.token.expiry.time.ms long 86400000
 delegation.token.max.lifetime.ms long 604800000
 delegation.token.secret.key password ~
 # tiered storage is not supported
-*log.local.retention.bytes long -2
-*log.local.retention.ms long -2
 *remote.fetch.max.wait.ms int 500
 *remote.list.offsets.request.timeout.ms long 30000
 *remote.log.index.file.cache.total.size.bytes long 1073741824

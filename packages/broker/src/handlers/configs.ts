@@ -1,5 +1,5 @@
 import { apis, errorCodes } from '@kfk/protocol'
-import type { Api, RequestInput, RequestOf, ResponseInput } from '@kfk/protocol'
+import type { Api, RequestOf, ResponseInput } from '@kfk/protocol'
 import {
   type ConfigRow,
   describeBrokerConfigs,

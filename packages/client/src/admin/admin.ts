@@ -2,6 +2,8 @@ import { createClient } from '../client.js'
 import type { Client, ClientOptions } from '../client.js'
 import { clusterAdmin } from './cluster.js'
 import type { ClusterAdmin } from './cluster.js'
+import { configChangesAdmin } from './config-changes.js'
+import type { ConfigChangesAdmin } from './config-changes.js'
 import { configsAdmin } from './configs.js'
 import type { ConfigsAdmin } from './configs.js'
 import { groupOffsetsAdmin } from './group-offsets.js'
@@ -10,14 +12,24 @@ import { groupsAdmin } from './groups.js'
 import type { GroupsAdmin } from './groups.js'
 import { offsetsAdmin } from './offsets.js'
 import type { OffsetsAdmin } from './offsets.js'
+import { quorumAdmin } from './quorum.js'
+import type { QuorumAdmin } from './quorum.js'
+import { recordsAdmin } from './records.js'
+import type { RecordsAdmin } from './records.js'
 import { topicsAdmin } from './topics.js'
 import type { TopicsAdmin } from './topics.js'
+import { transactionsAdmin } from './transactions.js'
+import type { TransactionsAdmin } from './transactions.js'
 
 /** Looks at and changes a cluster. All calls retry what is retriable within their time bound. */
 export interface Admin
   extends
     TopicsAdmin,
     ConfigsAdmin,
+    ConfigChangesAdmin,
+    RecordsAdmin,
+    QuorumAdmin,
+    TransactionsAdmin,
     GroupsAdmin,
     GroupOffsetsAdmin,
     OffsetsAdmin,
@@ -38,6 +50,10 @@ export function createAdmin(options: ClientOptions | { readonly client: Client }
   return {
     ...topicsAdmin(client),
     ...configsAdmin(client),
+    ...configChangesAdmin(client),
+    ...recordsAdmin(client),
+    ...quorumAdmin(client),
+    ...transactionsAdmin(client),
     ...groupsAdmin(client),
     ...groupOffsetsAdmin(client),
     ...offsetsAdmin(client),

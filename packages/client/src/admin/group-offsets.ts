@@ -5,6 +5,8 @@ import { atCoordinator } from '../coordinator-call.js'
 import { kafkaError } from '../errors.js'
 import { defaultCallTimeoutMs } from './call-options.js'
 import type { CallOptions } from './call-options.js'
+import { throwFailures } from './controller-call.js'
+import { byTopic, type Place } from './leader-calls.js'
 
 export interface GroupOffset {
   readonly topic: string
@@ -34,6 +36,15 @@ export interface GroupOffsetsAdmin {
   alterGroupOffsets(
     groupId: string,
     offsets: readonly NewGroupOffset[],
+    options?: CallOptions,
+  ): Promise<void>
+  /**
+   * Forgets committed offsets (KIP-496). No member may be subscribed to the topic:
+   * GROUP_SUBSCRIBED_TO_TOPIC; `details.failed` lists each that was refused, the others are gone.
+   */
+  deleteGroupOffsets(
+    groupId: string,
+    places: readonly Place[],
     options?: CallOptions,
   ): Promise<void>
 }
@@ -74,7 +85,36 @@ export function groupOffsetsAdmin(client: Client): GroupOffsetsAdmin {
         bounds,
       )
     },
+    deleteGroupOffsets: (groupId, places, options) =>
+      deleteGroupOffsets(client, groupId, places, options),
   }
+}
+
+function deleteGroupOffsets(
+  client: Client,
+  ...[groupId, places, options = {}]: Parameters<GroupOffsetsAdmin['deleteGroupOffsets']>
+): Promise<void> {
+  const bounds = { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs }
+  const topics = byTopic(places).map(({ topic, places: some }) => ({
+    name: topic,
+    partitions: some.map(({ partition }) => ({ partitionIndex: partition })),
+  }))
+  const ask = async (): Promise<void> => {
+    const body = { groupId, topics }
+    const target = { group: groupId }
+    const where = { ...bounds, lane: 'main' }
+    const response = await client.request(apis.offsetDelete, body, target, where)
+    if (response.errorCode !== 0) throw kafkaError(response.errorCode, null, { groupId })
+    throwFailures(
+      response.topics.flatMap(({ name, partitions }) =>
+        partitions.map(({ partitionIndex, errorCode }) => ({
+          name: `${name}-${partitionIndex}`,
+          errorCode,
+        })),
+      ),
+    )
+  }
+  return atCoordinator(client, groupId, ask, bounds)
 }
 
 function listGroupOffsets(

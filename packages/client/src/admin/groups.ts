@@ -4,6 +4,7 @@ import { atCoordinator } from '../coordinator-call.js'
 import { kafkaError } from '../errors.js'
 import { defaultCallTimeoutMs } from './call-options.js'
 import type { CallOptions } from './call-options.js'
+import { throwFailures } from './controller-call.js'
 
 export interface GroupListing {
   readonly groupId: string
@@ -53,9 +54,24 @@ export interface GroupsAdmin {
    * GROUP_ID_NOT_FOUND.
    */
   deleteGroups(groupIds: readonly string[], options?: CallOptions): Promise<void>
+  /**
+   * Removes members of a classic group, dynamic ones by id and static ones by instance id; without
+   * `members` all that there are (KIP-345, KIP-571). A consumer that still runs joins anew.
+   * `details.failed` lists those that were not found.
+   */
+  removeGroupMembers(
+    groupId: string,
+    members?: readonly RemovedMember[],
+    options?: CallOptions & { readonly reason?: string },
+  ): Promise<void>
 }
 
+/** A member to remove: one of both. */
+export type RemovedMember = { readonly memberId: string } | { readonly groupInstanceId: string }
+
 const groupIdNotFound = 69
+/** First version of LeaveGroup that names several members. */
+const severalMembersVersion = 3
 
 export function groupsAdmin(client: Client): GroupsAdmin {
   return {
@@ -64,6 +80,10 @@ export function groupsAdmin(client: Client): GroupsAdmin {
       Promise.all(groupIds.map((groupId) => describeGroup(client, groupId, options))),
     async deleteGroups(groupIds, options) {
       await Promise.all(groupIds.map((groupId) => deleteGroup(client, groupId, options)))
+    },
+    async removeGroupMembers(groupId, members, options) {
+      const found = members ?? (await describeGroup(client, groupId, options)).members
+      if (found.length > 0) await removeMembers(client, groupId, found, options)
     },
   }
 }
@@ -137,6 +157,41 @@ function describeGroup(
     },
     bounds,
   )
+}
+
+type AnyMember = RemovedMember | Pick<GroupMember, 'memberId' | 'groupInstanceId'>
+
+function removeMembers(
+  client: Client,
+  groupId: string,
+  members: readonly AnyMember[],
+  options: Parameters<GroupsAdmin['removeGroupMembers']>[2] = {},
+): Promise<void> {
+  const bounds = { signal: options.signal, timeoutMs: options.timeoutMs ?? defaultCallTimeoutMs }
+  const body = (apiVersion: number) => ({
+    groupId,
+    members: members.map((member) => {
+      const instance = 'groupInstanceId' in member ? member.groupInstanceId : null
+      return {
+        // A static member is known by its instance id alone.
+        memberId: instance === null && 'memberId' in member ? member.memberId : '',
+        groupInstanceId: instance,
+        ...(apiVersion >= 5 && { reason: options.reason ?? null }),
+      }
+    }),
+  })
+  const ask = async (): Promise<void> => {
+    const where = { ...bounds, lane: 'main', minVersion: severalMembersVersion }
+    const response = await client.request(apis.leaveGroup, body, { group: groupId }, where)
+    if (response.errorCode !== 0) throw kafkaError(response.errorCode, null, { groupId })
+    throwFailures(
+      response.members.map(({ memberId, groupInstanceId, errorCode }) => ({
+        name: groupInstanceId ?? memberId,
+        errorCode,
+      })),
+    )
+  }
+  return atCoordinator(client, groupId, ask, bounds)
 }
 
 function deleteGroup(client: Client, groupId: string, options: CallOptions = {}): Promise<void> {
