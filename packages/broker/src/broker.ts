@@ -18,6 +18,7 @@ import { inProcessTransport } from './network/in-process-transport.js'
 import { Listener } from './network/listener.js'
 import { KeyedPurgatory } from './network/purgatory.js'
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveOptions } from './options.js'
+import { BrokerPeers, type BrokerPeersOptions } from './network/broker-peers.js'
 import { promiseEpoch } from './partition/epoch-promise.js'
 import { DirectoryStorage } from './partition/directory-storage.js'
 import { FetchSessionCache } from './partition/fetch-sessions.js'
@@ -27,6 +28,11 @@ import { type Broker, runAll, RunningBroker, type Step } from './running-broker.
 import { silentLogger } from './runtime/logger.js'
 import { readMetaProperties } from './runtime/meta-properties.js'
 import { SystemClock } from './runtime/system-clock.js'
+import { markerWriter } from './transaction/marker-writer.js'
+import {
+  TransactionCoordinator,
+  type TransactionCoordinatorOptions,
+} from './transaction/transaction-coordinator.js'
 
 /**
  * Bound of the requests in memory unless `queued.max.request.bytes` says otherwise: a small part of
@@ -36,6 +42,8 @@ const requestMemoryShare = 8
 const requestMemoryMaxBytes = 32 * 1024 * 1024
 /** Bound of the partitions in fetch sessions: at the worst some 60 MB. */
 const sessionPartitionsMax = 100_000
+/** How long a transaction marker may take to be committed, ms. */
+const markerTimeoutMs = 5000
 /** What the store tells of records that are lost or may not be kept. */
 const graveReports: ReadonlySet<string> = new Set([
   'poisoned',
@@ -100,11 +108,12 @@ async function start(
   })
   const transport = inProcessTransport()
   let running: RunningBroker | undefined
+  const createPeerClient = peerClients({ nodeId, transport, codec: edges.codec })
   const member = await ClusterMember.open({
     ...{ nodeId, rack, config, coordination, partitions: registry, fileSystem, dataDir, promise },
     ...{ clock, logger },
     onFatal: (error) => running?.fail(error),
-    createPeerClient: (address) => peerClient(address, { nodeId, transport, codec: edges.codec }),
+    createPeerClient,
   })
   cleanUp.push(() => member.leave())
   const cluster = member.view
@@ -112,11 +121,13 @@ async function start(
     ...{ nodeId, config, clock, logger, cluster, coordination },
     ...{ controller: member.controller, partitions: registry },
   })
+  const shared = { nodeId, config, clock, logger, partitions: registry, groups, member }
+  const transactions = coordinateTransactions({ ...shared, createPeerClient })
   registry.useCluster(cluster, (partition) => groups.onPartitionHosted(partition))
   const services: BrokerServices = {
     ...{ nodeId, clusterId: member.clusterId, config, clock, logger, cluster, purgatory, groups },
     ...{ controller: member.controller, producerIds: member.producerIds, partitions: registry },
-    fetchSessions: fetchSessions(config, clock),
+    ...{ fetchSessions: fetchSessions(config, clock), transactions },
     storage: new DirectoryStorage({ directory, fileSystem, cluster }),
     advertised: advertise(),
   }
@@ -124,18 +135,37 @@ async function start(
     ...{ codec: edges.codec, handlers, services },
     memoryLimitBytes: requestMemory(config.long('queued.max.request.bytes')),
   })
-  const maintenance = new PartitionMaintenance({
-    ...{ registry, directory, fileSystem, config, clock, logger, cluster },
-  })
+  const kept = { registry, directory, fileSystem, config, clock, logger, cluster }
+  const maintenance = new PartitionMaintenance(kept)
   const broker = (running = new RunningBroker({
     ...{ nodeId, clusterId: member.clusterId, transport, listener, connections, purgatory },
-    ...{ groups, member, maintenance, registry, directory, logger },
+    ...{ groups, transactions, member, maintenance, registry, directory, logger },
     address: addressOf(options, listener),
     ownCoordination: edges.given === undefined ? coordination : undefined,
   }))
   cleanUp.push(() => broker.close())
-  await broker.serve()
-  return broker
+  return broker.serve().then(() => broker)
+}
+
+function coordinateTransactions(
+  parts: Pick<
+    TransactionCoordinatorOptions,
+    'nodeId' | 'config' | 'clock' | 'logger' | 'partitions'
+  > & {
+    groups: GroupCoordinator
+    member: ClusterMember
+    createPeerClient: BrokerPeersOptions['createClient']
+  },
+): TransactionCoordinator {
+  const { groups, member, createPeerClient, ...rest } = parts
+  const { controller, producerIds, view: cluster } = member
+  const peers = new BrokerPeers({ cluster, createClient: createPeerClient })
+  const writeMarker = markerWriter({
+    ...{ partitions: parts.partitions, groups, timeoutMs: markerTimeoutMs },
+  })
+  return new TransactionCoordinator({
+    ...{ ...rest, cluster, peers, controller, producerIds, writeMarker },
+  })
 }
 
 async function openDirectory(
@@ -193,17 +223,16 @@ function fetchSessions(config: BrokerConfig, clock: Clock): FetchSessionCache {
   })
 }
 
-function peerClient(
-  address: BrokerAddress,
-  options: { nodeId: number; transport: Transport; codec: WireCodec },
-) {
-  return createClient({
-    brokers: [`${address.host}:${address.port}`],
-    clientId: `kfk-broker-${options.nodeId}`,
-    transport: options.transport,
-    codec: options.codec,
-    autoCreateTopics: false,
-  })
+/** Clients that know one broker each. */
+function peerClients(options: { nodeId: number; transport: Transport; codec: WireCodec }) {
+  return (address: BrokerAddress) =>
+    createClient({
+      brokers: [`${address.host}:${address.port}`],
+      clientId: `kfk-broker-${options.nodeId}`,
+      transport: options.transport,
+      codec: options.codec,
+      autoCreateTopics: false,
+    })
 }
 
 function addressOf(options: ResolvedBrokerOptions, listener: Listener | undefined): BrokerAddress {

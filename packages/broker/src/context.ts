@@ -2,7 +2,7 @@
  * What the parts of a broker know of each other: interfaces only, so that network, handlers,
  * partitions, groups and controller depend on this file and never on each other.
  */
-import type { Log, LogSlice, ReadRequest } from '@kfk/log-store'
+import type { Log, LogSlice, ProducerEntry, ReadRequest } from '@kfk/log-store'
 import type {
   Api,
   FrameMemory,
@@ -15,9 +15,16 @@ import type { GroupRequests } from './group/group-api.js'
 import type { Asked, Session, Sessions } from './partition/fetch-session.js'
 import type { Clock } from './runtime/clock.js'
 import type { Logger } from './runtime/logger.js'
+import type {
+  TransactionInput,
+  TransactionMarker,
+  TransactionRequests,
+  Verification,
+} from './transaction/transaction-api.js'
 
 export type { Clock, TimerHandle } from './runtime/clock.js'
 export type { Logger } from './runtime/logger.js'
+export type { TransactionMarker, Verification } from './transaction/transaction-api.js'
 
 /**
  * Serves one API. A handler translates between wire and broker; it owns no state. The table of
@@ -95,6 +102,7 @@ export interface BrokerServices {
   readonly partitions: PartitionRegistry
   readonly fetchSessions: FetchSessions
   readonly groups: GroupCoordinators
+  readonly transactions: TransactionCoordinators
   readonly producerIds: ProducerIds
   readonly purgatory: Purgatory
   readonly storage: LogStorage
@@ -287,8 +295,29 @@ export interface Partition {
    */
   append(
     batches: Uint8Array,
-    options: { origin: 'client' | 'coordinator' | 'controller' },
+    options: {
+      readonly origin: 'client' | 'coordinator' | 'controller'
+      /** Of a transactional batch whose transaction is not open here yet. */
+      readonly verified?: Verification | undefined
+    },
   ): PartitionAppendResult
+  /** Whether the producer has a transaction open here, under this very epoch. */
+  hasOpenTransaction(producerId: bigint, producerEpoch: number): boolean
+  /**
+   * Begins to find out whether the partition is a part of the producer's transaction: what is
+   * handed out is good for one append, unless a transaction of that producer ends before (KIP-890).
+   */
+  beginVerification(producerId: bigint): Verification
+  /** It has come to nothing. */
+  dropVerification(producerId: bigint, verification: Verification): void
+  /**
+   * Appends the marker that ends a transaction, as `append` does. INVALID_PRODUCER_EPOCH,
+   * TRANSACTION_COORDINATOR_FENCED when it comes too late.
+   */
+  endTransaction(marker: TransactionMarker): PartitionAppendResult
+  /** What the log says of one producer, and of all. */
+  producer(producerId: bigint): ProducerEntry | undefined
+  producerEntries(): Iterable<ProducerEntry>
   /**
    * Resolves when the high watermark has reached `offset`; rejects when the log fails or the signal
    * aborts.
@@ -376,6 +405,41 @@ export interface GroupCoordinators extends GroupRequests {
   start(): Promise<void>
   /** Answers every waiting member with an error and flushes what is pending. */
   stop(): Promise<void>
+  /**
+   * Writes the marker that ends a transaction into a partition of `__consumer_offsets`, and lets
+   * its offsets count, or forgets them. NONE once that is committed.
+   */
+  endTransaction(index: number, marker: TransactionMarker): Promise<number>
   /** A partition of `__consumer_offsets` opened here: load its groups. */
   onPartitionHosted(partition: Partition): void
+}
+
+export interface AdmissionInput extends TransactionInput {
+  /** Those to be written to, all led here; asked for when it is the producer's turn. */
+  readonly partitions: () => readonly Partition[] | Promise<readonly Partition[]>
+  /** Partitions become a part of the transaction by being written to (KIP-890). */
+  readonly adds: boolean
+  /** The client knows TRANSACTION_ABORTABLE; others get INVALID_TXN_STATE. */
+  readonly knowsAbortable: boolean
+}
+
+/** What came of asking. */
+export interface AdmissionVerdict {
+  /** Why a partition may not be written to; NONE: it may. */
+  errorCode(partition: Partition): number
+  /** What the append has to show; undefined: nothing. */
+  verification(partition: Partition): Verification | undefined
+}
+
+/** Transaction coordination of this broker, and what transactions mean for its partitions. */
+export interface TransactionCoordinators extends TransactionRequests {
+  /**
+   * Runs `append` once the partitions, which are led here, are a part of the producer's
+   * transaction: at once when they are, else after its coordinator was asked, here or elsewhere, or
+   * with why not. Those of one producer run in the order of the calls (KIP-890).
+   */
+  admit(
+    input: AdmissionInput,
+    append: (verdict: AdmissionVerdict) => void,
+  ): Promise<void> | undefined
 }

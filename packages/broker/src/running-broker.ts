@@ -11,6 +11,7 @@ import type { Listener } from './network/listener.js'
 import type { KeyedPurgatory } from './network/purgatory.js'
 import type { PartitionMaintenance } from './partition/maintenance.js'
 import type { LogPartitionRegistry } from './partition/partition-registry.js'
+import type { TransactionCoordinator } from './transaction/transaction-coordinator.js'
 
 /** How long a stopping broker waits for requests that run. */
 const closeTimeoutMs = 5000
@@ -51,6 +52,7 @@ export interface Parts {
   readonly connections: ConnectionSet
   readonly purgatory: KeyedPurgatory
   readonly groups: GroupCoordinator
+  readonly transactions: TransactionCoordinator
   readonly member: ClusterMember
   readonly maintenance: PartitionMaintenance
   readonly registry: LogPartitionRegistry
@@ -100,6 +102,7 @@ export class RunningBroker implements Broker {
     this.#withdraw = offerInProcess(address, (stream) => connections.add(stream))
     await member.join(address)
     await groups.start()
+    this.#parts.transactions.start()
     maintenance.start()
     listener?.serve((stream) => connections.add(stream))
     logger.info(`node ${this.nodeId} of cluster ${this.clusterId} serves ${this.brokers[0]}`)
@@ -135,6 +138,7 @@ export class RunningBroker implements Broker {
     const drained = connections.close(timeoutMs)
     this.#parts.purgatory.expireAll()
     const steps = [
+      () => this.#parts.transactions.stop(),
       () => groups.stop(),
       () => drained,
       () => member.leave(),

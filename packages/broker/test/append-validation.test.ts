@@ -68,10 +68,10 @@ test.each<[string, () => Uint8Array, Partial<AppendRules>, number]>([
     errorCodes.INVALID_RECORD,
   ],
   [
-    'a transactional batch',
-    () => batch({ transactional: true, producerId: 5n, producerEpoch: 0, baseSequence: 0 }),
+    'a transactional batch of nobody',
+    () => batch({ transactional: true }),
     {},
-    errorCodes.INVALID_TXN_STATE,
+    errorCodes.INVALID_RECORD,
   ],
   ['a time far ahead', () => batch({}, now + 3_600_001), {}, errorCodes.INVALID_TIMESTAMP],
   [

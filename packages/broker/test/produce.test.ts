@@ -245,13 +245,4 @@ describe('idempotence', () => {
     }
     expect(ids.size).toBe(12)
   })
-
-  test('a transactional id is refused for good', async () => {
-    const client = await harness.client(await harness.broker())
-    const response = await client.request(apis.initProducerId, 4, {
-      transactionalId: 'tx',
-      transactionTimeoutMs: 60_000,
-    })
-    expect(response).toMatchObject({ errorCode: errorCodes.UNSUPPORTED_VERSION, producerId: -1n })
-  })
 })

@@ -44,9 +44,13 @@ test('epochs only grow, and a new one begins with sequence 0', () => {
   expect(checkSequence(entry, batch(0, 1, 4))).toBe('append')
 })
 
-test('who is unknown, or has no batch left, may begin anywhere', () => {
+test('who is unknown may begin anywhere', () => {
   expect(checkSequence(undefined, batch(1234))).toBe('append')
-  expect(checkSequence(known(0), batch(1234))).toBe('append')
+})
+
+test('after a marker that has raised the epoch, the first sequence is 0', () => {
+  expect(checkSequence(known(1), batch(1234, 1, 1))).toMatchObject(outOfOrder)
+  expect(checkSequence(known(1), batch(0, 1, 1))).toBe('append')
 })
 
 test('sequences wrap around after 2^31 - 1', () => {

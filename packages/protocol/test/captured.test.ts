@@ -33,6 +33,7 @@ const frames = captured().filter(({ api }) => apiByKey.has(api))
 const uncaptured = new Set([
   ...['AddPartitionsToTxn', 'AddOffsetsToTxn', 'EndTxn', 'WriteTxnMarkers', 'TxnOffsetCommit'],
   ...['DescribeProducers', 'DescribeTransactions', 'ListTransactions', 'AllocateProducerIds'],
+  'ConsumerGroupHeartbeat',
 ])
 
 test('every API of these clients is there', () => {

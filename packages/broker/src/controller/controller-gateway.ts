@@ -16,11 +16,21 @@ import type { ControllerRuntime } from './controller-runtime.js'
 import type { ControllerApis, ControllerCommand } from './controller.js'
 import type { LiveCluster } from './live-cluster.js'
 import { MetadataAppendError } from './metadata-log.js'
-import { CONSUMER_OFFSETS_TOPIC, isInternalTopic, topicNameProblem } from './topic-name.js'
+import {
+  CONSUMER_OFFSETS_TOPIC,
+  isInternalTopic,
+  topicNameProblem,
+  TRANSACTION_STATE_TOPIC,
+} from './topic-name.js'
 import { within } from './waiting.js'
 
 /** Creations on demand under way at once: one per name, and clients choose the names. */
 const MAX_CREATIONS = 1000
+/** What the configs begin with that say how a coordinator's topic is made. */
+const coordinatorTopics = new Map([
+  [CONSUMER_OFFSETS_TOPIC, 'offsets.topic'],
+  [TRANSACTION_STATE_TOPIC, 'transaction.state.log'],
+])
 
 export interface GatewayOptions {
   readonly cluster: LiveCluster
@@ -88,20 +98,16 @@ export class Gateway implements ControllerGateway {
 
   async #create(name: string, options: { partitions?: number }): Promise<number> {
     const { config, cluster, clock, logger, stopped } = this.#options
-    const isOffsets = name === CONSUMER_OFFSETS_TOPIC
-    const numPartitions = isOffsets
-      ? config.number('offsets.topic.num.partitions')
-      : options.partitions
-    const segmentBytes = {
-      name: 'segment.bytes',
-      value: String(config.number('offsets.topic.segment.bytes')),
-    }
+    const prefix = coordinatorTopics.get(name)
+    const internal = prefix !== undefined
+    const numPartitions = internal ? config.number(`${prefix}.num.partitions`) : options.partitions
+    const segmentBytes = internal ? config.number(`${prefix}.segment.bytes`) : 0
     const topic = {
       name,
       numPartitions: numPartitions ?? -1,
       replicationFactor: -1,
       assignments: [],
-      configs: isOffsets ? [segmentBytes] : [],
+      configs: internal ? [{ name: 'segment.bytes', value: String(segmentBytes) }] : [],
     }
     const timeoutMs = config.number('request.timeout.ms')
     try {

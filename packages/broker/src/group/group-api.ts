@@ -126,9 +126,21 @@ export interface TopicPartitions {
  * A committed offset as OffsetFetch reports it; offset and leader epoch are -1 when nothing is
  * committed.
  */
+/** Offsets that are a part of a transaction. */
+export interface TransactionalCommitInput extends MemberIdentity {
+  readonly groupId: string
+  /** -1: not a member, or not told. */
+  readonly generation: number
+  readonly producerId: bigint
+  readonly producerEpoch: number
+  readonly partitions: readonly PartitionCommit[]
+}
+
 export interface FetchedOffset {
   readonly topic: string
   readonly partition: number
+  /** UNSTABLE_OFFSET_COMMIT: a transaction may still change it. Absent: none. */
+  readonly errorCode?: number
   readonly offset: number
   readonly leaderEpoch: number
   readonly metadata: string
@@ -200,7 +212,12 @@ export interface GroupRequests {
     groupId: string,
     topics: readonly TopicPartitions[] | null,
     reader?: OffsetReader,
+    requireStable?: boolean,
   ): Promise<{ errorCode: number; offsets: readonly FetchedOffset[] }>
+  /** As `commitOffsets`; the partition of the group must be a part of the transaction. */
+  commitTransactionalOffsets(input: TransactionalCommitInput): Promise<readonly number[]>
+  /** Where the offsets of a group are, if that is here; otherwise an error code. */
+  offsetsPlace(groupId: string): Promise<{ topic: string; partition: number } | number>
   /** One error code per partition of the input, in its order, unless the whole request fails. */
   deleteOffsets(
     groupId: string,

@@ -9,6 +9,7 @@ import type {
   GroupCoordinators,
   Partition,
   PartitionRegistry,
+  TransactionMarker,
 } from '../context.js'
 import type { Clock, TimerHandle } from '../runtime/clock.js'
 import type { Logger } from '../runtime/logger.js'
@@ -34,6 +35,7 @@ import type {
   SyncInput,
   SyncResult,
   TopicPartitions,
+  TransactionalCommitInput,
 } from './group-api.js'
 import { joinRefusal, syncRefusal } from './group-effects.js'
 import { isGroupId, OFFSETS_TOPIC, partitionOfGroup } from './group-partition.js'
@@ -43,6 +45,7 @@ import { describeGroup, listGroups, unknownGroup } from './shard-listing.js'
 import { loadShard } from './shard-loader.js'
 import {
   commitOffsets,
+  commitTransactionalOffsets,
   deleteGroup,
   deleteOffsets,
   expireOffsets,
@@ -88,7 +91,7 @@ export class GroupCoordinator implements GroupCoordinators {
   readonly #deadlines: DeadlineQueue<GroupSleeper>
   readonly #consumers: ConsumerRequests
   readonly #publisher: GroupPublisher
-  readonly #shards: ShardTable
+  readonly #shards: ShardTable<GroupShard>
   #unsubscribe: () => void = () => undefined
   #expiryTimer: TimerHandle | undefined
   #stopped = false
@@ -105,6 +108,7 @@ export class GroupCoordinator implements GroupCoordinators {
       membership: (groupId) => this.#loadedShard(groupId)?.membership(groupId),
     })
     this.#shards = new ShardTable({
+      topic: OFFSETS_TOPIC,
       partitions,
       logger,
       create: (partition) => this.#createShard(partition),
@@ -266,10 +270,36 @@ export class GroupCoordinator implements GroupCoordinators {
     return commitOffsets(shard, input, { maxMetadataBytes })
   }
 
+  async commitTransactionalOffsets(input: TransactionalCommitInput): Promise<readonly number[]> {
+    const refuse = (code: number) => input.partitions.map(() => code)
+    if (!isGroupId(input.groupId, { allowEmpty: true })) return refuse(errorCodes.INVALID_GROUP_ID)
+    const shard = this.#now(input.groupId) ?? (await this.#soon(input.groupId))
+    if (typeof shard === 'number') return refuse(shard)
+    const maxMetadataBytes = this.#options.config.number('offset.metadata.max.bytes')
+    return commitTransactionalOffsets(shard, input, { maxMetadataBytes })
+  }
+
+  async offsetsPlace(groupId: string): Promise<{ topic: string; partition: number } | number> {
+    if (!isGroupId(groupId, { allowEmpty: true })) return errorCodes.INVALID_GROUP_ID
+    const shard = this.#now(groupId) ?? (await this.#soon(groupId))
+    if (typeof shard === 'number') return shard
+    return { topic: OFFSETS_TOPIC, partition: shard.partition.index }
+  }
+
+  async endTransaction(index: number, marker: TransactionMarker): Promise<number> {
+    const shard = await this.#withGrace(index)
+    if (typeof shard === 'number') return shard
+    return new Promise((resolve) => {
+      const refusal = shard.log.appendEnd(marker, resolve)
+      if (refusal !== errorCodes.NONE) resolve(refusal)
+    })
+  }
+
   async fetchOffsets(
     groupId: string,
     topics: readonly TopicPartitions[] | null,
     reader?: OffsetReader,
+    requireStable = false,
   ): Promise<{ errorCode: number; offsets: readonly FetchedOffset[] }> {
     const refuse = (errorCode: number) => ({ errorCode, offsets: [] })
     if (!isGroupId(groupId, { allowEmpty: true })) return refuse(errorCodes.INVALID_GROUP_ID)
@@ -280,7 +310,7 @@ export class GroupCoordinator implements GroupCoordinators {
     const topicId = (topic: string) => this.#options.cluster.topic(topic)?.id
     return {
       errorCode: errorCodes.NONE,
-      offsets: fetchOffsets(shard, groupId, { topics, topicId }),
+      offsets: fetchOffsets(shard, groupId, { topics, topicId, requireStable }),
     }
   }
 

@@ -11,6 +11,7 @@ import { Group, type GroupLimits, type GroupResume } from './group.js'
 import type { GroupFloor, OffsetsRecord } from './group-records.js'
 import { encodeGroupSnapshot } from './group-snapshot.js'
 import { OffsetsLog } from './offsets-log.js'
+import { TransactionalOffsets } from './transactional-offsets.js'
 
 export interface ShardOptions {
   readonly partition: Partition
@@ -62,6 +63,7 @@ export class LiveGroup implements GroupSleeper {
  */
 export class GroupShard {
   readonly durable = new CommittedOffsets()
+  readonly transactional = new TransactionalOffsets()
   readonly log: OffsetsLog
   /** Requests that wait for a rebalance. */
   parked = 0
@@ -73,8 +75,13 @@ export class GroupShard {
   constructor(options: ShardOptions) {
     this.#options = options
     const { partition, clock, commitTimeoutMs } = options
-    const replay = (record: OffsetsRecord) => this.durable.replay(record)
-    this.log = new OffsetsLog({ partition, clock, commitTimeoutMs, replay })
+    this.log = new OffsetsLog({
+      ...{ partition, clock, commitTimeoutMs },
+      replay: (record, producerId) => this.#replay(record, producerId),
+      replayEnd: (end) => {
+        for (const record of this.transactional.end(end)) this.durable.replay(record)
+      },
+    })
   }
 
   get partition(): Partition {
@@ -241,6 +248,15 @@ export class GroupShard {
     this.#live.clear()
     this.#consumers.clear()
     this.log.close(errorCodes.NOT_COORDINATOR)
+  }
+
+  #replay(record: OffsetsRecord, producerId: bigint | undefined): void {
+    if (producerId !== undefined) {
+      this.transactional.add(producerId, record)
+      return
+    }
+    this.transactional.overtake(record)
+    this.durable.replay(record)
   }
 
   #park<R>(

@@ -185,6 +185,20 @@ export class Group {
     return errorCodes.NONE
   }
 
+  /** The same for a commit within a transaction: old clients name no member (KIP-447). */
+  checkTransactionalCommit(
+    input: MemberIdentity & { readonly generation: number },
+    now: number,
+  ): number {
+    if (this.state === 'Dead') return errorCodes.COORDINATOR_NOT_AVAILABLE
+    const { generation, memberId, groupInstanceId } = input
+    if (generation < 0 && this.state === 'Empty') return errorCodes.NONE
+    if (generation < 0 && memberId === '' && groupInstanceId === null) return errorCodes.NONE
+    const code = this.#checkGeneration(input)
+    if (code === errorCodes.NONE) this.#phases.touch(this.roster.get(memberId)!, now)
+    return code
+  }
+
   /**
    * Only an empty group dies. From then on requests are refused with an error that makes clients
    * come again.

@@ -1,7 +1,13 @@
 import { errorCodes, ZERO_UUID } from '@kfk/protocol'
 import { expiredOffsets, offsetsOf, type OffsetKey, offsetTombstones } from './committed-offsets.js'
 import type { LiveConsumerGroup } from './consumer/live-consumer-group.js'
-import type { CommitInput, FetchedOffset, TopicPartitions } from './group-api.js'
+import type {
+  CommitInput,
+  FetchedOffset,
+  TopicPartitions,
+  TransactionalCommitInput,
+} from './group-api.js'
+import type { LogProducer } from '../partition/coordinator-log.js'
 import type { CommittedOffset, OffsetsRecord } from './group-records.js'
 import type { GroupShard } from './group-shard.js'
 import { subscribedTopics } from './subscriptions.js'
@@ -18,6 +24,47 @@ export function commitOffsets(
   const { partitions } = input
   const refusal = commitRefusal(shard, input)
   if (refusal !== errorCodes.NONE) return Promise.resolve(partitions.map(() => refusal))
+  return writeOffsets(shard, input, options)
+}
+
+/** The same as a part of a transaction: they count once that is committed. */
+export function commitTransactionalOffsets(
+  shard: GroupShard,
+  input: TransactionalCommitInput,
+  options: { maxMetadataBytes: number },
+): Promise<readonly number[]> {
+  const { partitions, producerId, producerEpoch } = input
+  const refusal = transactionalRefusal(shard, input)
+  if (refusal !== errorCodes.NONE) return Promise.resolve(partitions.map(() => refusal))
+  return writeOffsets(shard, input, { ...options, producer: { producerId, producerEpoch } })
+}
+
+function transactionalRefusal(shard: GroupShard, input: TransactionalCommitInput): number {
+  const { groupId, producerId, producerEpoch, generation, memberId, groupInstanceId } = input
+  const known = shard.partition.producer(producerId)
+  if (known !== undefined && producerEpoch < known.epoch) return errorCodes.INVALID_PRODUCER_EPOCH
+  const consumer = shard.consumer(groupId)
+  if (consumer !== undefined) {
+    // Old clients name no member (KIP-447).
+    if (generation < 0 && memberId === '' && groupInstanceId === null) return errorCodes.NONE
+    const code = consumer.machine.checkCommit({ ...input, apiVersion: GROUP_ID_NOT_FOUND_SINCE })
+    return code === errorCodes.STALE_MEMBER_EPOCH ? errorCodes.ILLEGAL_GENERATION : code
+  }
+  const live = shard.live(groupId)
+  if (live !== undefined) {
+    return live.machine.checkTransactionalCommit(input, shard.clock.monotonicMs())
+  }
+  if (generation < 0) return errorCodes.NONE
+  const isGroup = shard.durable.group(groupId) !== undefined
+  return isGroup ? errorCodes.UNKNOWN_MEMBER_ID : errorCodes.ILLEGAL_GENERATION
+}
+
+function writeOffsets(
+  shard: GroupShard,
+  input: Pick<CommitInput, 'groupId' | 'partitions'>,
+  options: { maxMetadataBytes: number; producer?: LogProducer },
+): Promise<readonly number[]> {
+  const { partitions } = input
   const commitTimestamp = shard.clock.now()
   const codes: number[] = partitions.map(({ metadata }) =>
     // Kafka counts UTF-16 units here, whatever the config is called.
@@ -35,7 +82,7 @@ export function commitOffsets(
       committed: { offset, leaderEpoch, metadata, topicId, commitTimestamp, expireTimestamp: -1 },
     }))
   if (records.length === 0) return Promise.resolve(codes)
-  return append(shard, records).then((outcome) =>
+  return append(shard, records, options.producer).then((outcome) =>
     codes.map((code) => (code === errorCodes.NONE ? outcome : code)),
   )
 }
@@ -65,9 +112,15 @@ export function fetchOffsets(
   options: {
     topics: readonly TopicPartitions[] | null
     topicId: (topic: string) => string | undefined
+    /** Tell of an offset that a transaction may still change (KIP-447). */
+    requireStable: boolean
   },
 ): FetchedOffset[] {
-  const { topics, topicId } = options
+  const { topics, topicId, requireStable } = options
+  const fetched = (topic: string, partition: number, committed: CommittedOffset | undefined) =>
+    requireStable && shard.transactional.isUnstable(groupId, { topic, partition })
+      ? fetchedOffset({ topic, partition }, undefined, errorCodes.UNSTABLE_OFFSET_COMMIT)
+      : fetchedOffset({ topic, partition }, committed)
   const isCurrent = (topic: string, committed: CommittedOffset) =>
     committed.topicId === ZERO_UUID || committed.topicId === (topicId(topic) ?? committed.topicId)
   const group = shard.durable.group(groupId)
@@ -86,17 +139,17 @@ export function fetchOffsets(
   )
 }
 
-function fetched(
-  topic: string,
-  partition: number,
+function fetchedOffset(
+  place: { topic: string; partition: number },
   committed: CommittedOffset | undefined,
+  errorCode: number = errorCodes.NONE,
 ): FetchedOffset {
   return {
-    topic,
-    partition,
+    ...place,
     offset: committed?.offset ?? -1,
     leaderEpoch: committed?.leaderEpoch ?? -1,
     metadata: committed?.metadata ?? '',
+    ...(errorCode !== errorCodes.NONE && { errorCode }),
   }
 }
 
@@ -168,6 +221,7 @@ export async function expireOffsets(
   const nowMs = shard.clock.now()
   const records: OffsetsRecord[] = []
   const busy = new Set(Array.from(shard.log.pending(), ({ groupId }) => groupId))
+  for (const groupId of shard.transactional.groupIds()) busy.add(groupId)
   shard.forgetIdle(busy)
   let expired = 0
   for (const [groupId, group] of shard.durable.groups()) {
@@ -219,13 +273,18 @@ function writtenOffsets(shard: GroupShard, groupId: string): OffsetKey[] {
   for (const record of shard.log.pending()) {
     if (record.kind === 'offset' && record.groupId === groupId) keys.push(record)
   }
+  keys.push(...shard.transactional.keysOf(groupId))
   return keys
 }
 
-function append(shard: GroupShard, records: readonly OffsetsRecord[]): Promise<number> {
+function append(
+  shard: GroupShard,
+  records: readonly OffsetsRecord[],
+  producer?: LogProducer,
+): Promise<number> {
   if (records.length === 0) return Promise.resolve(errorCodes.NONE)
   return new Promise((resolve) => {
-    const refusal = shard.log.append(records, resolve)
+    const refusal = shard.log.append(records, resolve, producer)
     if (refusal !== errorCodes.NONE) resolve(refusal)
   })
 }

@@ -1,50 +1,58 @@
 import { errorCodes } from '@kfk/protocol'
 import type { Partition, PartitionRegistry } from '../context.js'
 import type { Logger } from '../runtime/logger.js'
-import { OFFSETS_TOPIC } from './group-partition.js'
-import type { GroupShard } from './group-shard.js'
 
-interface Slot {
+/** What a coordinator holds of one partition of its topic. */
+export interface Shard {
+  readonly partition: Partition
+  /** Stops serving: everybody who waits is told to look for the coordinator again. */
+  close(): void
+}
+
+interface Slot<S> {
   /** Undefined while it loads. */
-  shard: GroupShard | undefined
+  shard: S | undefined
   readonly partition: Partition | undefined
-  readonly ready: Promise<GroupShard | number>
+  readonly ready: Promise<S | number>
   readonly abort: AbortController
 }
 
-export interface ShardTableOptions {
+export interface ShardTableOptions<S> {
+  /** Of the coordinator. */
+  readonly topic: string
   readonly partitions: PartitionRegistry
   readonly logger: Logger
   /** Makes an empty shard of a partition. */
-  readonly create: (partition: Partition) => GroupShard
+  readonly create: (partition: Partition) => S
   /** Fills it; rejects when it must not be served. */
-  readonly load: (shard: GroupShard, signal: AbortSignal) => Promise<void>
+  readonly load: (shard: S, signal: AbortSignal) => Promise<void>
 }
 
 /**
- * The shards of this broker, by partition of `__consumer_offsets`: loaded at first use, and let go
+ * The shards of this broker, by partition of a coordinator's topic: loaded at first use, and let go
  * with their partition.
  */
-export class ShardTable {
-  readonly #options: ShardTableOptions
-  readonly #slots = new Map<number, Slot>()
+export class ShardTable<S extends Shard> {
+  readonly #options: ShardTableOptions<S>
+  readonly #slots = new Map<number, Slot<S>>()
   #closed = false
 
-  constructor(options: ShardTableOptions) {
+  constructor(options: ShardTableOptions<S>) {
     this.#options = options
   }
 
   /** Those that are served now. */
-  *loaded(): IterableIterator<GroupShard> {
+  *loaded(): IterableIterator<S> {
     for (const { shard } of this.#slots.values()) if (shard !== undefined) yield shard
   }
 
   /** A shard that is served now; undefined when it is still to be loaded: call `open`. */
-  get(index: number): GroupShard | undefined {
+  get(index: number): S | undefined {
     const shard = this.#slots.get(index)?.shard
     if (shard === undefined) return undefined
     // The topic may have been deleted, or this broker fenced, since it was loaded.
-    if (this.#options.partitions.local(OFFSETS_TOPIC, index) === shard.partition) return shard
+    const { partitions, topic } = this.#options
+    if (partitions.local(topic, index) === shard.partition) return shard
     this.#letGo(index)
     return undefined
   }
@@ -53,7 +61,7 @@ export class ShardTable {
    * Loads a shard if need be; an error code when that is impossible. Concurrent calls share one
    * load.
    */
-  open(index: number): Promise<GroupShard | number> {
+  open(index: number): Promise<S | number> {
     if (this.#closed) return Promise.resolve(errorCodes.NOT_COORDINATOR)
     const shard = this.get(index)
     if (shard !== undefined) return Promise.resolve(shard)
@@ -88,8 +96,9 @@ export class ShardTable {
     slot?.shard?.close()
   }
 
-  async #load(index: number, signal: AbortSignal): Promise<GroupShard | number> {
-    const partition = await this.#options.partitions.open(OFFSETS_TOPIC, index)
+  async #load(index: number, signal: AbortSignal): Promise<S | number> {
+    const { partitions, topic, logger } = this.#options
+    const partition = await partitions.open(topic, index)
     if (typeof partition === 'number') {
       this.#slots.delete(index)
       return errorCodes.NOT_COORDINATOR
@@ -102,8 +111,8 @@ export class ShardTable {
       shard.close()
       if (!signal.aborted) {
         this.#slots.delete(index)
-        this.#options.logger.error('the groups of a partition cannot be loaded', {
-          partition: `${OFFSETS_TOPIC}-${index}`,
+        logger.error('what a partition coordinates cannot be loaded', {
+          partition: `${topic}-${index}`,
           error: String(error),
         })
       }

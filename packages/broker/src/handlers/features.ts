@@ -8,10 +8,12 @@ export interface Feature {
 
 /**
  * What ApiVersions tells of features. `metadata.version` is what user interfaces read the age of a
- * cluster from. No `transaction.version`: clients would take it for a promise (KIP-890).
+ * cluster from; by `transaction.version` 2 clients leave it to the brokers to add partitions to
+ * transactions (KIP-890).
  */
 export const features: readonly Feature[] = [
   { name: 'metadata.version', min: 7, max: 25, level: 25 },
   // Groups of the consumer protocol (KIP-848).
   { name: 'group.version', min: 0, max: 1, level: 1 },
+  { name: 'transaction.version', min: 0, max: 2, level: 2 },
 ]

@@ -79,7 +79,7 @@ const offsetCommit = defineHandler<typeof apis.offsetCommit>({
 type FetchRequest = RequestOf<typeof apis.offsetFetch>
 type FetchGroup = FetchRequest['groups'][number]
 
-async function fetchGroup(context: RequestContext, group: FetchGroup) {
+async function fetchGroup(context: RequestContext, group: FetchGroup, requireStable: boolean) {
   const { groupId, topics, memberId, memberEpoch } = group
   const { apiVersion, services } = context
   const { cluster, groups } = services
@@ -94,6 +94,7 @@ async function fetchGroup(context: RequestContext, group: FetchGroup) {
     groupId,
     known?.map(({ name, partitions }) => ({ topic: name, partitions })) ?? null,
     { memberId, memberEpoch },
+    requireStable,
   )
   if (errorCode !== errorCodes.NONE) return { groupId, errorCode, topics: [] }
   const answers = byTopic(offsets).map(([name, partitions]) => ({
@@ -128,7 +129,7 @@ function nothing(partitionIndex: number, errorCode: number) {
 
 function byTopic(offsets: readonly FetchedOffset[]): [name: string, FetchedPartition[]][] {
   const topics = new Map<string, FetchedPartition[]>()
-  for (const { topic, partition, offset, leaderEpoch, metadata } of offsets) {
+  for (const { topic, partition, offset, leaderEpoch, metadata, errorCode } of offsets) {
     const partitions = topics.get(topic) ?? []
     topics.set(topic, partitions)
     partitions.push({
@@ -136,7 +137,7 @@ function byTopic(offsets: readonly FetchedOffset[]): [name: string, FetchedParti
       committedOffset: offset,
       committedLeaderEpoch: leaderEpoch,
       metadata,
-      errorCode: errorCodes.NONE,
+      errorCode: errorCode ?? errorCodes.NONE,
     })
   }
   return [...topics]
@@ -147,12 +148,13 @@ async function fetchOne(
   request: FetchRequest,
 ): Promise<ResponseInput<typeof apis.offsetFetch>> {
   const asked = request.topics
-  const { errorCode, topics } = await fetchGroup(context, {
+  const group = {
     groupId: request.groupId,
     memberId: null,
     memberEpoch: -1,
     topics: asked?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null,
-  })
+  }
+  const { errorCode, topics } = await fetchGroup(context, group, request.requireStable)
   if (errorCode === errorCodes.NONE || context.apiVersion >= 2) return { errorCode, topics }
   // Without an error of the whole, each partition has to carry it: an offset of -1 alone would read
   // as "nothing committed".
@@ -168,7 +170,8 @@ const offsetFetch = defineHandler<typeof apis.offsetFetch>({
   versions: [1, 10],
   async handle(context, request) {
     if (context.apiVersion < 8) return fetchOne(context, request)
-    return { groups: await Promise.all(request.groups.map((group) => fetchGroup(context, group))) }
+    const fetches = request.groups.map((group) => fetchGroup(context, group, request.requireStable))
+    return { groups: await Promise.all(fetches) }
   },
 })
 

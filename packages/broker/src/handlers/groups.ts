@@ -23,15 +23,13 @@ type Coordinator = ResponseInput<typeof apis.findCoordinator>['coordinators'] ex
   : never
 
 async function locate(context: RequestContext, keyType: number, key: string): Promise<Coordinator> {
-  if (keyType !== GROUP_KEY_TYPE) {
-    // Not a retriable error: clients would go on asking for a minute.
-    const [errorCode, errorMessage] =
-      keyType === TRANSACTION_KEY_TYPE
-        ? [errorCodes.UNSUPPORTED_VERSION, 'This broker does not serve transactions']
-        : [errorCodes.INVALID_REQUEST, `This broker serves no coordinators of type ${keyType}`]
-    return { key, ...NO_COORDINATOR, errorCode, errorMessage }
+  const { groups, transactions } = context.services
+  if (keyType !== GROUP_KEY_TYPE && keyType !== TRANSACTION_KEY_TYPE) {
+    const errorMessage = `This broker serves no coordinators of type ${keyType}`
+    return { key, ...NO_COORDINATOR, errorCode: errorCodes.INVALID_REQUEST, errorMessage }
   }
-  const found = await context.services.groups.coordinatorFor(key)
+  const coordinators = keyType === GROUP_KEY_TYPE ? groups : transactions
+  const found = await coordinators.coordinatorFor(key)
   return typeof found === 'number'
     ? { key, ...NO_COORDINATOR, errorCode: found, errorMessage: null }
     : { key, ...found, errorCode: errorCodes.NONE, errorMessage: null }

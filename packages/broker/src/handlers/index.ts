@@ -18,6 +18,10 @@ import { saslAuthenticate, saslHandshake } from './sasl.js'
 import { describeTopicPartitions } from './topic-partitions.js'
 import { createPartitions, createTopics, deleteTopics } from './topics.js'
 import { userHandlers } from './users.js'
+import { transactionAdminHandlers } from './transaction-admin.js'
+import { writeTxnMarkers } from './transaction-markers.js'
+import { txnOffsetCommit } from './transactional-offsets.js'
+import { transactionHandlers } from './transactions.js'
 
 /** Every API that this broker serves. What is here is what ApiVersions advertises. */
 export const handlers: readonly Handler[] = [
@@ -45,4 +49,8 @@ export const handlers: readonly Handler[] = [
   ...replicaHandlers,
   ...quorumHandlers,
   ...userHandlers,
+  ...transactionHandlers,
+  writeTxnMarkers,
+  txnOffsetCommit,
+  ...transactionAdminHandlers,
 ]

@@ -1,6 +1,7 @@
 import { apis, errorCodes, readBatchHeader } from '@kfk/protocol'
 import type { RequestOf, ResponseInput } from '@kfk/protocol'
 import {
+  type AdmissionVerdict,
   type Answer,
   answersLater,
   type CommitWaiter,
@@ -12,6 +13,7 @@ import {
   type TimerHandle,
 } from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
+import type { TransactionInput } from '../transaction/transaction-api.js'
 import { currentLeader, leaderEndpoints } from './leader-hints.js'
 import type { Writable } from './writable.js'
 
@@ -30,6 +32,20 @@ const firstServed = 3
 const byId = 13
 /** From here on zstd is allowed (KIP-110). */
 const zstdSince = 7
+/** The client knows TRANSACTION_ABORTABLE, and writing adds a partition (KIP-890). */
+const abortableSince = 11
+const addsSince = 12
+
+const fromClient = { origin: 'client' } as const
+
+/** One batch of a transactional request. */
+interface Write {
+  readonly name: string
+  readonly topicId: string
+  readonly index: number
+  readonly records: Uint8Array | null
+  readonly response: PartitionResponse
+}
 
 /** A partition whose records wait to be committed. */
 class Uncommitted implements CommitWaiter {
@@ -74,6 +90,11 @@ class Production {
 
   /** Appends, and answers at once or when all is committed. */
   run(): Answer<typeof apis.produce> | Promise<Answer<typeof apis.produce>> {
+    const { transactionalId } = this.#request
+    if (transactionalId !== null) {
+      const producer = transactionalProducer(this.#request)
+      if (producer !== undefined) return this.#runInTransaction({ transactionalId, ...producer })
+    }
     let opening: Promise<void>[] | undefined
     for (const topic of this.#request.topicData) {
       const partitionResponses: PartitionResponse[] = []
@@ -91,6 +112,64 @@ class Production {
     }
     if (opening === undefined) return this.#outcome()
     return Promise.all(opening).then(() => this.#outcome())
+  }
+
+  /** All of it waits until the partitions are a part of the transaction. */
+  #runInTransaction(
+    transaction: TransactionInput,
+  ): Answer<typeof apis.produce> | Promise<Answer<typeof apis.produce>> {
+    const writes: Write[] = []
+    for (const { name, topicId, partitionData } of this.#request.topicData) {
+      const partitionResponses: PartitionResponse[] = []
+      this.#response.responses.push({ name, topicId, partitionResponses })
+      for (const { index, records } of partitionData) {
+        const response: PartitionResponse = { index, errorCode: 0, baseOffset: -1 }
+        partitionResponses.push(response)
+        const refusal = refusedRecords(records, this.#context.apiVersion)
+        if (refusal === undefined) writes.push({ name, topicId, index, records, response })
+        else Object.assign(response, refusal)
+      }
+    }
+    const { apiVersion, services } = this.#context
+    const places = new Map<Write, Partition | number>()
+    const adds = apiVersion >= addsSince
+    const knowsAbortable = apiVersion >= abortableSince
+    const partitions = () => this.#placesOf(writes, places)
+    const turn = services.transactions.admit(
+      { ...transaction, adds, knowsAbortable, partitions },
+      (verdict) => {
+        for (const write of writes) {
+          const place = places.get(write)!
+          const code = typeof place === 'number' ? place : verdict.errorCode(place)
+          if (code !== errorCodes.NONE) fail(write.response, code)
+          else this.#append(place, write.records!, write.response, verdict)
+        }
+      },
+    )
+    return turn === undefined ? this.#outcome() : turn.then(() => this.#outcome())
+  }
+
+  /** Fills in where each write goes; answers the partitions that are led here. */
+  #placesOf(
+    writes: readonly Write[],
+    places: Map<Write, Partition | number>,
+  ): readonly Partition[] | Promise<readonly Partition[]> {
+    const { partitions, cluster } = this.#context.services
+    const opening: Promise<unknown>[] = []
+    for (const write of writes) {
+      const named = this.#context.apiVersion < byId
+      const found = named
+        ? partitions.local(write.name, write.index)
+        : partitions.localById(write.topicId, write.index)
+      if (found !== undefined) {
+        places.set(write, found)
+        continue
+      }
+      const name = named ? write.name : cluster.topicById(write.topicId)!.name
+      opening.push(partitions.open(name, write.index).then((opened) => places.set(write, opened)))
+    }
+    const led = () => [...places.values()].filter((place) => typeof place !== 'number')
+    return opening.length === 0 ? led() : Promise.all(opening).then(led)
   }
 
   #produce(
@@ -119,12 +198,20 @@ class Production {
       .then((opened) => this.#append(opened, data.records!, response))
   }
 
-  #append(partition: Partition | number, records: Uint8Array, response: PartitionResponse): void {
+  #append(
+    partition: Partition | number,
+    records: Uint8Array,
+    response: PartitionResponse,
+    verdict?: AdmissionVerdict,
+  ): void {
     if (typeof partition === 'number') {
       response.errorCode = partition
       return
     }
-    const result = partition.append(records, { origin: 'client' })
+    const result =
+      verdict === undefined
+        ? partition.append(records, fromClient)
+        : partition.append(records, { ...fromClient, verified: verdict.verification(partition) })
     fill(response, result)
     if (result.errorCode !== errorCodes.NONE || this.#request.acks === 0) return
     const committed = result.lastOffset + 1
@@ -199,6 +286,23 @@ class Production {
     if (leaders.size > 0) this.#response.nodeEndpoints = leaderEndpoints(cluster, leaders)
     return this.#response
   }
+}
+
+/** Of the first transactional batch; the others are of the same, or refused. */
+function transactionalProducer(
+  request: Request,
+): { producerId: bigint; producerEpoch: number } | undefined {
+  for (const { partitionData } of request.topicData) {
+    for (const { records } of partitionData) {
+      try {
+        const header = records === null ? undefined : readBatchHeader(records)
+        if (header?.isTransactional) return header
+      } catch {
+        // Not a batch: the validation of the append says what is wrong with it.
+      }
+    }
+  }
+  return undefined
 }
 
 function refusedRecords(

@@ -114,11 +114,8 @@ function contentRefusal(header: BatchHeader, rules: AppendRules): Refusal | unde
       `Invalid sequence number ${header.baseSequence} with producer id ${header.producerId}`,
     )
   }
-  if (header.isTransactional) {
-    return {
-      errorCode: errorCodes.INVALID_TXN_STATE,
-      errorMessage: 'This broker does not serve transactions',
-    }
+  if (header.isTransactional && header.producerId < 0n) {
+    return invalid('A transactional batch has to name its producer')
   }
   return undefined
 }

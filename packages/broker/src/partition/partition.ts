@@ -1,13 +1,21 @@
 import { StoreError } from '@kfk/log-store'
-import type { Log, LogSlice, ProducerTracker, ReadRequest } from '@kfk/log-store'
-import { type BatchHeader, errorCodes } from '@kfk/protocol'
-import type { Clock, CommitWaiter, Partition, PartitionAppendResult } from '../context.js'
+import type { Log, LogSlice, ProducerEntry, ProducerTracker, ReadRequest } from '@kfk/log-store'
+import { type BatchHeader, errorCodes, writeControlRecord } from '@kfk/protocol'
+import type {
+  Clock,
+  CommitWaiter,
+  Partition,
+  PartitionAppendResult,
+  TransactionMarker,
+  Verification,
+} from '../context.js'
 import { toErrorCode } from '../error-mapping.js'
 import type { AppendRules, Refusal } from './append-rules.js'
 import { admitClientBatch } from './append-validation.js'
 import { CommitQueue } from './commit-queue.js'
 import { producersOf } from './partition-files.js'
 import { checkSequence } from './producer-sequences.js'
+import { isOpenUnder, markerRefusal, Verifications } from './transactional-appends.js'
 
 /** What a partition is made of. */
 export interface PartitionParts {
@@ -55,6 +63,7 @@ export class LeaderPartition implements Partition {
   readonly #clock: Clock
   readonly #onAdvance: (key: string) => void
   readonly #waiters = new CommitQueue()
+  readonly #verifications = new Verifications()
   readonly #listeners = new Set<(highWatermark: number) => void>()
   readonly #unsubscribe: (() => void)[]
   /** Why nothing will be committed any more: the directory failed, or the partition is closed. */
@@ -104,22 +113,34 @@ export class LeaderPartition implements Partition {
 
   append(
     batches: Uint8Array,
-    options: { origin: 'client' | 'coordinator' | 'controller' },
+    options: {
+      readonly origin: 'client' | 'coordinator' | 'controller'
+      readonly verified?: Verification | undefined
+    },
   ): PartitionAppendResult {
     if (this.#ended !== undefined) return this.#failed(this.#ended)
     if (options.origin !== 'client') return this.#write(batches, undefined)
     if (this.internal) return this.#refused(internalTopic)
     const admitted = admitClientBatch(batches, this.rules, this.#clock.now())
     if ('errorCode' in admitted) return this.#refused(admitted)
-    if ('bytes' in admitted) return this.#writeOnce(admitted.bytes, admitted.header)
-    return this.#writeOnce(batches, admitted)
+    const { verified } = options
+    if ('bytes' in admitted) return this.#writeOnce(admitted.bytes, admitted.header, verified)
+    return this.#writeOnce(batches, admitted, verified)
   }
 
-  /** Unless the producer has sent it before. */
-  #writeOnce(batch: Uint8Array, header: BatchHeader): PartitionAppendResult {
+  /** Unless the producer has sent it before, or has no such transaction here. */
+  #writeOnce(
+    batch: Uint8Array,
+    header: BatchHeader,
+    verified: Verification | undefined,
+  ): PartitionAppendResult {
     if (header.producerId < 0n) return this.#write(batch, header)
-    const verdict = checkSequence(this.producers.get(header.producerId), header)
-    if (verdict === 'append') return this.#write(batch, header)
+    const entry = this.producers.get(header.producerId)
+    const verdict = checkSequence(entry, header)
+    if (verdict === 'append') {
+      const refusal = this.#verifications.refusal(entry, header, verified)
+      return refusal === undefined ? this.#write(batch, header) : this.#refused(refusal)
+    }
     if ('errorCode' in verdict) return this.#refused(verdict)
     const { lastOffset, offsetDelta, timestamp } = verdict.duplicate
     return {
@@ -131,6 +152,37 @@ export class LeaderPartition implements Partition {
       logStartOffset: this.log.logStartOffset,
       duplicate: true,
     }
+  }
+
+  hasOpenTransaction(producerId: bigint, producerEpoch: number): boolean {
+    return isOpenUnder(this.producers.get(producerId), producerEpoch)
+  }
+
+  beginVerification(producerId: bigint): Verification {
+    return this.#verifications.begin(producerId)
+  }
+
+  dropVerification(producerId: bigint, verification: Verification): void {
+    this.#verifications.drop(producerId, verification)
+  }
+
+  endTransaction(marker: TransactionMarker): PartitionAppendResult {
+    if (this.#ended !== undefined) return this.#failed(this.#ended)
+    const refusal = markerRefusal(this.producers.get(marker.producerId), marker)
+    if (refusal !== undefined) return this.#refused(refusal)
+    this.#verifications.forget(marker.producerId)
+    const { producerId, producerEpoch, coordinatorEpoch } = marker
+    const type = marker.committed ? 'commit' : 'abort'
+    const batch = { producerId, producerEpoch, timestamp: this.#clock.now() }
+    return this.#write(writeControlRecord({ type, coordinatorEpoch }, batch), undefined)
+  }
+
+  producer(producerId: bigint): ProducerEntry | undefined {
+    return this.producers.get(producerId)
+  }
+
+  producerEntries(): Iterable<ProducerEntry> {
+    return this.producers.entries()
   }
 
   whenCommitted(offset: number, signal?: AbortSignal): Promise<void> {

@@ -38,8 +38,8 @@ export function checkSequence(
     }
   }
   const last = entry.batches.at(-1)
-  if (last === undefined) return 'append'
-  const expected = nextSequence(last.lastSequence)
+  // A marker has raised the epoch since its last batch.
+  const expected = last === undefined ? 0 : nextSequence(last.lastSequence)
   return batch.baseSequence === expected
     ? 'append'
     : outOfOrder(batch, `the next one is ${expected}`)

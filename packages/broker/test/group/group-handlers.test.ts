@@ -107,18 +107,7 @@ describe('FindCoordinator', () => {
       ])
   })
 
-  test('a transaction’s coordinator is refused for good, and says why', async () => {
-    const old = await call(apis.findCoordinator, 2, { key: 't', keyType: 1 })
-    expect(old).toMatchObject({ errorCode: errorCodes.UNSUPPORTED_VERSION, nodeId: -1 })
-    expect(old.errorMessage).toMatch('transactions')
-    const batched = await call(apis.findCoordinator, 4, {
-      keyType: 1,
-      coordinatorKeys: ['t'],
-    })
-    expect(batched.coordinators[0]).toMatchObject({
-      key: 't',
-      errorCode: errorCodes.UNSUPPORTED_VERSION,
-    })
+  test('coordinators of share groups are refused', async () => {
     const share = await call(apis.findCoordinator, 6, {
       keyType: 2,
       coordinatorKeys: ['s'],
