@@ -171,10 +171,12 @@ export class AssignedPartition implements TopicPartition {
 
   /**
    * Takes the next batch that has records, as it is, and sets `places`; otherwise as {@link take}.
+   * `isKept`: the application may keep what it sees of it, after it is done with it, too.
    * @throws ClientError as `take`
    */
-  takeBatch(places: RecordPlaces): TakenBatch | undefined {
+  takeBatch(places: RecordPlaces, { isKept = false } = {}): TakenBatch | undefined {
     const run = this.#reading(() => this.#fetched.takeBatch(this.processed!, places))
+    if (isKept) run?.emptied.at(-1)?.answer.show()
     if (run?.batch === undefined) {
       this.#passOver(run)
       return undefined

@@ -4,6 +4,9 @@ import type { AssignedPartition, TakenBatch } from './assigned-partition.js'
 import type { BatchView, RecordView } from './consumer-record.js'
 import { FetchedRecord } from './fetched-record.js'
 
+/** Of a constant of another package each use is a call, in CommonJS. */
+const step = PLACE_NUMBERS
+
 type Commit = (partition: AssignedPartition, nextOffset: number) => Promise<void>
 
 /** A batch as a handler gets it, until it is done with it. */
@@ -75,8 +78,8 @@ class RecordSteps implements Iterator<RecordView> {
     const { source, places, first } = batch
     this.#view = view
     this.#numbers = places.numbers
-    this.#at = first * PLACE_NUMBERS
-    this.#end = source.recordCount * PLACE_NUMBERS
+    this.#at = first * step
+    this.#end = source.recordCount * step
     this.#record = new SteppingRecord(partition, source, this.#numbers, this.#at)
     this.#result = { done: false, value: this.#record }
   }
@@ -85,7 +88,7 @@ class RecordSteps implements Iterator<RecordView> {
     if (this.#view.over) throw overError()
     if (this.#at === this.#end) return { done: true, value: undefined }
     this.#record.moveTo(this.#numbers, this.#at)
-    this.#at += PLACE_NUMBERS
+    this.#at += step
     return this.#result as IteratorResult<RecordView, undefined>
   }
 }

@@ -234,13 +234,16 @@ function readable(
 }
 
 function deltaOf({ numbers }: RecordPlaces, index: number): number {
-  return numbers[index * PLACE_NUMBERS + 1]!
+  return numbers[index * step + 1]!
 }
 
 const noRecords: readonly FetchedRecord[] = []
 
 /** Batches taken at once, however few records they have: each is an argument of a call. */
 const batchesPerRun = 1000
+
+/** Of a constant of another package each use is a call, in CommonJS. */
+const step = PLACE_NUMBERS
 
 /** For as long as the records of one batch are made. */
 const scratch = new RecordPlaces()
@@ -251,7 +254,7 @@ function readRecords(place: TopicPartition, batch: Uint8Array): FetchedRecord[] 
   const { numbers } = scratch
   const records = new Array<FetchedRecord>(source.recordCount)
   for (let index = 0; index < records.length; index++) {
-    records[index] = new FetchedRecord(place, source, numbers, index * PLACE_NUMBERS)
+    records[index] = new FetchedRecord(place, source, numbers, index * step)
   }
   return records
 }

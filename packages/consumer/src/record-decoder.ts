@@ -30,6 +30,11 @@ export class RecordDecoder {
     this.#onInvalid = onInvalid
   }
 
+  /** Its records are as they were fetched: no serde reads them. */
+  isPlain({ topic }: TopicPartition): boolean {
+    return !this.#topics.has(topic)
+  }
+
   /**
    * The records in order, up to the first that must not be passed over. Returns a promise only if a
    * serde does.

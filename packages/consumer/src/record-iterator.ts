@@ -1,14 +1,20 @@
-import type { AssignedPartition, TakenRecords } from './assigned-partition.js'
+import type { AssignedPartition, TakenBatch, TakenRecords } from './assigned-partition.js'
 import type { ConsumerRecord } from './consumer-record.js'
 import type { ReadableRecord, ReadableRecords } from './record-decoder.js'
 
 type AnyRecord = ConsumerRecord<unknown, unknown>
 type Result = IteratorResult<AnyRecord, void>
 
+/** Records of one partition, each made when it is asked for, or before. */
+export interface RecordRun {
+  readonly records: { readonly length: number; at(index: number): ReadableRecord | undefined }
+  readonly failure?: ReadableRecords['failure']
+}
+
 export interface RecordIteratorOptions {
   /** The next run of records of one partition; undefined at the end. */
-  readonly take: () => Promise<TakenRecords | undefined>
-  readonly decode: (taken: TakenRecords) => Promise<ReadableRecords>
+  readonly take: () => Promise<TakenRecords | TakenBatch | undefined>
+  readonly decode: (taken: TakenRecords | TakenBatch) => Promise<RecordRun>
   /** Nothing more is handed out. */
   readonly isClosed: () => boolean
   /** All records of the run were handed out and processed. Throws the failure. */
@@ -24,12 +30,12 @@ export interface RecordIteratorOptions {
 export class RecordIterator implements AsyncGenerator<AnyRecord, void, undefined> {
   readonly #options: RecordIteratorOptions
   #partition: AssignedPartition | undefined
-  #records: readonly ReadableRecord[] = []
+  #records: RecordRun['records'] = []
   #failure: ReadableRecords['failure']
   /** Records of the run that are done with. */
   #done = 0
-  /** The application has the one after them. */
-  #inHand = false
+  /** The application has it: the one after them. */
+  #inHand: ReadableRecord | undefined
   #isOver = false
   /** Calls that are not answered, and the last of them. */
   #open = 0
@@ -70,11 +76,13 @@ export class RecordIterator implements AsyncGenerator<AnyRecord, void, undefined
   #advance(): ReadableRecord | undefined {
     const partition = this.#partition
     if (partition === undefined) return undefined
-    if (this.#inHand) partition.progress(this.#records[this.#done++]!.position + 1)
+    if (this.#inHand !== undefined) {
+      this.#done += 1
+      partition.progress(this.#inHand.position + 1)
+    }
     const isBrokenOff = partition.interrupted || this.#options.isClosed()
-    const record = isBrokenOff ? undefined : this.#records[this.#done]
-    this.#inHand = record !== undefined
-    return record
+    this.#inHand = isBrokenOff ? undefined : this.#records.at(this.#done)
+    return this.#inHand
   }
 
   async #next(): Promise<Result> {
@@ -118,7 +126,7 @@ export class RecordIterator implements AsyncGenerator<AnyRecord, void, undefined
   #leave(): void {
     const partition = this.#partition
     this.#partition = undefined
-    this.#inHand = false
+    this.#inHand = undefined
     // They would keep a whole answer in memory while the next one is waited for.
     this.#records = []
     if (partition !== undefined) this.#options.end(partition)

@@ -1,9 +1,11 @@
 import { abortedError, ClientError, type Clock } from '@kfk/client'
-import type { AssignedPartition, TakenRecords } from './assigned-partition.js'
+import { RecordPlaces } from '@kfk/protocol'
+import type { AssignedPartition, TakenBatch, TakenRecords } from './assigned-partition.js'
 import { BatchLoop, isThenable, type BatchHandler } from './batch-loop.js'
 import type { ConsumerRecord, RecordBatch } from './consumer-record.js'
 import type { Delivery } from './delivery.js'
 import type { ReadableRecords, RecordDecoder } from './record-decoder.js'
+import { PlacedRecords } from './placed-records.js'
 import { RecordIterator } from './record-iterator.js'
 
 type AnyRecord = ConsumerRecord<unknown, unknown>
@@ -43,8 +45,8 @@ export interface RecordLoopsOptions {
   readonly commit: (partition: AssignedPartition, nextOffset: number) => Promise<void>
 }
 
-interface LoopOptions {
-  readonly maxRecords?: number
+interface LoopOptions<Taken> {
+  readonly from: (partition: AssignedPartition) => Taken | undefined
   readonly signal?: AbortSignal | undefined
   readonly only?: AssignedPartition | undefined
 }
@@ -63,9 +65,16 @@ export class RecordLoops {
   }
 
   records(only?: AssignedPartition): AsyncGenerator<AnyRecord, void, undefined> {
+    const { decoder } = this.#options
+    const places = new RecordPlaces()
+    const from = (partition: AssignedPartition): TakenRecords | TakenBatch | undefined =>
+      decoder.isPlain(partition)
+        ? partition.takeBatch(places, { isKept: true })
+        : partition.take(defaultMaxRecords)
     return new RecordIterator({
-      take: () => this.#take({ only }),
-      decode: (taken) => this.#decode(taken),
+      take: () => this.#take({ from, only }),
+      decode: async (taken) =>
+        'batch' in taken ? { records: new PlacedRecords(taken) } : this.#decode(taken),
       isClosed: () => this.#options.delivery.closed,
       conclude,
       end: (partition) => this.#end(partition),
@@ -75,8 +84,9 @@ export class RecordLoops {
   async *batches(options: BatchOptions): AsyncGenerator<RecordBatch<unknown, unknown>> {
     const { maxRecords = defaultMaxRecords, signal } = options
     checkCount('maxRecords', maxRecords)
+    const from = (partition: AssignedPartition) => partition.take(maxRecords)
     for (;;) {
-      const taken = await this.#take({ maxRecords, signal })
+      const taken = await this.#take({ from, signal })
       if (taken === undefined) return
       const { partition } = taken
       try {
@@ -109,6 +119,7 @@ export class RecordLoops {
   async run(handler: AnyHandler, options: RunOptions): Promise<void> {
     const { concurrency = Infinity, signal } = options
     if (concurrency !== Infinity) checkCount('concurrency', concurrency)
+    const from = (partition: AssignedPartition) => partition.take(defaultMaxRecords)
     const failures: unknown[] = []
     const stopped = (): boolean => failures.length > 0 || signal?.aborted === true
     let running = 0
@@ -126,7 +137,7 @@ export class RecordLoops {
     const oneHasEnded = (): Promise<void> => new Promise((resolve) => (onEnd = resolve))
     try {
       for (;;) {
-        const taken = await this.#take({ signal }, stopped)
+        const taken = await this.#take({ from, signal }, stopped)
         if (taken === undefined) break
         running += 1
         void handle(taken)
@@ -170,13 +181,12 @@ export class RecordLoops {
   }
 
   /** Undefined at the end. The caller's signal ends the wait with KFK_CLIENT_ABORTED. */
-  async #take(
-    { maxRecords = defaultMaxRecords, signal, only }: LoopOptions,
+  async #take<Taken>(
+    { from, signal, only }: LoopOptions<Taken>,
     failed: () => boolean = () => false,
-  ): Promise<TakenRecords | undefined> {
+  ): Promise<Taken | undefined> {
     const { delivery, start } = this.#options
     start()
-    const from = (partition: AssignedPartition) => partition.take(maxRecords)
     if (signal === undefined) return delivery.take({ from, stopped: failed, only })
     const interrupt = (): void => delivery.signal()
     signal.addEventListener('abort', interrupt, { once: true })

@@ -14,8 +14,8 @@ async function* reference(options: RecordIteratorOptions): AsyncGenerator<Readab
       const { records, failure } = await options.decode(taken)
       let index = 0
       for (; index < records.length && !partition.interrupted && !options.isClosed(); index++) {
-        yield records[index]!
-        partition.progress(records[index]!.position + 1)
+        yield records.at(index)!
+        partition.progress(records.at(index)!.position + 1)
       }
       if (index === records.length) options.conclude(partition, failure)
     } finally {
