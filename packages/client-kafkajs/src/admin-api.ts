@@ -214,11 +214,15 @@ export interface GroupsAdmin {
   describeGroups(groupIds: string[]): Promise<GroupDescriptions>
 }
 
-/** Calls that reject with KafkaJSNotImplemented. */
-export interface MissingAdmin {
+/** Calls about ACLs. */
+export interface AclsAdmin {
   describeAcls(options: AclFilter): Promise<DescribeAclResponse>
   deleteAcls(options: { filters: AclFilter[] }): Promise<DeleteAclResponse>
   createAcls(options: { acl: AclEntry[] }): Promise<boolean>
+}
+
+/** Calls about partitions that move to other brokers. */
+export interface ReassignmentsAdmin {
   alterPartitionReassignments(request: {
     topics: PartitionReassignment[]
     timeout?: number
@@ -229,7 +233,8 @@ export interface MissingAdmin {
   }): Promise<ListPartitionReassignmentsResponse>
 }
 
-export interface Admin extends TopicsAdmin, OffsetsAdmin, ConfigsAdmin, GroupsAdmin, MissingAdmin {
+export interface Admin
+  extends TopicsAdmin, OffsetsAdmin, ConfigsAdmin, GroupsAdmin, AclsAdmin, ReassignmentsAdmin {
   connect(): Promise<void>
   disconnect(): Promise<void>
   describeCluster(): Promise<{

@@ -16,15 +16,6 @@ import { KafkaJSNonRetriableError } from './errors.js'
 import { givenFields } from './given.js'
 import type { Link } from './link.js'
 
-/** Operations of IncrementalAlterConfigs (KIP-339). */
-const operations = { set: 0, delete: 1 }
-/** What a change of a resource's configs has set. */
-const dynamicSources = [
-  ConfigSource.TOPIC_CONFIG,
-  ConfigSource.DYNAMIC_BROKER_CONFIG,
-  ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG,
-]
-
 type DescribedResource = ResponseOf<typeof apis.describeConfigs>['results'][number]
 
 /** Calls about configs. */
@@ -71,31 +62,15 @@ async function describe(
   return result!
 }
 
-/**
- * kafkajs's request says what all configs are to be, ours what is to change: what was set before
- * and is not named is taken back.
- */
+/** What was set before and is not named is taken back. */
 async function alter(
   client: Client,
   { type, name, configEntries }: IResourceConfig,
   validateOnly: boolean,
 ): Promise<AlterConfigResponse['resources']> {
-  const { configs: present } = await describe(client, { type, name }, false)
-  const wanted = new Set(configEntries.map((each) => each.name))
-  const dropped = present.filter(
-    (each) => dynamicSources.includes(each.configSource) && !wanted.has(each.name),
-  )
-  const configs = [
-    ...configEntries.map((each) => ({ ...each, configOperation: operations.set })),
-    ...dropped.map((each) => ({
-      name: each.name,
-      configOperation: operations.delete,
-      value: null,
-    })),
-  ]
-  const body = { resources: [{ resourceType: type, resourceName: name, configs }], validateOnly }
-  const target = targetOf(type, name)
-  const { responses } = await client.request(apis.incrementalAlterConfigs, body, target)
+  const resource = { resourceType: type, resourceName: name, configs: configEntries }
+  const body = { resources: [resource], validateOnly }
+  const { responses } = await client.request(apis.alterConfigs, body, targetOf(type, name))
   for (const { errorCode, errorMessage } of responses) throwIfFailed(errorCode, errorMessage)
   return responses.map(({ errorCode, errorMessage, resourceName, resourceType }) => ({
     errorCode,

@@ -25,13 +25,14 @@ export async function deleteTopicRecords(
     throw new KafkaJSNonRetriableError('Invalid partitions')
   }
   let left: readonly SeekEntry[] = partitions
-  await link.call(async (client) => {
+  const attempt = async (client: Client): Promise<void> => {
     const failed = await deleteOnce(client, topic, left)
     if (failed.length === 0) return
     client.metadata.invalidate(topic)
     left = failed
     throw new KafkaJSDeleteTopicRecordsError({ topic, partitions: failed })
-  })
+  }
+  await link.call(attempt, { bail: false })
 }
 
 async function deleteOnce(

@@ -94,7 +94,7 @@ async function createTopics(
           ({ name, errorCode, errorMessage }) =>
             new KafkaJSCreateTopicError(protocolErrorSource(errorCode, errorMessage), name),
         )
-        throw final(new KafkaJSAggregateError('Topic creation errors', errors))
+        throw new KafkaJSAggregateError('Topic creation errors', errors)
       }),
     )
   } catch (error) {
@@ -105,11 +105,6 @@ async function createTopics(
   for (const { topic } of topics) client.metadata.invalidate(topic)
   if (waitForLeaders && !validateOnly) await waitUntilLed(link, topics)
   return true
-}
-
-/** Tried again it would fail by what it has made. */
-function final(error: KafkaJSAggregateError): KafkaJSAggregateError {
-  return Object.defineProperty(error, 'retriable', { value: false, enumerable: false })
 }
 
 function existsAlready(error: Error | string): boolean {

@@ -1,10 +1,11 @@
-import type { Admin, AdminConfig, AdminEvents, MissingAdmin } from './admin-api.js'
+import type { Admin, AdminConfig, AdminEvents } from './admin-api.js'
+import { aclsAdmin } from './admin-acls.js'
 import { configsAdmin } from './admin-configs.js'
 import { groupsAdmin } from './admin-groups.js'
 import { offsetsAdmin } from './admin-offsets.js'
+import { reassignmentsAdmin } from './admin-reassignments.js'
 import { topicsAdmin } from './admin-topics.js'
 import type { KafkaConfig } from './config.js'
-import { KafkaJSNotImplemented } from './errors.js'
 import { Instrumentation } from './instrumentation.js'
 import { Link } from './link.js'
 import type { Logger } from './logger.js'
@@ -36,7 +37,8 @@ export function createAdmin(config: KafkaConfig, settings: AdminConfig, rootLogg
     ...offsetsAdmin(link),
     ...configsAdmin(link),
     ...groupsAdmin(link),
-    ...missingAdmin,
+    ...aclsAdmin(link),
+    ...reassignmentsAdmin(link),
     events,
     on: (name, listener) => instrumentation.on(name, listener),
     logger: () => logger,
@@ -59,16 +61,4 @@ export function createAdmin(config: KafkaConfig, settings: AdminConfig, rootLogg
       }
     },
   }
-}
-
-function missing(what: string): Promise<never> {
-  return Promise.reject(new KafkaJSNotImplemented(`${what} is not supported by this client.`))
-}
-
-const missingAdmin: MissingAdmin = {
-  describeAcls: () => missing('describeAcls'),
-  deleteAcls: () => missing('deleteAcls'),
-  createAcls: () => missing('createAcls'),
-  alterPartitionReassignments: () => missing('alterPartitionReassignments'),
-  listPartitionReassignments: () => missing('listPartitionReassignments'),
 }

@@ -302,6 +302,8 @@ function consumerSettings({ config, topics, link }: ConsumerRunOptions, client: 
     topics: names,
     from: isAll ? ('earliest' as const) : ('latest' as const),
     autoCommit: false,
+    isolation:
+      config.readUncommitted === true ? ('read_uncommitted' as const) : ('read_committed' as const),
     assignors: ourAssignors(assigners, { client, groupId, logger: link.logger, topics: names }),
     sessionTimeoutMs: config.sessionTimeout ?? defaults.sessionTimeout,
     rebalanceTimeoutMs: config.rebalanceTimeout ?? defaults.rebalanceTimeout,

@@ -92,9 +92,9 @@ export class Link {
     await client?.close()
   }
 
-  /** Runs a call of our client, retried and failing as kafkajs's do. */
-  call<T>(operation: (client: Client) => Promise<T>): Promise<T> {
-    return retrying(this.bounds, async () => operation(await this.client()))
+  /** Runs a call of our client, retried and failing as kafkajs's do; see {@link retrying}. */
+  call<T>(operation: (client: Client) => Promise<T>, options = { bail: true }): Promise<T> {
+    return retrying(this.bounds, async () => operation(await this.client()), options)
   }
 
   async #open(): Promise<Client> {

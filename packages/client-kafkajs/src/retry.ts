@@ -1,6 +1,10 @@
 import type { RetryOptions } from './config.js'
 import { translated } from './error-translation.js'
-import { KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from './errors.js'
+import {
+  KafkaJSAggregateError,
+  KafkaJSNonRetriableError,
+  KafkaJSNumberOfRetriesExceeded,
+} from './errors.js'
 
 /** Retry options with every default filled in. */
 export type RetryBounds = Required<Omit<RetryOptions, 'restartOnFailure'>>
@@ -59,6 +63,8 @@ const programmingErrors = ['RangeError', 'ReferenceError', 'SyntaxError', 'TypeE
 
 /** kafkajs tries again unless an error says that it is final, or is a mistake in a program. */
 export function isRetriable(error: unknown): boolean {
+  // Repeated it would fail by what has succeeded.
+  if (error instanceof KafkaJSAggregateError) return false
   const { retriable, name } = (error ?? {}) as { retriable?: unknown; name?: unknown }
   return retriable !== false && !programmingErrors.includes(String(name))
 }

@@ -458,6 +458,49 @@ describe.each(clients)('%s', (name, client) => {
     )
   })
 
+  test("a program's own assigner", async () => {
+    const topic = await createTopic('assigner', 4)
+    const lines: unknown[] = []
+    const { MemberAssignment, MemberMetadata } = client.AssignerProtocol
+    /** Everything to the member that asks for it. */
+    const greedy: ours.PartitionAssigner = ({ cluster, groupId }) => ({
+      name: 'Greedy',
+      version: 1,
+      protocol: ({ topics }) => ({
+        name: 'Greedy',
+        metadata: MemberMetadata.encode({ version: 1, topics, userData: Buffer.from('mine') }),
+      }),
+      assign: ({ members, topics }) => {
+        const wanted = MemberMetadata.decode(members[0]!.memberMetadata)!
+        lines.push(groupId, topics, wanted.topics, wanted.userData.toString())
+        const partitions = cluster.findTopicPartitionMetadata(topic)
+        const all = partitions.map(({ partitionId }) => partitionId).sort()
+        return Promise.resolve(
+          members.map(({ memberId }, index) => ({
+            memberId,
+            memberAssignment: MemberAssignment.encode({
+              version: 1,
+              assignment: index === 0 ? { [topic]: all } : {},
+              userData: Buffer.alloc(0),
+            }),
+          })),
+        )
+      },
+    })
+    const [reader, groupId] = consumer('assigner', { partitionAssigners: [greedy] })
+    const joined = new Promise<unknown>((resolve) => {
+      reader.on(reader.events.GROUP_JOIN, ({ payload: { groupProtocol, memberAssignment } }) =>
+        resolve({ groupProtocol, memberAssignment }),
+      )
+    })
+    await reader.connect()
+    await reader.subscribe({ topics: [topic] })
+    await reader.run({ eachMessage: () => Promise.resolve() })
+    const memberAssignment = { [topic]: [0, 1, 2, 3] }
+    expect(await joined).toEqual({ groupProtocol: 'Greedy', memberAssignment })
+    expect(lines).toEqual([groupId, [topic], [topic], 'mine'])
+  })
+
   test('wrong arguments are refused', async () => {
     const refusals = await Promise.all(
       [
@@ -511,4 +554,47 @@ describe.each(clients)('%s', (name, client) => {
       cause: { name: 'KafkaJSConnectionError', code: 'ECONNREFUSED' },
     })
   })
+})
+
+test('a group of both kinds of members shares its partitions', async () => {
+  const kinds = clients.map(([, { Kafka, logLevel }]) => {
+    return new Kafka({ brokers: [broker.bootstrap], logLevel: logLevel.NOTHING })
+  })
+  const topic = 'both-kinds'
+  const admin = kinds[1]!.admin()
+  await admin.createTopics({ topics: [{ topic, numPartitions: 4 }] })
+  const shares = kinds.map(() => [] as number[])
+  const seen: string[] = []
+  const members = kinds.map((kafka, index) => {
+    const member = kafka.consumer({
+      groupId: topic,
+      maxWaitTimeInMs: 50,
+      heartbeatInterval: 50,
+    })
+    member.on(member.events.GROUP_JOIN, ({ payload }) => {
+      shares[index] = payload.memberAssignment[topic] ?? []
+    })
+    return member
+  })
+  for (const member of members) {
+    await member.connect()
+    await member.subscribe({ topics: [topic], fromBeginning: true })
+    await member.run({
+      eachMessage: ({ message }) => Promise.resolve(void seen.push(message.value!.toString())),
+    })
+  }
+  await eventually('each has two', () =>
+    shares.every(({ length }) => length === 2) ? true : undefined,
+  )
+  expect(shares.flat().sort()).toEqual([0, 1, 2, 3])
+  const producer = kinds[1]!.producer()
+  await producer.connect()
+  const messages = Array.from({ length: 40 }, (_, index) => ({
+    value: `${index}`,
+    partition: index % 4,
+  }))
+  await producer.send({ topic, messages })
+  await eventually('40 messages', () => (seen.length >= 40 ? true : undefined))
+  expect(new Set(seen).size).toBe(40)
+  await Promise.all([...members, producer, admin].map((each) => each.disconnect()))
 })
