@@ -197,3 +197,23 @@ test('an empty group changes its protocol either way, and keeps its offsets', as
   await cluster.crash()
   expect(await cluster.coordinator.listGroups()).toMatchObject({ groups: [{ type: 'consumer' }] })
 })
+
+test('offsets of topics that members read stay, and an empty group goes with its last', async () => {
+  cluster.config['offsets.retention.minutes'] = 1
+  cluster.config['offsets.retention.check.interval.ms'] = 10_000
+  await cluster.crash()
+  await cluster.coordinator.coordinatorFor('g')
+  await settle()
+  await join('m')
+  await commit('m', 1)
+  await cluster.pass(40)
+  await beat({ memberEpoch: 1 })
+  await cluster.pass(40)
+  await beat({ memberEpoch: 1 })
+  const offsets = async () => (await cluster.coordinator.fetchOffsets('g', null)).offsets.length
+  expect(await offsets()).toBe(1)
+  await beat({ memberEpoch: -1 })
+  await cluster.pass(30)
+  expect(await offsets()).toBe(0)
+  expect(await cluster.coordinator.listGroups()).toEqual({ errorCode: 0, groups: [] })
+})

@@ -1,5 +1,6 @@
 import type { Scenario } from '../support/scenario'
 import { apiVersionsScenarios } from './api-versions'
+import { consumerGroupScenarios } from './consumer-groups'
 import { listOffsetsScenarios } from './list-offsets'
 import { metadataScenarios } from './metadata'
 import { produceScenarios } from './produce'
@@ -14,4 +15,5 @@ export const allScenarios: readonly Scenario[] = [
   ...produceValidationScenarios,
   ...producerStateScenarios,
   ...listOffsetsScenarios,
+  ...consumerGroupScenarios,
 ]

@@ -64,8 +64,6 @@ export const notCompared: ReadonlyMap<number, string> = new Map([
   [64, 'UnregisterBroker'],
   [65, 'DescribeTransactions'],
   [66, 'ListTransactions'],
-  [68, 'ConsumerGroupHeartbeat'],
-  [69, 'ConsumerGroupDescribe'],
   [71, 'GetTelemetrySubscriptions'],
   [72, 'PushTelemetry'],
   [74, 'ListConfigResources'],
