@@ -13,6 +13,10 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   produce: async () => (await import('./commands/produce.js')).addProduceCommand,
   consume: async () => (await import('./commands/consume.js')).addConsumeCommand,
   groups: async () => (await import('./commands/groups.js')).addGroupsCommand,
+  configs: async () => (await import('./commands/configs.js')).addConfigsCommand,
+  offsets: async () => (await import('./commands/offsets.js')).addOffsetsCommand,
+  records: async () => (await import('./commands/records.js')).addRecordsCommand,
+  'log-dirs': async () => (await import('./commands/log-dirs.js')).addLogDirsCommand,
   load: async () => (await import('./commands/load.js')).addLoadCommand,
   verify: async () => (await import('./commands/verify.js')).addVerifyCommand,
   dump: async () => (await import('./commands/dump.js')).addDumpCommand,
@@ -41,7 +45,7 @@ export async function buildProgram(
   const program = new Command('kfk')
   program
     .description(
-      'Broker, topics, produce, consume, groups, load and dump: a log that speaks Kafka.',
+      'Broker, topics, produce, consume, groups, configs, load and dump: a log that speaks Kafka.',
     )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')

@@ -1,10 +1,15 @@
 import packageJson from '../package.json'
 import { kfk } from './kfk-in-process'
 
-const commands = ['broker', 'topic', 'produce', 'consume', 'groups', 'load', 'verify', 'dump']
+const commands = [
+  ...['broker', 'topic', 'produce', 'consume', 'groups', 'configs', 'offsets', 'records'],
+  ...['log-dirs', 'load', 'verify', 'dump'],
+]
 const subcommands = {
-  topic: ['create', 'list', 'describe', 'delete'],
-  groups: ['list', 'describe', 'reset', 'delete'],
+  topic: ['create', 'list', 'describe', 'alter', 'delete'],
+  groups: ['list', 'describe', 'reset', 'delete-offsets', 'remove-members', 'delete'],
+  configs: ['describe', 'set', 'unset'],
+  records: ['delete'],
 }
 
 it('says its version', async () => {

@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
 import type { CommandContext } from '../context.js'
 import { addGroupsDeleteCommand } from './groups/delete.js'
+import { addGroupsDeleteOffsetsCommand } from './groups/delete-offsets.js'
 import { addGroupsDescribeCommand } from './groups/describe.js'
 import { addGroupsListCommand } from './groups/list.js'
+import { addGroupsRemoveMembersCommand } from './groups/remove-members.js'
 import { addGroupsResetCommand } from './groups/reset.js'
 
 const examples = `
@@ -20,5 +22,7 @@ export function addGroupsCommand(program: Command, context: CommandContext): voi
   addGroupsListCommand(groups, context)
   addGroupsDescribeCommand(groups, context)
   addGroupsResetCommand(groups, context)
+  addGroupsDeleteOffsetsCommand(groups, context)
+  addGroupsRemoveMembersCommand(groups, context)
   addGroupsDeleteCommand(groups, context)
 }

@@ -1,10 +1,11 @@
-import type { Admin, CallOptions, GroupOffset, NewGroupOffset } from '@kfk/client'
+import type { Admin, CallOptions, GroupOffset, NewGroupOffset, Place } from '@kfk/client'
 import type { Command } from 'commander'
 import { addBrokersOption, withAdmin, type ConnectionOptions } from '../../connection.js'
 import { action, type CommandContext } from '../../context.js'
 import { counted } from '../../counted.js'
 import { exitCodes, failure } from '../../errors.js'
 import { collect } from '../../option-parsers.js'
+import { placesFrom } from '../../places.js'
 import { parseReset, type ResetTo } from '../../start-position.js'
 import { renderTable } from '../../table.js'
 
@@ -15,6 +16,8 @@ log is moved to its nearest end, a time after the last record means the end.
 Examples:
   kfk groups reset counters --to earliest               all that the group has offsets of
   kfk groups reset counters --to 2026-01-31T12:00:00Z --topic page-views --execute
+  kfk groups reset counters --to -100 --execute         100 records back in each partition
+  kfk groups reset counters --to PT1H30M --execute      to what was written an hour and a half ago
   kfk groups reset counters --to 1500 --topic page-views:0,3 --execute`
 
 interface ResetOptions extends ConnectionOptions {
@@ -22,11 +25,6 @@ interface ResetOptions extends ConnectionOptions {
   readonly topic?: readonly string[]
   readonly execute?: boolean
   readonly json?: boolean
-}
-
-interface Place {
-  readonly topic: string
-  readonly partition: number
 }
 
 interface Change extends Place {
@@ -41,7 +39,7 @@ export function addGroupsResetCommand(groups: Command, context: CommandContext):
     .argument('<group>', 'group id')
     .requiredOption(
       '--to <where>',
-      'earliest, latest, an offset, a time (ISO 8601) or time:MILLISECONDS',
+      'earliest, latest, an offset, +N or -N, a time (ISO 8601), time:MILLISECONDS, a duration ago',
       parseReset,
     )
     .option('--topic <topic[:partitions]>', 'only this one; repeatable', collect)
@@ -73,8 +71,8 @@ function reset(group: string, options: ResetOptions, context: CommandContext): P
         hint: '--topic names topics to set offsets for all the same',
       })
     }
-    const targets = await targetsOf(admin, places, { ...bounds, to: options.to })
     const before = new Map(committed.map((each) => [keyOf(each), each.offset]))
+    const targets = await targetsOf(admin, places, { ...bounds, to: options.to, before })
     const changes = targets.map((each): Change => ({
       topic: each.topic,
       partition: each.partition,
@@ -94,27 +92,18 @@ async function placesOf(
   { committed, ...bounds }: CallOptions & { readonly committed: readonly GroupOffset[] },
 ): Promise<readonly Place[]> {
   if (topics === undefined) return committed
-  const places: Place[] = []
-  for (const text of topics) {
-    const [, name, list] = /^([^:]+)(?::(\d+(?:,\d+)*))?$/.exec(text) ?? []
-    if (name === undefined) {
-      throw failure(`"${text}" is not of the form TOPIC or TOPIC:0,1`)
-    }
-    const [topic] = await admin.describeTopics([name], bounds)
-    const existing = topic?.partitions.map(({ index }) => index) ?? []
-    const wanted = list === undefined ? existing : list.split(',').map(Number)
-    const missing = wanted.find((partition) => !existing.includes(partition))
-    if (missing !== undefined) throw failure(`topic "${name}" has no partition ${missing}`)
-    places.push(...wanted.map((partition) => ({ topic: name, partition })))
-  }
-  return places
+  return placesFrom(admin, topics, bounds)
 }
 
 /** Offsets within the log. */
 async function targetsOf(
   admin: Admin,
   places: readonly Place[],
-  { to, ...bounds }: CallOptions & { readonly to: ResetTo },
+  {
+    to,
+    before,
+    ...bounds
+  }: CallOptions & { readonly to: ResetTo; readonly before: ReadonlyMap<string, bigint> },
 ): Promise<NewGroupOffset[]> {
   const ask = (at: 'earliest' | 'latest' | number) =>
     admin.listOffsets(
@@ -122,7 +111,8 @@ async function targetsOf(
       bounds,
     )
   const [starts, ends] = [await ask('earliest'), await ask('latest')]
-  const timed = typeof to === 'object' && 'timestamp' in to ? await ask(to.timestamp) : []
+  const time = timeOf(to)
+  const timed = time === undefined ? [] : await ask(time)
   return places.map(({ topic, partition }, index) => {
     const start = starts[index]!.offset
     const end = ends[index]!.offset
@@ -130,8 +120,24 @@ async function targetsOf(
     if (to === 'earliest') offset = start
     else if (to === 'latest') offset = end
     else if ('offset' in to) offset = to.offset
+    else if ('shift' in to) offset = shifted({ topic, partition }, before, to.shift)
     else offset = timed[index]!.offset < 0n ? end : timed[index]!.offset
     return { topic, partition, offset: offset < start ? start : offset > end ? end : offset }
+  })
+}
+
+/** The time that is meant by now; undefined when none is. */
+function timeOf(to: ResetTo): number | undefined {
+  if (typeof to !== 'object') return undefined
+  if ('agoMs' in to) return Date.now() - to.agoMs
+  return 'timestamp' in to ? to.timestamp : undefined
+}
+
+function shifted(place: Place, before: ReadonlyMap<string, bigint>, by: bigint): bigint {
+  const from = before.get(keyOf(place))
+  if (from !== undefined) return from + by
+  throw failure(`nothing is committed for ${keyOf(place)}, so there is nothing to shift`, {
+    hint: '--to with an offset, a time or an end sets one',
   })
 }
 
