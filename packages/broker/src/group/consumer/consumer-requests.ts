@@ -19,6 +19,12 @@ import { TopicPatterns } from './topic-patterns.js'
 /** Version from which clients make their own member ids (KIP-1082). */
 const CLIENT_MAKES_ID_SINCE = 1
 
+/**
+ * Names that one member may subscribe to, in UTF-16 units together: about what a record may hold,
+ * in which Kafka keeps them too. They stay in memory.
+ */
+const MAX_SUBSCRIPTION_LENGTH = 1_000_000
+
 export interface ConsumerRequestsOptions {
   readonly config: BrokerConfig
   readonly cluster: ClusterView
@@ -148,6 +154,9 @@ function wrongField(input: ConsumerHeartbeatInput): string | undefined {
   if (needsId && memberId.trim() === '') return "MemberId can't be empty."
   if (epoch < LEAVES_FOR_A_WHILE) return 'MemberEpoch is invalid.'
   if (epoch === LEAVES_FOR_A_WHILE && input.instanceId === null) return "InstanceId can't be null."
+  let subscribed = 0
+  for (const { length } of input.topicNames ?? []) subscribed += length
+  if (subscribed > MAX_SUBSCRIPTION_LENGTH) return 'SubscribedTopicNames are too many.'
   if (epoch !== 0) return undefined
   if (input.rebalanceTimeoutMs === -1)
     return 'RebalanceTimeoutMs must be provided in first request.'

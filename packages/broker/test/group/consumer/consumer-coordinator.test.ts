@@ -217,3 +217,10 @@ test('offsets of topics that members read stay, and an empty group goes with its
   expect(await offsets()).toBe(0)
   expect(await cluster.coordinator.listGroups()).toEqual({ errorCode: 0, groups: [] })
 })
+
+test('a subscription beyond all measure is refused', async () => {
+  const topicNames = Array.from({ length: 1000 }, (_, at) => `${at}`.padEnd(3000, 'x'))
+  expect(await join('m', { topicNames })).toMatchObject({
+    ...{ errorCode: errorCodes.INVALID_REQUEST },
+  })
+})
