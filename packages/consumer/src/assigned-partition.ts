@@ -9,7 +9,7 @@ import {
   type RecordRun,
 } from './fetched-records.js'
 import type { AnswerMemory, PrefetchMemory } from './prefetch-memory.js'
-import type { TopicPartition } from './topic-partition.js'
+import { partitionKey, type TopicPartition } from './topic-partition.js'
 
 /** Records taken for the application: to be ended by `finish` or `putBack` of their partition. */
 export interface TakenRecords {
@@ -37,6 +37,10 @@ export interface TakenBatch {
 export class AssignedPartition implements TopicPartition {
   readonly topic: string
   readonly partition: number
+  /** See {@link partitionKey}. */
+  readonly key: string
+  /** Leader epoch of the record before `position` (KIP-320); -1 while none has been fetched. */
+  lastEpoch = -1
   /** Next offset to fetch; undefined while it is not known. */
   position: number | undefined
   /** Next offset to commit: all before it has been processed. */
@@ -81,6 +85,7 @@ export class AssignedPartition implements TopicPartition {
   constructor({ topic, partition }: TopicPartition) {
     this.topic = topic
     this.partition = partition
+    this.key = partitionKey(this)
     this.#fetched = new FetchedRecords({ topic, partition })
   }
 
@@ -148,6 +153,7 @@ export class AssignedPartition implements TopicPartition {
    */
   add(bytes: Uint8Array, answer: AnswerMemory, aborted?: AbortedTransactions): void {
     this.position = this.#fetched.add(bytes, this.position!, answer, aborted)
+    this.lastEpoch = this.#fetched.lastEpoch
   }
 
   compact(memory: PrefetchMemory): void {
@@ -222,6 +228,7 @@ export class AssignedPartition implements TopicPartition {
   }
 
   #moved(): void {
+    this.lastEpoch = -1
     this.#seeks += 1
     this.#failure = undefined
     this.fetch = undefined

@@ -44,6 +44,11 @@ export class Assignments {
     return this.#partitions.values()
   }
 
+  /** By its {@link partitionKey}. */
+  find(key: string): AssignedPartition | undefined {
+    return this.#partitions.get(key)
+  }
+
   /** What the application knows of: those whose start is being looked up come later. */
   announced(): TopicPartition[] {
     const known = [...this.all()].filter(({ announced }) => announced)
@@ -156,6 +161,26 @@ export class Assignments {
     client.logger.warn('the position is not in the log: starting over', { ...details, from })
     partition.forgetPosition()
     void this.#locate([partition], from)
+  }
+
+  /**
+   * The log has lost records that were read, and has others in their place (KIP-320): as Kafka's
+   * clients, reading goes on where the logs part, or fails under 'committed'. What was read of the
+   * lost records is read.
+   */
+  resetDiverging(partition: AssignedPartition, endOffset: number): void {
+    const { client, settings, onReady } = this.#options
+    const { topic, partition: index, position, processed } = partition
+    const details = { topic, partition: index, offset: position, endOffset }
+    const lost = `${topic}-${index}: the log has lost its records from offset ${endOffset} on, which were read up to ${position}`
+    if (settings.from === 'committed') {
+      const message = `${lost}, and \`from\` is 'committed'. Seek to go on.`
+      partition.fail(kafkaError(offsetOutOfRange, message, details))
+    } else {
+      client.logger.warn(`${lost}: going on there`, details)
+      partition.seek(Math.min(processed ?? endOffset, endOffset))
+    }
+    onReady()
   }
 
   #end(

@@ -102,8 +102,10 @@ export class Consumer<T extends Subscription = Subscription> implements AsyncDis
       lane,
       settings,
       partitions,
+      find: (key) => assignments.find(key),
       onRecords: () => delivery.signal(),
       onOutOfRange: (partition) => assignments.resetOutOfRange(partition),
+      onDiverging: (partition, endOffset) => assignments.resetDiverging(partition, endOffset),
     })
     this.#settings = settings
     this.#client = client

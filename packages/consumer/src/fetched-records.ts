@@ -71,6 +71,8 @@ export class FetchedRecords {
   readonly #place: TopicPartition
   #batches: FetchedBatch[] = []
   #bytes = 0
+  /** Leader epoch of the batch that was added last; -1 where there is none. */
+  lastEpoch = -1
 
   constructor(place: TopicPartition) {
     this.#place = place
@@ -102,6 +104,7 @@ export class FetchedRecords {
       const isAborted = aborted !== undefined && aborted.covers(header, bytes)
       if (nextOffset <= next) continue
       next = nextOffset
+      this.lastEpoch = header.partitionLeaderEpoch
       const isHidden = isAborted || header.isControl
       this.#batches.push({ bytes, nextOffset, answer, isHidden, records: undefined, index: 0 })
       answer.hold(batch.bytes.length)

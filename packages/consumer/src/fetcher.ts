@@ -1,15 +1,9 @@
-import {
-  backoffMs,
-  ClientError,
-  EarliestTimer,
-  kafkaError,
-  type Client,
-  type TopicMetadata,
-} from '@kfk/client'
+import { backoffMs, ClientError, EarliestTimer, kafkaError, type Client } from '@kfk/client'
 import { AbortedTransactions, apis, type ResponseOf } from '@kfk/protocol'
 import type { AssignedPartition } from './assigned-partition.js'
 import { planFetches, type FetchKind, type PlannedFetch } from './fetch-plan.js'
-import { LeaderLookup, leaderOf } from './leader-lookup.js'
+import { FetchSession, type SessionFetch, type Wanted } from './fetch-session.js'
+import { LeaderLookup, leaderEpochOf, leaderOf } from './leader-lookup.js'
 import { isolationLevels, type ResolvedSettings } from './options.js'
 import { PrefetchMemory, type AnswerMemory } from './prefetch-memory.js'
 import { leaderErrors } from './start-positions.js'
@@ -25,19 +19,21 @@ export interface FetcherOptions {
   >
   /** What is assigned at this moment. */
   readonly partitions: () => Iterable<AssignedPartition>
+  /** By its key; undefined when it is not assigned. */
+  readonly find: (key: string) => AssignedPartition | undefined
   /** A partition has records, or has failed. */
   readonly onRecords: () => void
   /** The position does not exist in the log (any more). */
   readonly onOutOfRange: (partition: AssignedPartition) => void
+  /** What was read is not what the log has now, from `endOffset` on. */
+  readonly onDiverging: (partition: AssignedPartition, endOffset: number) => void
 }
 
-type FetchedPartition = ResponseOf<typeof apis.fetch>['responses'][number]['partitions'][number]
+type FetchResponse = ResponseOf<typeof apis.fetch>
+type FetchedPartition = FetchResponse['responses'][number]['partitions'][number]
 
-/** A fetch under way; a partition that has moved or ended since knows nothing of it any more. */
-interface Underway extends PlannedFetch {
-  readonly asked: ReadonlyMap<string, AssignedPartition>
-}
-
+/** From here on leaders tell who has read what they do not have (KIP-595). */
+const lastEpochSince = 12
 const offsetOutOfRange = 1
 const corruptMessage = 2
 /** UNKNOWN_SERVER_ERROR: nobody knows, so it may be better next time. */
@@ -56,7 +52,10 @@ const settled = Promise.resolve()
  */
 export class Fetcher {
   readonly #options: FetcherOptions
-  readonly #underWay = new Map<string, Underway>()
+  /** A partition that has moved or ended since knows nothing of its fetch any more. */
+  readonly #underWay = new Map<string, PlannedFetch>()
+  /** Of the polls, by node id. Who rushes asks for a few partitions, others each time. */
+  readonly #sessions = new Map<number, FetchSession>()
   readonly #abort = new AbortController()
   readonly #memory: PrefetchMemory
   readonly #leaders: LeaderLookup
@@ -127,18 +126,22 @@ export class Fetcher {
     if (wakeAtMs < Infinity) this.#timer.at(wakeAtMs)
   }
 
-  async #fetch(planned: PlannedFetch): Promise<void> {
-    const { nodeId, kind, partitions } = planned
-    const asked = new Map(partitions.map((each) => [partitionKey(each), each]))
-    const fetch: Underway = { ...planned, asked }
+  async #fetch(fetch: PlannedFetch): Promise<void> {
+    const { nodeId, kind, partitions } = fetch
     for (const each of partitions) each.fetch = fetch
     this.#underWay.set(`${nodeId}/${kind}`, fetch)
+    const session = kind === 'poll' ? this.#sessionAt(nodeId) : undefined
     try {
-      const response = await this.#request(fetch)
-      if (response.errorCode !== 0) throw kafkaError(response.errorCode)
+      const isIncremental = session?.isIncremental === true
+      const response = await this.#request(fetch, session)
+      const { errorCode } = response
+      if (session?.answered(errorCode, response.sessionId) === true) return
+      if (errorCode !== 0) throw kafkaError(errorCode)
       this.#failures = 0
       this.#accept(response, fetch)
+      if (isIncremental) noteQuiet(partitions, fetch)
     } catch (error) {
+      session?.failed()
       this.#failed(fetch, error)
     } finally {
       this.#underWay.delete(`${nodeId}/${kind}`)
@@ -147,13 +150,25 @@ export class Fetcher {
     }
   }
 
-  #request(fetch: Underway): Promise<ResponseOf<typeof apis.fetch>> {
+  #sessionAt(nodeId: number): FetchSession {
+    let session = this.#sessions.get(nodeId)
+    if (session === undefined) this.#sessions.set(nodeId, (session = new FetchSession()))
+    return session
+  }
+
+  #request(fetch: PlannedFetch, session: FetchSession | undefined): Promise<FetchResponse> {
     const { client, lane, settings } = this.#options
-    const { nodeId, kind } = fetch
+    const { nodeId, kind, partitions, partitionMaxBytes } = fetch
     const maxWaitMs = kind === 'poll' ? settings.maxWaitMs : 0
+    const wanted: Wanted = {
+      maxBytes: partitionMaxBytes,
+      topicId: (topic) => this.#topicId(topic),
+      leaderEpoch: (each) => leaderEpochOf(client, each),
+    }
+    const asked = session?.next(partitions, wanted) ?? outsideSession(partitions)
     return client.request(
       apis.fetch,
-      (version) => this.#body(version, fetch, maxWaitMs),
+      (version) => this.#body(version, fetch, { ...asked, maxWaitMs }),
       { nodeId },
       {
         signal: this.#abort.signal,
@@ -163,44 +178,51 @@ export class Fetcher {
     )
   }
 
-  #body(version: number, fetch: Underway, maxWaitMs: number) {
+  #body(version: number, fetch: PlannedFetch, asked: SessionFetch & { maxWaitMs: number }) {
     const { client, settings } = this.#options
     const { maxBytes, partitionMaxBytes } = fetch
-    const topics = new Map<string, AssignedPartition[]>()
-    for (const each of fetch.partitions) {
-      const list = topics.get(each.topic)
-      if (list) list.push(each)
-      else topics.set(each.topic, [each])
-    }
+    const { maxWaitMs, sessionId, sessionEpoch } = asked
+    const topics = grouped(asked.asked)
     return {
       maxWaitMs,
       minBytes: settings.minBytes,
       maxBytes,
+      sessionId,
+      sessionEpoch,
       isolationLevel: isolationLevels[settings.isolation],
       topics: [...topics].map(([topic, list]) => ({
-        ...(version >= 13 ? { topicId: client.metadata.cached(topic)!.topicId } : { topic }),
-        partitions: list.map(({ partition, position }) => ({
-          partition,
-          fetchOffset: position!,
+        ...(version >= 13 ? { topicId: this.#topicId(topic) } : { topic }),
+        partitions: list.map((each) => ({
+          partition: each.partition,
+          currentLeaderEpoch: leaderEpochOf(client, each),
+          fetchOffset: each.position!,
+          lastFetchedEpoch: version >= lastEpochSince ? each.lastEpoch : -1,
           partitionMaxBytes,
         })),
+      })),
+      forgottenTopicsData: [...grouped(asked.forgotten)].map(([topic, list]) => ({
+        ...(version >= 13 ? { topicId: list[0]!.topicId } : { topic }),
+        partitions: list.map(({ partition }) => partition),
       })),
     }
   }
 
-  #accept(response: ResponseOf<typeof apis.fetch>, fetch: Underway): void {
-    const names = this.#namesById(fetch)
+  #topicId(topic: string): string {
+    return this.#options.client.metadata.cached(topic)!.topicId
+  }
+
+  #accept(response: FetchResponse, fetch: PlannedFetch): void {
+    const names = response.responses.length === 0 ? undefined : this.#namesById(fetch)
     let memory: AnswerMemory | undefined
     let accepted = 0
     this.#answers += 1
     this.#lastBytes = 0
     for (const { topic, topicId, partitions } of response.responses) {
-      const name = topic === '' ? names.get(topicId) : topic
+      const name = topic === '' ? names!.get(topicId) : topic
       if (name === undefined) continue
       for (const answer of partitions) {
-        const each = fetch.asked.get(
-          partitionKey({ topic: name, partition: answer.partitionIndex }),
-        )
+        const key = partitionKey({ topic: name, partition: answer.partitionIndex })
+        const each = this.#options.find(key)
         // A seek or the end of the assignment has overtaken this answer.
         if (each === undefined || each.over || each.fetch !== fetch) continue
         memory ??= this.#memoryOf(answer)
@@ -225,11 +247,16 @@ export class Fetcher {
     for (const each of this.#options.partitions()) each.compact(this.#memory)
   }
 
-  #namesById({ partitions }: Underway): Map<string, string> {
-    const known = partitions
-      .map(({ topic }) => this.#options.client.metadata.cached(topic))
-      .filter((topic): topic is TopicMetadata => topic !== undefined)
-    return new Map(known.map(({ topicId, name }) => [topicId, name]))
+  #namesById({ partitions }: PlannedFetch): Map<string, string> {
+    const names = new Map<string, string>()
+    let last: string | undefined
+    for (const { topic } of partitions) {
+      if (topic === last) continue
+      last = topic
+      const known = this.#options.client.metadata.cached(topic)
+      if (known !== undefined) names.set(known.topicId, topic)
+    }
+    return names
   }
 
   /** True when it has brought records. */
@@ -242,6 +269,11 @@ export class Fetcher {
     const end = this.#isCommittedOnly ? answer.lastStableOffset : answer.highWatermark
     if (errorCode !== 0) {
       this.#refused(partition, errorCode)
+      return false
+    }
+    const { divergingEpoch } = answer
+    if (divergingEpoch.endOffset >= 0) {
+      this.#options.onDiverging(partition, divergingEpoch.endOffset)
       return false
     }
     partition.highWatermark = end
@@ -289,7 +321,7 @@ export class Fetcher {
   }
 
   /** The broker may be gone: its partitions may have another leader by now. */
-  #failed(fetch: Underway, error: unknown): void {
+  #failed(fetch: PlannedFetch, error: unknown): void {
     const { client } = this.#options
     if (this.#abort.signal.aborted) return
     const current = fetch.partitions.filter((each) => each.fetch === fetch)
@@ -309,6 +341,29 @@ export class Fetcher {
     const waitMs = backoffMs(client.retryPolicy, this.#failures, client.random)
     for (const each of partitions) each.notBeforeMs = client.clock.monotonicMs() + waitMs
   }
+}
+
+function outsideSession(partitions: readonly AssignedPartition[]): SessionFetch {
+  return { sessionId: 0, sessionEpoch: -1, asked: partitions, forgotten: [] }
+}
+
+/** In a session an answer tells nothing of those that are where they were. */
+function noteQuiet(partitions: readonly AssignedPartition[], fetch: PlannedFetch): void {
+  for (const each of partitions) {
+    const { position, highWatermark } = each
+    if (each.fetch !== fetch || position === undefined || highWatermark === undefined) continue
+    if (position >= highWatermark) each.caughtUp = true
+  }
+}
+
+function grouped<T extends { readonly topic: string }>(list: readonly T[]): Map<string, T[]> {
+  const topics = new Map<string, T[]>()
+  for (const each of list) {
+    const group = topics.get(each.topic)
+    if (group) group.push(each)
+    else topics.set(each.topic, [each])
+  }
+  return topics
 }
 
 function laneOf(kind: FetchKind, lane: number): string {

@@ -66,3 +66,8 @@ export class LeaderLookup {
 export function leaderOf(client: Client, { topic, partition }: AssignedPartition): number {
   return client.metadata.cached(topic)?.partitions[partition]?.leaderId ?? -1
 }
+
+/** -1 when it is not known. */
+export function leaderEpochOf(client: Client, { topic, partition }: AssignedPartition): number {
+  return client.metadata.cached(topic)?.partitions[partition]?.leaderEpoch ?? -1
+}

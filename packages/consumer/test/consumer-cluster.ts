@@ -12,7 +12,15 @@ import { createConsumer, type Consumer, type ConsumerSettings } from '../src/ind
 import type { TopicPartition } from '../src/topic-partition.js'
 
 type Fetch = RequestOf<typeof apis.fetch>
+type FetchAsked = Fetch['topics'][number]['partitions'][number]
 type FetchAnswer = ResponseInput<typeof apis.fetch>['responses'][number]['partitions'][number]
+
+interface FakeSession {
+  readonly id: number
+  epoch: number
+  readonly asked: Map<string, FetchAsked>
+  readonly told: Map<string, number>
+}
 
 /**
  * A fake cluster that can be consumed from, with a coordinator for a group of one member. Time is the test's; answers to
@@ -40,6 +48,14 @@ export class ConsumerCluster {
   /** Error code of a fetch of this partition. */
   fetchCode: (topic: string, partition: number) => number = () => 0
   logStart = 0
+  /** Where the log parts from what the reader of this partition has, if it does (KIP-595). */
+  divergesAt: (asked: FetchAsked) => number | undefined = () => undefined
+  /** Gives out fetch sessions (KIP-227), for as long as it is set. */
+  sessions = false
+  /** Answers a fetch as a whole, by its number in order of arrival. */
+  sessionCode: (body: Fetch) => number = () => 0
+  readonly #sessions = new Map<number, FakeSession>()
+  #lastSession = 0
   generation = 0
   #wakePolls = new Set<() => void>()
 
@@ -92,7 +108,7 @@ export class ConsumerCluster {
   }
 
   #serveRecords(): void {
-    this.fake.respond(apis.fetch, (_request, body) => this.#fetch(body))
+    this.fake.respond(apis.fetch, (_request, body) => this.#fetchInSession(body))
     this.fake.respond(apis.listOffsets, (_request, { topics }) => {
       const errorCode = this.codes.list.shift() ?? 0
       return {
@@ -114,6 +130,40 @@ export class ConsumerCluster {
     if (timestamp === -1) return partition.endOffset
     if (timestamp === -2) return this.logStart
     return partition.records().find((record) => record.timestamp >= timestamp)?.offset ?? -1
+  }
+
+  /** One session after another, by the rules that a broker has. */
+  async #fetchInSession(body: Fetch): Promise<ResponseInput<typeof apis.fetch>> {
+    const { sessionId, sessionEpoch } = body
+    const errorCode = this.sessionCode(body)
+    if (errorCode !== 0) return failedFetch(errorCode)
+    if (!this.sessions || sessionEpoch === -1) return this.#fetch(body)
+    let session = this.#sessions.get(sessionId)
+    if (sessionEpoch === 0) {
+      this.#sessions.delete(sessionId)
+      session = { id: ++this.#lastSession, epoch: 0, asked: new Map(), told: new Map() }
+      this.#sessions.set(session.id, session)
+    } else if (session === undefined) return failedFetch(70)
+    else if (session.epoch !== sessionEpoch) return failedFetch(71)
+    session.epoch += 1
+    const { asked, told } = session
+    for (const { topicId, partitions } of body.topics) {
+      for (const one of partitions) asked.set(`${topicId} ${one.partition}`, one)
+    }
+    for (const { topicId, partitions } of body.forgottenTopicsData) {
+      for (const index of partitions) asked.delete(`${topicId} ${index}`)
+    }
+    const topics = [...asked].map(([key, one]) => ({
+      ...{ topic: '', topicId: key.split(' ')[0]!, partitions: [one] },
+    }))
+    const response = await this.#fetch({ ...body, topics })
+    const news = response.responses.filter(({ topicId, partitions: [one] }) => {
+      const key = `${topicId} ${one!.partitionIndex}`
+      const before = told.get(key)
+      told.set(key, one!.errorCode === 0 ? one!.highWatermark : -1)
+      return before !== told.get(key) || one!.errorCode !== 0 || one!.records!.length > 0
+    })
+    return { ...response, sessionId: session.id, ...(sessionEpoch > 0 && { responses: news }) }
   }
 
   #fetch(
@@ -140,34 +190,39 @@ export class ConsumerCluster {
     let found = false
     const responses = body.topics.map(({ topicId, topic, partitions }) => {
       const name = topic || [...this.fake.topics].find(([, { id }]) => id === topicId)?.[0]
-      const answers = partitions.map(
-        ({ partition, fetchOffset, partitionMaxBytes }): FetchAnswer => {
-          const log = name === undefined ? undefined : this.fake.partition(name, partition)
-          if (log === undefined) return deletedTopic(partition)
-          const common = {
-            partitionIndex: partition,
-            highWatermark: log.endOffset,
-            abortedTransactions: null,
-          }
-          const isOutside = fetchOffset < this.logStart || fetchOffset > log.endOffset
-          const errorCode = this.fetchCode(name!, partition) || (isOutside ? 1 : 0)
-          if (errorCode !== 0) {
-            found = true
-            return { ...common, errorCode, records: null }
-          }
-          const chosen: Uint8Array[] = []
-          let room = Math.min(left, partitionMaxBytes)
-          for (const { baseOffset, recordCount, bytes } of log.batches) {
-            if (baseOffset + recordCount <= fetchOffset) continue
-            if (bytes.length > room && (found || chosen.length > 0)) break
-            chosen.push(bytes)
-            room -= bytes.length
-            left -= bytes.length
-            found = true
-          }
-          return { ...common, errorCode: 0, records: Buffer.concat(chosen) }
-        },
-      )
+      const answers = partitions.map((asked): FetchAnswer => {
+        const { partition, fetchOffset, partitionMaxBytes } = asked
+        const log = name === undefined ? undefined : this.fake.partition(name, partition)
+        if (log === undefined) return deletedTopic(partition)
+        const common = {
+          partitionIndex: partition,
+          highWatermark: log.endOffset,
+          abortedTransactions: null,
+        }
+        const isOutside = fetchOffset < this.logStart || fetchOffset > log.endOffset
+        const errorCode = this.fetchCode(name!, partition) || (isOutside ? 1 : 0)
+        if (errorCode !== 0) {
+          found = true
+          return { ...common, errorCode, records: null }
+        }
+        const endOffset = this.divergesAt(asked)
+        if (endOffset !== undefined) {
+          found = true
+          const divergingEpoch = { epoch: 0, endOffset }
+          return { ...common, errorCode: 0, divergingEpoch, records: new Uint8Array() }
+        }
+        const chosen: Uint8Array[] = []
+        let room = Math.min(left, partitionMaxBytes)
+        for (const { baseOffset, recordCount, bytes } of log.batches) {
+          if (baseOffset + recordCount <= fetchOffset) continue
+          if (bytes.length > room && (found || chosen.length > 0)) break
+          chosen.push(bytes)
+          room -= bytes.length
+          left -= bytes.length
+          found = true
+        }
+        return { ...common, errorCode: 0, records: Buffer.concat(chosen) }
+      })
       return { topic: name ?? '', topicId, partitions: answers }
     })
     return { found, response: { throttleTimeMs: 0, responses } }
@@ -235,6 +290,10 @@ export class ConsumerCluster {
       }
     })
   }
+}
+
+function failedFetch(errorCode: number): ResponseInput<typeof apis.fetch> {
+  return { throttleTimeMs: 0, errorCode, responses: [] }
 }
 
 function deletedTopic(partitionIndex: number): FetchAnswer {

@@ -191,7 +191,9 @@ describe('memory', () => {
       settings: { ...settings, isolation: 'read_uncommitted', prefetchBytes },
       partitions: () => partitions,
       onRecords: () => expect(fetcher.heldBytes).toBeLessThanOrEqual(prefetchBytes),
+      find: (key) => partitions.find((each) => each.key === key),
       onOutOfRange: () => undefined,
+      onDiverging: () => undefined,
     })
     fetcher.wake()
     await cluster.clock.advance(2000)

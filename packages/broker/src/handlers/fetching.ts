@@ -168,8 +168,9 @@ export class Fetching {
 
   /** Nothing to read, and nothing to tell that was not told before: the usual case in a session. */
   #isQuiet(asked: AskedPartition): boolean {
-    const { partition, fetchOffset, currentLeaderEpoch } = asked
-    if (partition === undefined || partition.closed || asked.lastFetchedEpoch >= 0) return false
+    const { partition, fetchOffset, currentLeaderEpoch, lastFetchedEpoch } = asked
+    if (partition === undefined || partition.closed) return false
+    if (lastFetchedEpoch >= 0 && lastFetchedEpoch !== partition.leaderEpoch) return false
     if (checkLeaderEpoch(partition, currentLeaderEpoch) !== errorCodes.NONE) return false
     const { highWatermark } = partition
     if (highWatermark !== asked.toldHighWatermark || fetchOffset > highWatermark) return false
@@ -201,6 +202,8 @@ export class Fetching {
       this.#urgent = true
       return undefined
     }
+    // A leader never takes back what it has: once is enough for as long as it is the leader.
+    asked.lastFetchedEpoch = -1
     const isWithin = from >= partition.logStartOffset && from <= partition.logEndOffset
     if (diverging !== errorCodes.NONE || !isWithin) {
       this.#fail(reading, errorCodes.OFFSET_OUT_OF_RANGE)
