@@ -107,6 +107,11 @@ export class AssignedPartition implements TopicPartition {
     return !this.#fetched.isEmpty
   }
 
+  /** See {@link FetchedRecords.nextCount}. */
+  get nextCount(): number {
+    return this.#fetched.nextCount
+  }
+
   /** Changes with every seek, so that an answer to a question from before can be told. */
   get seeks(): number {
     return this.#seeks

@@ -14,6 +14,7 @@ import type { TopicPartition } from './topic-partition.js'
 interface FetchedBatch {
   readonly bytes: Uint8Array
   readonly nextOffset: number
+  readonly recordCount: number
   readonly answer: AnswerMemory
   /** A control batch, or of a transaction that was aborted: used up without giving anything. */
   readonly isHidden: boolean
@@ -87,6 +88,12 @@ export class FetchedRecords {
     return this.#batches.length === 0
   }
 
+  /** Records of the next batch, if none of them has been taken; 0 otherwise. */
+  get nextCount(): number {
+    const front = this.#batches[0]
+    return front === undefined || front.records !== undefined ? 0 : front.recordCount
+  }
+
   /**
    * Adds what follows `position`, but for what was `aborted`; returns the position behind it.
    * Throws ProtocolError when it is no batch.
@@ -106,7 +113,15 @@ export class FetchedRecords {
       next = nextOffset
       this.lastEpoch = header.partitionLeaderEpoch
       const isHidden = isAborted || header.isControl
-      this.#batches.push({ bytes, nextOffset, answer, isHidden, records: undefined, index: 0 })
+      this.#batches.push({
+        bytes,
+        nextOffset,
+        recordCount: header.recordCount,
+        answer,
+        isHidden,
+        records: undefined,
+        index: 0,
+      })
       answer.hold(batch.bytes.length)
       this.#bytes += batch.bytes.length
     }

@@ -52,6 +52,8 @@ interface LoopOptions<Taken> {
 }
 
 const defaultMaxRecords = 500
+/** Batches of fewer records are joined to runs: to take one by itself costs some microseconds. */
+const placedFrom = 64
 
 /**
  * The ways to read. In all of them, asking for the next record or batch says that the last one is
@@ -68,7 +70,7 @@ export class RecordLoops {
     const { decoder } = this.#options
     const places = new RecordPlaces()
     const from = (partition: AssignedPartition): TakenRecords | TakenBatch | undefined =>
-      decoder.isPlain(partition)
+      partition.nextCount >= placedFrom && decoder.isPlain(partition)
         ? partition.takeBatch(places, { isKept: true })
         : partition.take(defaultMaxRecords)
     return new RecordIterator({
