@@ -235,4 +235,13 @@ test('administrators see producers and transactional ids', async () => {
     unknownStateFilters: ['Nonsense'],
     transactionStates: [{ transactionalId: 't', transactionState: 'Ongoing' }],
   })
+  const matching = async (transactionalIdPattern: string) =>
+    client.request(apis.listTransactions, 2, {
+      stateFilters: [],
+      producerIdFilters: [],
+      transactionalIdPattern,
+    })
+  expect((await matching('t|u')).transactionStates).toHaveLength(1)
+  expect((await matching('tt')).transactionStates).toEqual([])
+  expect((await matching('(')).errorCode).toBe(errorCodes.INVALID_REGULAR_EXPRESSION)
 })

@@ -1,5 +1,7 @@
 import { apis, errorCodes } from '@kfk/protocol'
+import { RE2JS } from 're2js'
 import { defineHandler, type Handler, type RequestContext } from '../context.js'
+import { patternProblem } from '../group/consumer/topic-patterns.js'
 import { partitionSet } from '../transaction/partition-set.js'
 import type { TransactionListing } from '../transaction/transaction-api.js'
 import { statusNumbers } from '../transaction/transaction-image.js'
@@ -63,16 +65,23 @@ const describeTransactions = defineHandler<typeof apis.describeTransactions>({
 
 const listTransactions = defineHandler<typeof apis.listTransactions>({
   api: apis.listTransactions,
-  versions: [0, 1],
+  versions: [0, 2],
   async handle({ services }, request) {
     const { clock, transactions } = services
-    const { stateFilters, producerIdFilters } = request
+    const { stateFilters, producerIdFilters, transactionalIdPattern } = request
+    const source = transactionalIdPattern ?? ''
+    if (patternProblem(source) !== undefined) {
+      const errorCode = errorCodes.INVALID_REGULAR_EXPRESSION
+      return { throttleTimeMs: 0, errorCode, unknownStateFilters: [], transactionStates: [] }
+    }
+    const pattern = source === '' ? undefined : RE2JS.compile(source)
     const unknownStateFilters = stateFilters.filter((name) => !Object.hasOwn(statusNumbers, name))
     const longerThanMs = Number(request.durationFilter)
-    const passes = ({ producerId, status, startTimestamp }: TransactionListing) =>
+    const passes = ({ transactionalId, producerId, status, startTimestamp }: TransactionListing) =>
       (producerIdFilters.length === 0 || producerIdFilters.includes(producerId)) &&
       (stateFilters.length === 0 || stateFilters.includes(status)) &&
-      (longerThanMs < 0 || clock.now() - startTimestamp > longerThanMs)
+      (longerThanMs < 0 || clock.now() - startTimestamp > longerThanMs) &&
+      (pattern === undefined || pattern.matcher(transactionalId).matches())
     const { errorCode, transactions: listed } = await transactions.list()
     return {
       ...{ throttleTimeMs: 0, errorCode, unknownStateFilters },

@@ -38,7 +38,7 @@ export class TopicPatterns {
 
   /** What is wrong with the expression; undefined: nothing. */
   problem(source: string): string | undefined {
-    return this.#patterns.has(source) ? undefined : problemOf(source)
+    return this.#patterns.has(source) ? undefined : patternProblem(source)
   }
 
   /** Looks up the topics of an expression that has no `problem`; undefined: they are known. */
@@ -115,7 +115,8 @@ export class TopicPatterns {
   }
 }
 
-function problemOf(source: string): string | undefined {
+/** What is wrong with an expression of a client (RE2 syntax), in Kafka's words; undefined: nothing. */
+export function patternProblem(source: string): string | undefined {
   if (source.length > MAX_PATTERN_LENGTH) {
     return `it is longer than ${MAX_PATTERN_LENGTH} characters`
   }

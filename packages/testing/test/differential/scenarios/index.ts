@@ -6,6 +6,7 @@ import { metadataScenarios } from './metadata'
 import { produceScenarios } from './produce'
 import { produceValidationScenarios } from './produce-validation'
 import { producerStateScenarios } from './producer-state'
+import { transactionScenarios } from './transactions'
 
 /** Every family of scenarios. */
 export const allScenarios: readonly Scenario[] = [
@@ -16,4 +17,5 @@ export const allScenarios: readonly Scenario[] = [
   ...producerStateScenarios,
   ...listOffsetsScenarios,
   ...consumerGroupScenarios,
+  ...transactionScenarios,
 ]
