@@ -458,6 +458,108 @@ describe.each(clients)('%s', (name, client) => {
     )
   })
 
+  test('partitions side by side, each in order; stopped and run again', async () => {
+    const topic = await createTopic('concurrent', 3)
+    const send = () =>
+      producer.send({
+        topic,
+        messages: [0, 1, 2].flatMap((partition) =>
+          ['a', 'b'].map((value) => ({ value, partition })),
+        ),
+      })
+    await send()
+    const [reader] = consumer('concurrent')
+    const seen: string[] = []
+    let running = 0
+    let most = 0
+    await reader.connect()
+    await reader.subscribe({ topics: [topic], fromBeginning: true })
+    const run = () =>
+      reader.run({
+        partitionsConsumedConcurrently: 2,
+        eachMessage: async ({ partition, message, heartbeat }) => {
+          running += 1
+          most = Math.max(most, running)
+          await new Promise((resolve) => setTimeout(resolve, 20))
+          await heartbeat()
+          running -= 1
+          seen.push(`${partition}/${message.offset}`)
+        },
+      })
+    await run()
+    await eventually('six messages', () => (seen.length === 6 ? true : undefined))
+    expect(most).toBe(2)
+    await reader.stop()
+    await send()
+    await run()
+    await eventually('twelve messages', () => (seen.length === 12 ? true : undefined))
+    for (const partition of [0, 1, 2]) {
+      const own = seen.filter((each) => each.startsWith(`${partition}/`))
+      expect(own).toEqual([0, 1, 2, 3].map((offset) => `${partition}/${offset}`))
+    }
+  })
+
+  test('topics begin where each subscription says', async () => {
+    const early = await createTopic('early')
+    const late = await createTopic('late')
+    for (const topic of [early, late]) await producer.send({ topic, messages: values(2) })
+    const [reader] = consumer('begin')
+    const seen: string[] = []
+    await reader.connect()
+    await reader.subscribe({ topics: [early], fromBeginning: true })
+    await reader.subscribe({ topics: [late] })
+    const fetched = new Promise((resolve) => {
+      reader.on(reader.events.FETCH, resolve)
+    })
+    await reader.run({
+      eachMessage: ({ topic, message }) => {
+        seen.push(`${topic === early ? 'early' : 'late'} ${message.offset}`)
+        return Promise.resolve()
+      },
+    })
+    await fetched
+    for (const topic of [early, late]) await producer.send({ topic, messages: values(1) })
+    await eventually('four messages', () => (seen.length >= 4 ? true : undefined))
+    expect(seen.sort()).toEqual(['early 0', 'early 1', 'early 2', 'late 2'])
+    await expect(reader.subscribe({ topics: [late] })).rejects.toMatchObject({
+      message: 'Cannot subscribe to topic while consumer is running',
+    })
+  })
+
+  test('commits by count within a batch', async () => {
+    const topic = await createTopic('threshold')
+    await producer.send({ topic, messages: values(7) })
+    const [reader] = consumer('threshold')
+    const committed: string[] = []
+    reader.on(reader.events.COMMIT_OFFSETS, ({ payload: { topics } }) => {
+      committed.push(topics[0]!.partitions[0]!.offset)
+    })
+    await reader.subscribe({ topics: [topic], fromBeginning: true })
+    await reader.run({ autoCommitThreshold: 3, eachMessage: () => Promise.resolve() })
+    await eventually('the last commit', () => (committed.includes('7') ? true : undefined))
+    expect(committed).toEqual(['3', '6', '7'])
+  })
+
+  test('a member hears of a rebalance and gives up what it has', async () => {
+    const topic = await createTopic('rebalance', 2)
+    const [first] = consumer('rebalance', { heartbeatInterval: 50 })
+    const [second] = consumer('rebalance', { heartbeatInterval: 50 })
+    const happened: string[] = []
+    first.on(first.events.REBALANCING, () => void happened.push('rebalancing'))
+    first.on(first.events.GROUP_JOIN, ({ payload: { memberAssignment } }) => {
+      happened.push(`joined ${memberAssignment[topic]?.length ?? 0}`)
+    })
+    for (const member of [first, second]) {
+      await member.subscribe({ topics: [topic], fromBeginning: true })
+      await member.run({ eachMessage: () => Promise.resolve() })
+    }
+    await eventually('half of it', () => (happened.includes('joined 1') ? true : undefined))
+    expect(happened).toEqual(['joined 2', 'rebalancing', 'joined 1'])
+    await second.disconnect()
+    await eventually('all of it', () => (happened.length >= 5 ? true : undefined))
+    expect(happened.slice(3)).toEqual(['rebalancing', 'joined 2'])
+  })
+
   test("a program's own assigner", async () => {
     const topic = await createTopic('assigner', 4)
     const lines: unknown[] = []
