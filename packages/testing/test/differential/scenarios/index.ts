@@ -1,6 +1,7 @@
 import type { Scenario } from '../support/scenario'
 import { apiVersionsScenarios } from './api-versions'
 import { consumerGroupScenarios } from './consumer-groups'
+import { fetchScenarios } from './fetch'
 import { listOffsetsScenarios } from './list-offsets'
 import { metadataScenarios } from './metadata'
 import { produceScenarios } from './produce'
@@ -16,6 +17,7 @@ export const allScenarios: readonly Scenario[] = [
   ...produceValidationScenarios,
   ...producerStateScenarios,
   ...listOffsetsScenarios,
+  ...fetchScenarios,
   ...consumerGroupScenarios,
   ...transactionScenarios,
 ]

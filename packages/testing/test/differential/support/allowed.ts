@@ -16,7 +16,6 @@ export const allowed: readonly Allowance[] = [
  * adds an API takes it off, and then every version of it must occur in a scenario.
  */
 export const notCompared: ReadonlyMap<number, string> = new Map([
-  [1, 'Fetch'],
   [8, 'OffsetCommit'],
   [9, 'OffsetFetch'],
   [10, 'FindCoordinator'],

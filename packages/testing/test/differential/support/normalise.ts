@@ -11,6 +11,8 @@ const byField: Readonly<Record<string, (value: unknown, names: Names) => unknown
   // Where epochs begin is each broker's own.
   leaderEpoch: (value, names) => names.id('epoch', value, -1),
   partitionLeaderEpoch: (value, names) => names.id('epoch', value, -1),
+  epoch: (value, names) => names.id('epoch', value, -1),
+  sessionId: (value, names) => names.id('session', value, 0),
   clusterId: (value) => (typeof value === 'string' && value !== '' ? '<cluster>' : value),
   port: (value, names) => (value === names.port ? '<port>' : value),
   // Texts for people: that there is one is compared, and not how it is put.
