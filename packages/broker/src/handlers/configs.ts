@@ -141,7 +141,7 @@ function describe(
       synonyms: request.includeSynonyms ? row.synonyms : [],
       documentation: request.includeDocumentation ? row.documentation : null,
     }))
-  return { errorCode: errorCodes.NONE, errorMessage: null, resourceType, resourceName, configs }
+  return { errorCode: errorCodes.NONE, errorMessage: '', resourceType, resourceName, configs }
 }
 
 type Rows = { readonly rows: readonly ConfigRow[] } | Refusal

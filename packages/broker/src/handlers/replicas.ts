@@ -26,7 +26,13 @@ const electLeaders = defineHandler<typeof apis.electLeaders>({
         topic,
         partitionResult: partitions.map((partitionId) => ({ partitionId, ...refusal })),
       }))
-      return { throttleTimeMs: 0, errorCode, replicaElectionResults }
+      // Nothing was asked for, so nothing was asked for wrongly.
+      const isNothing = topicPartitions?.length === 0
+      return {
+        throttleTimeMs: 0,
+        errorCode: isNothing ? errorCodes.NONE : errorCode,
+        replicaElectionResults,
+      }
     }
     const elect = (topic: string, partitionId: number): ElectionResult => ({
       partitionId,

@@ -1,4 +1,5 @@
 import type { Scenario } from '../support/scenario'
+import { adminScenarios } from './admin'
 import { apiVersionsScenarios } from './api-versions'
 import { consumerGroupScenarios } from './consumer-groups'
 import { fetchScenarios } from './fetch'
@@ -20,4 +21,5 @@ export const allScenarios: readonly Scenario[] = [
   ...fetchScenarios,
   ...consumerGroupScenarios,
   ...transactionScenarios,
+  ...adminScenarios,
 ]
