@@ -224,13 +224,23 @@ describe('groups', () => {
         members: [],
       })),
     }))
+    const rest = { groupEpoch: 3, assignmentEpoch: 3, assignorName: 'uniform', members: [] }
+    cluster.respond(apis.consumerGroupDescribe, (_request, { groupIds }) => ({
+      throttleTimeMs: 0,
+      groups: groupIds.map((groupId) => ({
+        ...{ errorCode: groupId === 'new' ? 0 : 69, groupId, groupState: 'Empty', ...rest },
+      })),
+    }))
     cluster.respond(apis.deleteGroups, (_request, { groupsNames }) => ({
       throttleTimeMs: 0,
       results: groupsNames.map((groupId) => ({ groupId, errorCode: 68 })),
     }))
     expect((await admin.listGroups()).map(({ groupId }) => groupId)).toEqual(['g1', 'g2'])
     expect(await admin.listGroups({ states: ['Empty'] })).toEqual([])
-    expect((await admin.describeGroups(['x']))[0]).toMatchObject({ groupId: 'x', state: 'Dead' })
+    expect(await admin.describeGroups(['x', 'new'])).toMatchObject([
+      { groupId: 'x', state: 'Dead' },
+      { groupId: 'new', state: 'Empty', protocolType: 'consumer', protocol: 'uniform' },
+    ])
     await expect(admin.deleteGroups(['g1'])).rejects.toMatchObject({ kafkaName: 'NON_EMPTY_GROUP' })
   })
 })

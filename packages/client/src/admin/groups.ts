@@ -4,6 +4,7 @@ import { atCoordinator } from '../coordinator-call.js'
 import { kafkaError } from '../errors.js'
 import { defaultCallTimeoutMs } from './call-options.js'
 import type { CallOptions } from './call-options.js'
+import { describeConsumerGroup } from './consumer-group-description.js'
 import { throwFailures } from './controller-call.js'
 
 export interface GroupListing {
@@ -47,7 +48,11 @@ export interface GroupsAdmin {
   listGroups(
     options?: CallOptions & { readonly states?: readonly string[] },
   ): Promise<GroupListing[]>
-  /** In the order of `groupIds`. A group that does not exist has the state 'Dead'. */
+  /**
+   * In the order of `groupIds`, classic ones and those of the consumer protocol (KIP-848, whose
+   * states are Empty, Assigning, Reconciling and Stable). A group that does not exist has the state
+   * 'Dead'.
+   */
   describeGroups(groupIds: readonly string[], options?: CallOptions): Promise<GroupDescription[]>
   /**
    * Deletes empty groups with their committed offsets. Rejects with NON_EMPTY_GROUP or
@@ -140,9 +145,13 @@ function describeGroup(
       if (group.errorCode !== 0 && group.errorCode !== groupIdNotFound) {
         throw kafkaError(group.errorCode, group.errorMessage, { groupId })
       }
+      // To this request a group of the consumer protocol is a missing one.
+      const isMissing = group.errorCode === groupIdNotFound
+      const found = isMissing ? await describeConsumerGroup(client, groupId, bounds) : undefined
+      if (found !== undefined) return found
       return {
         groupId,
-        state: group.errorCode === groupIdNotFound ? 'Dead' : group.groupState,
+        state: isMissing ? 'Dead' : group.groupState,
         protocolType: group.protocolType,
         protocol: group.protocolData,
         members: group.members.map((member) => ({

@@ -3,7 +3,10 @@
 import { createAdmin } from '@kfk/client'
 import { createConsumer, type ConsumerSettings } from '@kfk/consumer'
 import { createProducer } from '@kfk/producer'
+import { decodeConsumerAssignment } from '@kfk/protocol'
 import { eventually, startInteropBroker, type InteropBroker } from '../../src/index'
+
+const anyTwo: unknown[] = [expect.any(Number), expect.any(Number)]
 
 let broker: InteropBroker
 const closing: (() => Promise<unknown>)[] = []
@@ -60,6 +63,12 @@ test('members divide the partitions, and hand them over with what is processed',
   expect(first.events).toEqual(['+6'])
   const second = member('shared')
   await eventually('three each', () => (first.share() === 3 && second.share() === 3) || undefined)
+  await using admin = createAdmin({ brokers: broker.bootstrap })
+  const [described] = await admin.describeGroups(['shared'])
+  expect(described).toMatchObject({ state: 'Stable', protocol: 'uniform' })
+  const shares = described!.members.map(({ assignment }) => decodeConsumerAssignment(assignment))
+  const three = [{ topic: 'shared', partitions: [expect.any(Number), ...anyTwo] }]
+  expect(shares.map((share) => share.assignedPartitions)).toEqual([three, three])
   await send('shared', 'b')
   await eventually('all', () => first.values.length + second.values.length === 120 || undefined)
   expect(new Set([...first.values, ...second.values]).size).toBe(120)
