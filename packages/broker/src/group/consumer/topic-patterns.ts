@@ -115,7 +115,7 @@ export class TopicPatterns {
   }
 }
 
-/** What is wrong with an expression of a client (RE2 syntax), in Kafka's words; undefined: nothing. */
+/** What is wrong with a client's expression (RE2 syntax), in Kafka's words; undefined: nothing. */
 export function patternProblem(source: string): string | undefined {
   if (source.length > MAX_PATTERN_LENGTH) {
     return `it is longer than ${MAX_PATTERN_LENGTH} characters`
