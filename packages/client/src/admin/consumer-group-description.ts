@@ -1,7 +1,6 @@
 import { apis, encodeConsumerAssignment, encodeConsumerSubscription } from '@kfk/protocol'
 import type { Client } from '../client.js'
 import { ClientError, kafkaError } from '../errors.js'
-import type { GroupDescription } from './groups.js'
 
 const groupIdNotFound = 69
 
@@ -14,7 +13,7 @@ export async function describeConsumerGroup(
   client: Client,
   groupId: string,
   bounds: { readonly signal: AbortSignal | undefined; readonly timeoutMs: number },
-): Promise<GroupDescription | undefined> {
+) {
   const answer = await client
     .request(
       apis.consumerGroupDescribe,
