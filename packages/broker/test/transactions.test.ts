@@ -175,6 +175,48 @@ test('a decided transaction is finished after a crash, an open one stays open', 
   expect(await end(again.client, open, true)).toBe(0)
 })
 
+test('offsets of an open transaction outlive a crash', async () => {
+  const dataDir = await harness.directory()
+  const { client } = await started({ dataDir })
+  await client.topic('events')
+  const group = { keyType: 0, coordinatorKeys: ['g'] }
+  await client.request(apis.findCoordinator, 4, group)
+  const producer = await initialised(client, 't')
+  const partition = { partitionIndex: 0, committedOffset: 7, committedMetadata: '' }
+  const topics = [{ name: 'events', partitions: [partition] }]
+  await client.request(apis.txnOffsetCommit, 5, { ...producer, groupId: 'g', topics })
+  const again = await started({ dataDir: await harness.crashed(dataDir) })
+  const fetched = async () => {
+    const groups = [{ groupId: 'g', topics: [{ name: 'events', partitionIndexes: [0] }] }]
+    const asked = { groups, requireStable: true }
+    for (;;) {
+      const response = await again.client.request(apis.offsetFetch, 8, asked)
+      if (response.groups[0]!.errorCode === 0) return response.groups[0]!.topics[0]!.partitions[0]
+    }
+  }
+  await again.client.request(apis.findCoordinator, 4, group)
+  expect(await fetched()).toMatchObject({ errorCode: errorCodes.UNSTABLE_OFFSET_COMMIT })
+  expect(await end(again.client, producer, true)).toBe(0)
+  await settled(again.client, 't')
+  expect(await fetched()).toMatchObject({ errorCode: 0, committedOffset: 7 })
+})
+
+test('a transactional id that nobody uses is forgotten', async () => {
+  const { client } = await started({
+    config: {
+      'transaction.remove.expired.transaction.cleanup.interval.ms': '20',
+      'transactional.id.expiration.ms': '1',
+    },
+  })
+  const request = { transactionalIds: ['t'] }
+  await initialised(client, 't')
+  for (;;) {
+    const { transactionStates } = await client.request(apis.describeTransactions, 0, request)
+    if (transactionStates[0]!.errorCode === errorCodes.TRANSACTIONAL_ID_NOT_FOUND) break
+  }
+  expect(await initialised(client, 't')).toMatchObject({ producerEpoch: 0 })
+})
+
 test('a transaction that takes too long is aborted', async () => {
   const { client } = await started({
     config: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '20' },

@@ -1,5 +1,7 @@
 // Kafka's own transactional producer, its readers of committed records and its tools against our
 // broker. KFK_INTEROP=kafka runs the same against Apache Kafka.
+import path from 'node:path'
+import { createAdmin } from '@kfk/client'
 import {
   type InteropBroker,
   javaTool,
@@ -7,6 +9,8 @@ import {
   type JavaStep,
   type JavaTools,
   peers,
+  peersDir,
+  runProcess,
   startInteropBroker,
   startJavaClient,
   startJavaTools,
@@ -132,6 +136,69 @@ withPeer(peers.kafka(), "Kafka's transactional clients", () => {
       expect(after[1]!.trim().split(/\s+/).at(-1)).toBe('None')
     } finally {
       await tools.stop()
+    }
+  })
+})
+
+const confluentDir = path.join(peersDir, 'confluent-kafka')
+
+/** Copies a topic in transactions with librdkafka, every third of which it aborts first. */
+const copier = `
+import sys
+from confluent_kafka import Consumer, Producer, TopicPartition
+bootstrap = sys.argv[1]
+seed = Producer({'bootstrap.servers': bootstrap})
+for number in range(30): seed.produce('rd-in', str(number))
+seed.flush()
+consumer = Consumer({'bootstrap.servers': bootstrap, 'group.id': 'rd', 'enable.auto.commit': False,
+  'auto.offset.reset': 'earliest', 'isolation.level': 'read_committed'})
+consumer.subscribe(['rd-in'])
+producer = Producer({'bootstrap.servers': bootstrap, 'transactional.id': 'rd'})
+producer.init_transactions(30)
+done, turn = 0, 0
+while done < 30:
+  message = consumer.poll(10)
+  if message is None or message.error(): continue
+  turn += 1
+  producer.begin_transaction()
+  producer.produce('rd-out', message.value())
+  place = TopicPartition('rd-in', 0, message.offset() + 1)
+  producer.send_offsets_to_transaction([place], consumer.consumer_group_metadata(), 30)
+  if turn % 3 == 0:
+    producer.abort_transaction(30)
+    consumer.seek(TopicPartition('rd-in', 0, message.offset()))
+  else:
+    producer.commit_transaction(30)
+    done += 1
+print('committed', consumer.committed([TopicPartition('rd-in', 0)], 30)[0].offset)
+consumer.close()
+reader = Consumer({'bootstrap.servers': bootstrap, 'group.id': 'rd-reader',
+  'auto.offset.reset': 'earliest', 'isolation.level': 'read_committed', 'enable.partition.eof': True})
+reader.subscribe(['rd-out'])
+values = []
+while True:
+  message = reader.poll(10)
+  if message is None: break
+  if message.error(): break
+  values.append(int(message.value()))
+print('copied', values == list(range(30)), len(values))
+reader.close()
+`
+
+withPeer(peers.python('confluent_kafka', confluentDir), 'transactions of librdkafka', () => {
+  test('a topic is copied exactly once, offsets and all', async () => {
+    const broker = await startInteropBroker()
+    try {
+      await using admin = createAdmin({ brokers: broker.bootstrap })
+      const names = ['rd-in', 'rd-out']
+      await admin.createTopics(names.map((name) => ({ name, partitions: 1 })))
+      const env = { ...process.env, PYTHONPATH: confluentDir }
+      const { stdout, stderr } = await runProcess('python3', ['-c', copier, broker.bootstrap], {
+        env,
+      })
+      expect({ stdout, stderr }).toMatchObject({ stdout: 'committed 30\ncopied True 30\n' })
+    } finally {
+      await broker.stop()
     }
   })
 })
