@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   offsets: async () => (await import('./commands/offsets.js')).addOffsetsCommand,
   records: async () => (await import('./commands/records.js')).addRecordsCommand,
   'log-dirs': async () => (await import('./commands/log-dirs.js')).addLogDirsCommand,
+  transactions: async () => (await import('./commands/transactions.js')).addTransactionsCommand,
   load: async () => (await import('./commands/load.js')).addLoadCommand,
   verify: async () => (await import('./commands/verify.js')).addVerifyCommand,
   dump: async () => (await import('./commands/dump.js')).addDumpCommand,

@@ -3,13 +3,14 @@ import { kfk } from './kfk-in-process'
 
 const commands = [
   ...['broker', 'topic', 'produce', 'consume', 'groups', 'configs', 'offsets', 'records'],
-  ...['log-dirs', 'load', 'verify', 'dump'],
+  ...['log-dirs', 'transactions', 'load', 'verify', 'dump'],
 ]
 const subcommands = {
   topic: ['create', 'list', 'describe', 'alter', 'delete'],
   groups: ['list', 'describe', 'reset', 'delete-offsets', 'remove-members', 'delete'],
   configs: ['describe', 'set', 'unset'],
   records: ['delete'],
+  transactions: ['list', 'describe', 'producers'],
 }
 
 it('says its version', async () => {

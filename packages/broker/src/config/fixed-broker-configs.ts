@@ -163,15 +163,11 @@ group.streams.min.session.timeout.ms int 45000
 group.streams.num.standby.replicas int 0
 group.streams.session.timeout.ms int 45000
 # groups have no such setting here
-group.consumer.assignors list uniform,range
-group.consumer.heartbeat.interval.ms int 5000
 group.consumer.max.heartbeat.interval.ms int 15000
 group.consumer.max.session.timeout.ms int 60000
-group.consumer.max.size int 2147483647
 group.consumer.migration.policy string bidirectional
 group.consumer.min.heartbeat.interval.ms int 5000
 group.consumer.min.session.timeout.ms int 45000
-group.consumer.session.timeout.ms int 45000
 # there are no quotas
 alter.log.dirs.replication.quota.window.num int 11
 alter.log.dirs.replication.quota.window.size.seconds int 1
@@ -193,16 +189,11 @@ telemetry.max.bytes int 1048576
 # transactions have no such setting here
 add.partitions.to.txn.retry.backoff.max.ms int 100
 add.partitions.to.txn.retry.backoff.ms int 20
-transaction.abort.timed.out.transaction.cleanup.interval.ms int 10000
 *transaction.partition.verification.enable boolean true
-transaction.remove.expired.transaction.cleanup.interval.ms int 3600000
 transaction.state.log.load.buffer.size int 5242880
 transaction.state.log.min.isr int 2
-transaction.state.log.num.partitions int 50
 transaction.state.log.replication.factor short 3
-transaction.state.log.segment.bytes int 104857600
 transaction.two.phase.commit.enable boolean false
-transactional.id.expiration.ms int 604800000
 # a partition has one replica
 auto.leader.rebalance.enable boolean true
 leader.imbalance.check.interval.seconds long 300
@@ -259,7 +250,6 @@ group.coordinator.append.linger.ms int -1
 group.coordinator.threads int 4
 *log.cleaner.io.buffer.load.factor double 0.9
 *log.cleaner.io.buffer.size int 524288
-max.incremental.fetch.session.cache.slots int 1000
 max.request.partition.size.limit int 2000
 *num.io.threads int 8
 *num.network.threads int 3
