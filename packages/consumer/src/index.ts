@@ -6,6 +6,7 @@ export {
   roundRobinAssignor,
 } from './assignors.js'
 export type { Assignor, AssignorInput, AssignorMember, InstantAssignor } from './assignors.js'
+export type { DeadLetters } from './dead-letters.js'
 export { Consumer, createConsumer } from './consumer.js'
 export type { BatchOf, CloseOptions, TopicPartitionOffset } from './consumer.js'
 export type { BatchView, ConsumerRecord, RecordBatch, RecordView } from './consumer-record.js'

@@ -3,6 +3,7 @@ import { checkTopicName, ClientError } from '@kfk/client'
 import type { Assignor } from './assignors.js'
 import { cooperativeStickyAssignor } from './assignors.js'
 import type { ConsumerRecord } from './consumer-record.js'
+import type { DeadLetters } from './dead-letters.js'
 import { partitionKey, type TopicPartition } from './topic-partition.js'
 
 /**
@@ -126,10 +127,12 @@ export interface ConsumerSettings<T extends Subscription> {
   /**
    * What to do with a record whose key or value is refused by its serde. 'throw', the default: the
    * loop throws after the records before it; it comes again until a `seek` past it. 'skip', or a
-   * function that does not throw: it is passed over and counts as processed. A retriable
+   * function that does not throw: it is passed over and counts as processed. `{ deadLetter,
+   * producer }`: it is sent to another topic first. A retriable
    * ClientError of a serde (what it needs is away) is always thrown: the record may be sound.
    */
-  readonly onInvalid?: 'throw' | 'skip' | ((error: ClientError, record: ConsumerRecord) => void)
+  readonly onInvalid?:
+    'throw' | 'skip' | ((error: ClientError, record: ConsumerRecord) => void) | DeadLetters
   readonly rebalance?: RebalanceListener
   /** Topics are looked at again this often for new partitions. Default 30000. */
   readonly topicRefreshMs?: number
@@ -175,7 +178,7 @@ export function resolveSettings(options: ConsumerSettings<Subscription>) {
     maxBytes: int32('maxBytes', options.maxBytes ?? 50 * mebibyte),
     partitionMaxBytes: int32('partitionMaxBytes', options.partitionMaxBytes ?? mebibyte),
     prefetchBytes: positive('prefetchBytes', options.prefetchBytes ?? 64 * mebibyte),
-    onInvalid: options.onInvalid ?? ('throw' as const),
+    onInvalid: checkOnInvalid(options.onInvalid ?? 'throw'),
     rebalance: options.rebalance ?? {},
     topicRefreshMs: positive('topicRefreshMs', options.topicRefreshMs ?? 30_000),
   }
@@ -200,6 +203,16 @@ function commitInterval(
   if (autoCommit === false) return undefined
   const intervalMs = autoCommit === true ? autoCommitIntervalMs : autoCommit.intervalMs
   return positive('autoCommit.intervalMs', intervalMs)
+}
+
+function checkOnInvalid(
+  onInvalid: NonNullable<ConsumerSettings<Subscription>['onInvalid']>,
+): NonNullable<ConsumerSettings<Subscription>['onInvalid']> {
+  if (typeof onInvalid !== 'object') return onInvalid
+  checkTopicName(onInvalid.deadLetter)
+  const { producer } = onInvalid as Partial<DeadLetters>
+  if (typeof producer?.send === 'function') return onInvalid
+  throw invalid('`onInvalid.producer` must be a producer: the dead letters are sent with it.')
 }
 
 function checkIsolation(isolation: Isolation): Isolation {

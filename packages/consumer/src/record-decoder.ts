@@ -1,4 +1,5 @@
 import { ClientError, type Serde, type TopicDefinition } from '@kfk/client'
+import { sendDeadLetter } from './dead-letters.js'
 import type { FetchedRecord } from './fetched-record.js'
 import type { ConsumerSettings, Subscription } from './options.js'
 import type { TopicPartition } from './topic-partition.js'
@@ -112,7 +113,7 @@ class Decoding {
     return true
   }
 
-  #invalid(raw: FetchedRecord, cause: unknown, part: 'key' | 'value'): boolean {
+  #invalid(raw: FetchedRecord, cause: unknown, part: 'key' | 'value'): boolean | Promise<boolean> {
     // The record may be sound: what its serde needs to read it is away. It is not passed over.
     if (cause instanceof ClientError && cause.retriable) {
       this.#failure = { error: cause, offset: raw.position }
@@ -120,13 +121,19 @@ class Decoding {
     }
     if (this.#onInvalid === 'skip') return true
     const error = invalidRecord(raw, cause, part)
+    const refuses = (thrown: unknown): false => {
+      this.#failure = { error: thrown, offset: raw.position }
+      return false
+    }
+    if (typeof this.#onInvalid === 'object') {
+      return sendDeadLetter(this.#onInvalid, raw, error).then(() => true, refuses)
+    }
     try {
       if (this.#onInvalid === 'throw') throw error
       this.#onInvalid(error, raw)
       return true
     } catch (thrown) {
-      this.#failure = { error: thrown, offset: raw.position }
-      return false
+      return refuses(thrown)
     }
   }
 }
