@@ -77,17 +77,16 @@ export class BatchOutcome {
   }
 
   succeed({ baseOffset, logAppendTimeMs }: BatchResult, part: BatchPart): void {
-    const batch = {
-      ...this.target,
-      baseOffset: BigInt(baseOffset),
-      recordCount: part.recordCount,
-      timestamp: logAppendTimeMs < 0 ? undefined : logAppendTimeMs,
-    }
-    this.#land({ ...part, batch, error: undefined })
+    const { topic, partition } = this.target
+    const { firstDelta, recordCount } = part
+    const timestamp = logAppendTimeMs < 0 ? undefined : logAppendTimeMs
+    const batch = { topic, partition, baseOffset: BigInt(baseOffset), recordCount, timestamp }
+    this.#land({ firstDelta, recordCount, batch, error: undefined })
   }
 
   fail(error: unknown, part: BatchPart): void {
-    this.#land({ ...part, batch: undefined, error })
+    const { firstDelta, recordCount } = part
+    this.#land({ firstDelta, recordCount, batch: undefined, error })
   }
 
   #land(landing: Landing): void {
@@ -98,7 +97,7 @@ export class BatchOutcome {
       if (this.#missingCount > 0) return
     }
     const failed = landings.filter(({ batch }) => batch === undefined)
-    if (failed.length === 0) this.#shared?.resolve(Object.freeze(whole(landings)))
+    if (failed.length === 0) this.#shared?.resolve(whole(landings))
     else this.#shared?.reject(failed[0]!.error)
     this.#landed?.resolve(landings)
     const unwatchedCount = countOf(landings) - this.#watchedCount
