@@ -67,6 +67,8 @@ export function alterConfigValues(
     const { name, configOperation } = alteration
     if (changes.has(name)) return duplicate
     if (configOperation === alterOperations.delete) {
+      // A topic has no value of a config that there is not: nothing is left to do.
+      if (target.kind === 'topic' && !target.definitions.has(name)) continue
       const problem = nameProblem(target, name)
       if (problem !== undefined) return problem
       changes.set(name, null)

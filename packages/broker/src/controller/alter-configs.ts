@@ -18,6 +18,7 @@ import {
   type TopicConfigChanged,
 } from './metadata-records.js'
 import { Refusal, refuse } from './refusal.js'
+import { topicNameProblem } from './topic-name.js'
 
 type AlterRequest = RequestOf<typeof apis.incrementalAlterConfigs>
 type ReplaceRequest = RequestOf<typeof apis.alterConfigs>
@@ -135,6 +136,8 @@ function decideTopic(
   }
   const topic = image.topics.get(resourceName)
   if (topic === undefined) {
+    const problem = topicNameProblem(resourceName)
+    if (problem !== undefined) return refuse(errorCodes.INVALID_TOPIC_EXCEPTION, problem)
     const message = `The topic '${resourceName.slice(0, 249)}' does not exist.`
     return refuse(errorCodes.UNKNOWN_TOPIC_OR_PARTITION, message)
   }

@@ -18,8 +18,9 @@ export function createPartitions(request: Request, context: ControllerContext): 
   const records: PartitionsAdded[] = []
   const counts = new Map<string, number>()
   for (const { name } of request.topics) counts.set(name, (counts.get(name) ?? 0) + 1)
-  const results = request.topics.map((wanted) => {
-    const { name } = wanted
+  // One answer for all that name the same topic.
+  const named = new Map(request.topics.map((wanted) => [wanted.name, wanted]))
+  const results = [...named].map(([name, wanted]) => {
     const outcome =
       counts.get(name)! > 1
         ? refuse(errorCodes.INVALID_REQUEST, 'Duplicate topic name.')
@@ -46,7 +47,7 @@ function decide(wanted: Wanted, context: ControllerContext): PartitionsAdded | R
     ? `Topic '${name}' is internal: its number of partitions is fixed.`
     : partitionCountProblem(count, from)
   if (countProblem !== undefined) return refuse(errorCodes.INVALID_PARTITIONS, countProblem)
-  if (assignments === null || assignments.length === 0) {
+  if (assignments === null) {
     if (liveBrokers.length === 0) {
       return refuse(errorCodes.INVALID_REPLICATION_FACTOR, 'No broker is registered.')
     }

@@ -12,7 +12,13 @@ import {
   unsupportedFactor,
 } from './replica-assignment.js'
 import { newTopicId } from './topic-id.js'
-import { collisionKey, isInternalTopic, METADATA_TOPIC, topicNameProblem } from './topic-name.js'
+import {
+  collisionKey,
+  isInternalTopic,
+  KAFKA_METADATA_TOPIC,
+  METADATA_TOPIC,
+  topicNameProblem,
+} from './topic-name.js'
 
 type Request = RequestOf<typeof apis.createTopics>
 type Response = ResponseOf<typeof apis.createTopics>
@@ -74,8 +80,8 @@ function nameProblem(
 ): Refusal | undefined {
   const problem = topicNameProblem(name)
   if (problem !== undefined) return refuse(errorCodes.INVALID_TOPIC_EXCEPTION, problem)
-  if (name === METADATA_TOPIC) {
-    return refuse(errorCodes.INVALID_TOPIC_EXCEPTION, `${name} is the brokers' own log`)
+  if (name === METADATA_TOPIC || name === KAFKA_METADATA_TOPIC) {
+    return refuse(errorCodes.INVALID_REQUEST, `Creation of internal topic ${name} is prohibited.`)
   }
   if (context.image.topics.has(name)) {
     return refuse(errorCodes.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
@@ -106,9 +112,8 @@ export function isFixedConfig(topic: string, config: string): boolean {
 function configsOf(wanted: Wanted): Record<string, string> | Refusal {
   const configs = new Map<string, string>()
   for (const { name, value } of wanted.configs) {
-    const problem = configs.has(name)
-      ? `Duplicate config name: ${name}`
-      : topicConfigProblem(name, value)
+    // Of a config that is named twice the last value counts, as in Kafka.
+    const problem = topicConfigProblem(name, value)
     if (problem !== undefined) return refuse(errorCodes.INVALID_CONFIG, problem)
     configs.set(name, value!.trim())
   }
@@ -192,7 +197,7 @@ function failed(name: string, refusal: Refusal): Result {
     topicConfigErrorCode: 0,
     numPartitions: -1,
     replicationFactor: -1,
-    configs: null,
+    configs: [],
   }
 }
 

@@ -16,12 +16,9 @@ type Wanted = Request['topics'][number]
 export function deleteTopics(request: Request, context: ControllerContext): Decision<Response> {
   const records: MetadataRecord[] = []
   const deleted = new Set<string>()
-  const wishes: Wanted[] = [
-    ...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID })),
-    ...request.topics,
-  ]
-  const responses = wishes.map((wanted) => {
-    const topic = decide(wanted, context, deleted)
+  const wishes = merged(request, context)
+  const responses = [...wishes.values()].map(({ twice, ...wanted }) => {
+    const topic = twice ? namedTwice : decide(wanted, context, deleted)
     if (topic instanceof Refusal) {
       const { errorCode, message: errorMessage } = topic
       return { name: wanted.name, topicId: wanted.topicId, errorCode, errorMessage }
@@ -31,6 +28,34 @@ export function deleteTopics(request: Request, context: ControllerContext): Deci
     return { name: topic.name, topicId: topic.id, errorCode: errorCodes.NONE, errorMessage: null }
   })
   return { records, response: { throttleTimeMs: 0, responses } }
+}
+
+/** One answer, however often it is named, and nothing is deleted. */
+const namedTwice = refuse(errorCodes.INVALID_REQUEST, 'Duplicate topic name or id.')
+
+/** Each topic once; a name counts more than an id. */
+function merged(request: Request, { image }: ControllerContext): Map<string, Wanted & Twice> {
+  const wishes = new Map<string, Wanted & Twice>()
+  const wanted = [
+    ...request.topicNames.map((name) => ({ name, topicId: ZERO_UUID })),
+    ...request.topics,
+  ]
+  for (const { name, topicId } of wanted) {
+    const id = name !== null && topicId === ZERO_UUID ? image.topics.get(name)?.id : undefined
+    const key = id ?? (name === null ? topicId : `${topicId}/${name}`)
+    const other = wishes.get(key)
+    const shown = {
+      name: name ?? other?.name ?? null,
+      // Of a topic that is named both ways, both are told.
+      topicId: other !== undefined && other.name !== name ? (id ?? other.topicId) : topicId,
+    }
+    wishes.set(key, { ...shown, twice: other !== undefined })
+  }
+  return wishes
+}
+
+interface Twice {
+  readonly twice: boolean
 }
 
 function decide(
@@ -55,8 +80,7 @@ function decide(
           'This server does not host this topic-partition.',
         )
   }
-  if (deleted.has(topic.id))
-    return refuse(errorCodes.INVALID_REQUEST, 'Duplicate topic name or id.')
+  if (deleted.has(topic.id)) return namedTwice
   if (topic.internal) {
     const message = `Topic '${topic.name}' is internal: the brokers keep their own state there.`
     return refuse(errorCodes.INVALID_TOPIC_EXCEPTION, message)

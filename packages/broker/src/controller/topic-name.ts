@@ -5,6 +5,8 @@ export const CONSUMER_OFFSETS_TOPIC = '__consumer_offsets'
 export const TRANSACTION_STATE_TOPIC = '__transaction_state'
 /** The metadata log: described by no topic image, created by no client. */
 export const METADATA_TOPIC = '__kfk_metadata'
+/** The same in Kafka: a name that tools take for it. */
+export const KAFKA_METADATA_TOPIC = '__cluster_metadata'
 
 const MAX_LENGTH = 249
 const LEGAL = /^[a-zA-Z0-9._-]+$/

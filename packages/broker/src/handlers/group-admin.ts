@@ -29,8 +29,9 @@ const describeGroups = defineHandler<typeof apis.describeGroups>({
         const found = await services.groups.describeGroup(groupId)
         const isUnknown = found.errorCode === errorCodes.GROUP_ID_NOT_FOUND
         const hidden = isUnknown && apiVersion < 6
+        const errorCode = hidden ? errorCodes.NONE : found.errorCode
         return {
-          errorCode: hidden ? errorCodes.NONE : found.errorCode,
+          errorCode,
           errorMessage: hidden ? null : found.errorMessage,
           groupId,
           groupState: found.state,
@@ -45,7 +46,7 @@ const describeGroups = defineHandler<typeof apis.describeGroups>({
             memberAssignment: member.assignment,
           })),
           authorizedOperations: authorizedGroupOperations(
-            request.includeAuthorizedOperations && found.errorCode === errorCodes.NONE,
+            request.includeAuthorizedOperations && errorCode === errorCodes.NONE,
           ),
         }
       }),

@@ -105,6 +105,9 @@ async function fetchGroup(context: RequestContext, group: FetchGroup, requireSta
   // By id only what still has one can be told.
   const tellable =
     apiVersion >= TOPIC_IDS_SINCE ? answers.filter(({ topicId }) => topicId !== ZERO_UUID) : answers
+  for (const { name, topicId, partitions } of known ?? []) {
+    if (partitions.length === 0) tellable.push({ name, topicId, partitions: [] })
+  }
   const unknown = (wanted ?? [])
     .filter((topic) => topic.errorCode !== errorCodes.NONE)
     .map(({ name, topicId, partitions, errorCode: code }) => ({

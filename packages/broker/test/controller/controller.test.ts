@@ -128,7 +128,8 @@ describe('creating topics', () => {
     [{ name: '..' }, 'INVALID_TOPIC_EXCEPTION', /not allowed/],
     [{ name: 'a/b' }, 'INVALID_TOPIC_EXCEPTION', /ASCII/],
     [{ name: 'x'.repeat(250) }, 'INVALID_TOPIC_EXCEPTION', /249/],
-    [{ name: '__kfk_metadata' }, 'INVALID_TOPIC_EXCEPTION', /own log/],
+    [{ name: '__kfk_metadata' }, 'INVALID_REQUEST', /prohibited/],
+    [{ name: '__cluster_metadata' }, 'INVALID_REQUEST', /prohibited/],
     [{ name: 'there' }, 'TOPIC_ALREADY_EXISTS', /already exists/],
     [
       { name: 'dotted_name' },
@@ -297,7 +298,10 @@ describe('deleting topics', () => {
       errorCodes.INVALID_REQUEST,
       errorCodes.INVALID_REQUEST,
     ])
-    expect(codes([{ name: 'a' }, { topicId }])).toEqual([0, errorCodes.INVALID_REQUEST])
+    // One answer, and nothing is deleted.
+    expect(codes([{ name: 'a' }, { topicId }])).toEqual([errorCodes.INVALID_REQUEST])
+    expect(codes([{ name: 'a' }, { name: 'a' }])).toEqual([errorCodes.INVALID_REQUEST])
+    expect(codes([{ name: 'a' }])).toEqual([0])
     const off = new Harness({ 'delete.topic.enable': 'false' })
     off.create([{ name: 'a' }])
     expect(off.delete([{ name: 'a' }])[0]!.errorCode).toBe(errorCodes.TOPIC_DELETION_DISABLED)

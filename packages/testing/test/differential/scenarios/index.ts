@@ -3,12 +3,17 @@ import { adminScenarios } from './admin'
 import { apiVersionsScenarios } from './api-versions'
 import { consumerGroupScenarios } from './consumer-groups'
 import { fetchScenarios } from './fetch'
+import { bytesScenarios } from './bytes'
+import { configsScenarios } from './configs'
+import { groupOffsetsScenarios } from './group-offsets'
+import { groupsScenarios } from './groups'
 import { listOffsetsScenarios } from './list-offsets'
 import { metadataScenarios } from './metadata'
 import { produceScenarios } from './produce'
 import { produceValidationScenarios } from './produce-validation'
 import { producerStateScenarios } from './producer-state'
 import { transactionScenarios } from './transactions'
+import { topicsScenarios } from './topics'
 
 /** Every family of scenarios. */
 export const allScenarios: readonly Scenario[] = [
@@ -22,4 +27,9 @@ export const allScenarios: readonly Scenario[] = [
   ...consumerGroupScenarios,
   ...transactionScenarios,
   ...adminScenarios,
+  ...topicsScenarios,
+  ...configsScenarios,
+  ...groupsScenarios,
+  ...groupOffsetsScenarios,
+  ...bytesScenarios,
 ]

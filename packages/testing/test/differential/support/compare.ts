@@ -10,7 +10,7 @@ export interface Difference {
 
 /** A difference that is right, and why. */
 export interface Allowance {
-  /** As in a {@link Difference}, with `[]` for any index; it stands for all below, '' for all. */
+  /** As in a {@link Difference}, with `[]` for any index; it stands for all below, '' for all, '*' for what is above. */
   readonly path: string
   /** The name of the API; all of them when left out. */
   readonly api?: string
@@ -65,7 +65,8 @@ function isAllowed(
       (one.path === '' ||
         general === one.path ||
         general.startsWith(`${one.path}.`) ||
-        general === `${one.path}[]`),
+        general.startsWith(`${one.path}[]`) ||
+        (one.path.startsWith('*') && general.endsWith(one.path.slice(1)))),
   )
 }
 

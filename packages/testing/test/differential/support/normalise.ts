@@ -31,6 +31,8 @@ const byField: Readonly<Record<string, (value: unknown, names: Names) => unknown
 const unordered: Readonly<Record<string, readonly string[]>> = {
   partitions: ['partitionIndex', 'partition'],
   topics: ['name', 'topic'],
+  members: ['groupInstanceId', 'memberMetadata', 'metadata'],
+  responses: ['name', 'topic', 'topicId'],
 }
 
 /** Member ids: what the client is called and a random UUID. */

@@ -42,6 +42,7 @@ export class Peer {
   readonly #slug: string
   readonly #wires = new Map<string, Wire>()
   #correlationId = 0
+  #settled = 0
 
   constructor(side: Side, other: Side, scenario: string) {
     this.#side = side
@@ -115,6 +116,17 @@ export class Peer {
     await this.#exchange('bytes', [bytes], { name: note, ...as })
   }
 
+  /** The answer to bytes, not compared; undefined when the connection was closed. */
+  async bytesOf<A extends Api>(
+    bytes: Uint8Array,
+    as: { readonly api: A; readonly version: number },
+  ): Promise<ResponseOf<A> | undefined> {
+    const wire = await this.#wire('bytes')
+    wire.write([bytes])
+    const answer = await wire.next()
+    return answer === 'closed' ? undefined : kafkaCodec.decodeResponse(as.api, as.version, answer)
+  }
+
   /** Sends a request whose answer is needed and not compared. */
   async ask<A extends Api>(api: A, version: number, body: RequestInput<A>): Promise<ResponseOf<A>> {
     const wire = await this.#wire('main')
@@ -143,6 +155,11 @@ export class Peer {
     if (errorCode !== 0) throw new Error(`${name} was not created: ${errorCode} ${errorMessage}`)
     await this.ready(name, partitions)
     return { name, id: topicId }
+  }
+
+  /** Waits until what was changed before this is known to the whole broker. */
+  async settled(): Promise<void> {
+    await this.topic(`settled-${this.#settled++}`)
   }
 
   /** The epoch of a partition's leader. */

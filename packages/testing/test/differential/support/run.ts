@@ -86,6 +86,11 @@ async function reached(name: 'kfk' | 'kafka', port: number): Promise<Side> {
     const { errorCode } = await peer.ask(apis.initProducerId, 1, asked)
     return errorCode === 0 || undefined
   })
+  // Before a scenario tries to make the topic of offsets.
+  await eventually('groups are coordinated', async () => {
+    const asked = { key: 'differential', keyType: 0 }
+    return (await peer.ask(apis.findCoordinator, 2, asked)).errorCode === 0 || undefined
+  })
   peer.end()
   const ranges = apiKeys.map(({ apiKey, minVersion, maxVersion }) => {
     return [apiKey, [minVersion, maxVersion]] as const
