@@ -40,6 +40,8 @@ async function describe(
   resource: { readonly type: number; readonly name: string },
   ...keys: readonly string[]
 ) {
+  // A broker of Kafka learns of a change after its controller has answered.
+  await peer.settled()
   const { type: resourceType, name: resourceName } = resource
   // One by one: Kafka lists them in no order.
   for (const configurationKeys of keys.length === 0 ? [null] : keys.map((key) => [key])) {
