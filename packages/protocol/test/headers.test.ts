@@ -31,11 +31,11 @@ test('the header of an ApiVersions version from the future can be read', () => {
 })
 
 test('an unknown API says which, and whom to answer', () => {
-  const frame = Buffer.from('0011' + '0001' + '00000007' + 'ffff', 'hex')
+  const frame = Buffer.from('03e7' + '0001' + '00000007' + 'ffff', 'hex')
   expect(() => kafkaCodec.decodeRequestHeader(frame)).toThrow(
     expect.objectContaining({
       code: 'KFK_PROTOCOL_UNKNOWN_API',
-      details: { apiKey: 17, apiVersion: 1, correlationId: 7 },
+      details: { apiKey: 999, apiVersion: 1, correlationId: 7 },
     }),
   )
 })
