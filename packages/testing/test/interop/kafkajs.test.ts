@@ -229,13 +229,27 @@ test('seek, pause and resume', async () => {
   expect(member.values[25]).toBe('while paused')
 })
 
-test('transactions fail at once and say why', async () => {
-  if (!broker.ours) return
+test('of transactions only what was committed is read, offsets of a group among it', async () => {
+  const [topic, groupId] = ['transactions', 'in-transactions']
+  await createTopic(topic)
   const producer = await connected(
     kafka.producer({ transactionalId: 't', idempotent: true, maxInFlightRequests: 1 }),
   )
-  const asked: string[] = []
-  producer.on(producer.events.REQUEST, ({ payload }) => void asked.push(payload.apiName))
-  await expect(producer.transaction()).rejects.toMatchObject({ retriable: false })
-  expect(asked).toEqual(['GroupCoordinator'])
+  const inTransaction = async (value: string, offset: string) => {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic, messages: [{ value }] })
+    const topics = [{ topic, partitions: [{ partition: 0, offset }] }]
+    await transaction.sendOffsets({ consumerGroupId: groupId, topics })
+    return transaction
+  }
+  await (await inTransaction('committed', '1')).commit()
+  await (await inTransaction('aborted', '2')).abort()
+
+  const admin = await connected(kafka.admin())
+  const [stored] = await admin.fetchOffsets({ groupId, topics: [topic] })
+  expect(stored!.partitions).toMatchObject([{ partition: 0, offset: '1' }])
+  await (await inTransaction('the last', '3')).commit()
+  const member = await Member.join('reads-transactions', topic)
+  await member.has(2)
+  expect(member.values).toEqual(['committed', 'the last'])
 })
