@@ -20,6 +20,7 @@ import type {
   OffsetReader,
 } from './consumer/consumer-api.js'
 import { ConsumerRequests } from './consumer/consumer-requests.js'
+import { CoordinatorPlaces } from './coordinator-places.js'
 import { DeadlineQueue } from './deadline-queue.js'
 import type {
   CommitInput,
@@ -54,16 +55,6 @@ import {
 } from './shard-offsets.js'
 import { ShardTable } from './shard-table.js'
 
-/**
- * How long a request waits for a partition that is being loaded before it is answered
- * COORDINATOR_LOAD_IN_PROGRESS, ms. Most loads take less, and then no client has to back off.
- */
-const LOAD_GRACE_MS = 250
-/**
- * The same for a list of groups, for which all partitions have to be there: nothing else waits for
- * it, and administrators' clients do not ask again by themselves (kafkajs).
- */
-const LIST_GRACE_MS = 5000
 /** Kafka's `offsets.commit.timeout.ms`. */
 const COMMIT_TIMEOUT_MS = 5000
 /** How long a stopping broker tries to hand members and assignments to coordination, ms. */
@@ -91,14 +82,18 @@ export class GroupCoordinator implements GroupCoordinators {
   readonly #deadlines: DeadlineQueue<GroupSleeper>
   readonly #consumers: ConsumerRequests
   readonly #publisher: GroupPublisher
+  readonly #places: CoordinatorPlaces
   readonly #shards: ShardTable<GroupShard>
   #unsubscribe: () => void = () => undefined
   #expiryTimer: TimerHandle | undefined
   #stopped = false
 
   constructor(options: GroupCoordinatorOptions) {
-    const { clock, coordination, logger, partitions } = options
+    const { clock, cluster, controller, coordination, logger, nodeId, partitions } = options
     this.#options = options
+    this.#places = new CoordinatorPlaces({
+      ...{ nodeId, cluster, controller, topic: OFFSETS_TOPIC, partitionOf: partitionOfGroup },
+    })
     this.#deadlines = new DeadlineQueue(clock, (sleeper, now) => sleeper.wake(now))
     this.#consumers = new ConsumerRequests(options)
     this.#publisher = new GroupPublisher({
@@ -108,9 +103,7 @@ export class GroupCoordinator implements GroupCoordinators {
       membership: (groupId) => this.#loadedShard(groupId)?.membership(groupId),
     })
     this.#shards = new ShardTable({
-      topic: OFFSETS_TOPIC,
-      partitions,
-      logger,
+      ...{ topic: OFFSETS_TOPIC, partitions, clock, logger },
       create: (partition) => this.#createShard(partition),
       load: (shard, signal) =>
         loadShard(shard, { read: (groupId) => this.#publisher.read(groupId), logger, signal }),
@@ -140,18 +133,13 @@ export class GroupCoordinator implements GroupCoordinators {
 
   async coordinatorFor(groupId: string): Promise<CoordinatorAddress | number> {
     if (!isGroupId(groupId, { allowEmpty: true })) return errorCodes.INVALID_GROUP_ID
-    const { cluster, controller, nodeId } = this.#options
-    if (cluster.topic(OFFSETS_TOPIC) === undefined) {
-      const code = await controller.ensureTopic(OFFSETS_TOPIC)
-      if (code !== errorCodes.NONE) return errorCodes.COORDINATOR_NOT_AVAILABLE
-    }
-    const index = this.#partitionOf(groupId)
-    const leader = index === undefined ? undefined : cluster.leaderOf(OFFSETS_TOPIC, index)
-    const broker = cluster.brokers().find((candidate) => candidate.nodeId === leader?.leaderId)
-    if (broker === undefined) return errorCodes.COORDINATOR_NOT_AVAILABLE
+    const address = await this.#places.addressOf(groupId)
+    if (typeof address === 'number') return address
     // The client comes right back with a request for the group.
-    if (broker.nodeId === nodeId) void this.#shards.open(index!)
-    return { nodeId: broker.nodeId, host: broker.host, port: broker.port }
+    if (address.nodeId === this.#options.nodeId) {
+      void this.#shards.open(this.#places.partitionOf(groupId)!)
+    }
+    return address
   }
 
   async joinGroup(input: JoinInput): Promise<JoinResult> {
@@ -236,20 +224,9 @@ export class GroupCoordinator implements GroupCoordinators {
   }
 
   async listGroups(): Promise<{ errorCode: number; groups: readonly GroupListing[] }> {
-    const { cluster, nodeId } = this.#options
-    const own = (cluster.topic(OFFSETS_TOPIC)?.partitions ?? []).filter(
-      ({ index }) => cluster.leaderOf(OFFSETS_TOPIC, index)?.leaderId === nodeId,
-    )
-    const shards = await Promise.all(own.map(({ index }) => this.#withGrace(index, LIST_GRACE_MS)))
-    const groups: GroupListing[] = []
-    for (const shard of shards) {
-      if (typeof shard === 'number') {
-        if (shard !== errorCodes.NOT_COORDINATOR) return { errorCode: shard, groups: [] }
-      } else {
-        groups.push(...listGroups(shard))
-      }
-    }
-    return { errorCode: errorCodes.NONE, groups }
+    const shards = await this.#shards.openForList(this.#places.own())
+    if (typeof shards === 'number') return { errorCode: shards, groups: [] }
+    return { errorCode: errorCodes.NONE, groups: shards.flatMap((shard) => [...listGroups(shard)]) }
   }
 
   async deleteGroup(groupId: string): Promise<number> {
@@ -287,7 +264,7 @@ export class GroupCoordinator implements GroupCoordinators {
   }
 
   async endTransaction(index: number, marker: TransactionMarker): Promise<number> {
-    const shard = await this.#withGrace(index)
+    const shard = await this.#shards.openSoon(index)
     if (typeof shard === 'number') return shard
     return new Promise((resolve) => {
       const refusal = shard.log.appendEnd(marker, resolve)
@@ -340,13 +317,8 @@ export class GroupCoordinator implements GroupCoordinators {
     })
   }
 
-  #partitionOf(groupId: string): number | undefined {
-    const topic = this.#options.cluster.topic(OFFSETS_TOPIC)
-    return topic === undefined ? undefined : partitionOfGroup(groupId, topic.partitions.length)
-  }
-
   #loadedShard(groupId: string): GroupShard | undefined {
-    const index = this.#partitionOf(groupId)
+    const index = this.#places.partitionOf(groupId)
     return index === undefined ? undefined : this.#shards.get(index)
   }
 
@@ -360,27 +332,8 @@ export class GroupCoordinator implements GroupCoordinators {
    * to do.
    */
   async #soon(groupId: string): Promise<GroupShard | number> {
-    const { cluster, nodeId } = this.#options
-    const index = this.#partitionOf(groupId)
-    const leader = index === undefined ? undefined : cluster.leaderOf(OFFSETS_TOPIC, index)
-    if (this.#stopped || leader?.leaderId !== nodeId) return errorCodes.NOT_COORDINATOR
-    return this.#withGrace(index!)
-  }
-
-  /**
-   * An offset must never be told from a half-loaded partition: whoever cannot wait gets an error.
-   */
-  async #withGrace(index: number, graceMs = LOAD_GRACE_MS): Promise<GroupShard | number> {
-    let timer: TimerHandle | undefined
-    const late = new Promise<number>((resolve) => {
-      const expire = () => resolve(errorCodes.COORDINATOR_LOAD_IN_PROGRESS)
-      timer = this.#options.clock.setTimer(graceMs, expire)
-    })
-    try {
-      return await Promise.race([this.#shards.open(index), late])
-    } finally {
-      timer?.cancel()
-    }
+    const own = this.#stopped ? undefined : this.#places.ownPartitionOf(groupId)
+    return own === undefined ? errorCodes.NOT_COORDINATOR : this.#shards.openSoon(own)
   }
 
   #clusterChanged(change: ClusterChange): void {

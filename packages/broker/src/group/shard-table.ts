@@ -1,6 +1,18 @@
 import { errorCodes } from '@kfk/protocol'
 import type { Partition, PartitionRegistry } from '../context.js'
+import type { Clock, TimerHandle } from '../runtime/clock.js'
 import type { Logger } from '../runtime/logger.js'
+
+/**
+ * How long a request waits for a partition that is being loaded before it is answered
+ * COORDINATOR_LOAD_IN_PROGRESS, ms. Most loads take less, and then no client has to back off.
+ */
+const LOAD_GRACE_MS = 250
+/**
+ * The same for a list, for which all partitions have to be there: nothing else waits for it, and
+ * administrators' clients do not ask again by themselves (kafkajs).
+ */
+const LIST_GRACE_MS = 5000
 
 /** What a coordinator holds of one partition of its topic. */
 export interface Shard {
@@ -21,6 +33,7 @@ export interface ShardTableOptions<S> {
   /** Of the coordinator. */
   readonly topic: string
   readonly partitions: PartitionRegistry
+  readonly clock: Clock
   readonly logger: Logger
   /** Makes an empty shard of a partition. */
   readonly create: (partition: Partition) => S
@@ -77,6 +90,44 @@ export class ShardTable<S extends Shard> {
       this.#slots.set(index, slot)
     }
     return slot.ready
+  }
+
+  /**
+   * The same in bounded time: nothing must ever be told from a half-loaded partition, so whoever
+   * cannot wait gets an error.
+   */
+  openSoon(index: number): Promise<S | number> {
+    return this.#openWithin(index, LOAD_GRACE_MS)
+  }
+
+  /**
+   * All of these that are coordinated here, for a list; the error code of one that is not there in
+   * time.
+   */
+  async openForList(indexes: readonly number[]): Promise<readonly S[] | number> {
+    const shards: S[] = []
+    for (const shard of await Promise.all(
+      indexes.map((index) => this.#openWithin(index, LIST_GRACE_MS)),
+    )) {
+      if (typeof shard !== 'number') shards.push(shard)
+      else if (shard !== errorCodes.NOT_COORDINATOR) return shard
+    }
+    return shards
+  }
+
+  async #openWithin(index: number, graceMs: number): Promise<S | number> {
+    const shard = this.get(index)
+    if (shard !== undefined) return shard
+    let timer: TimerHandle | undefined
+    const late = new Promise<number>((resolve) => {
+      const expire = () => resolve(errorCodes.COORDINATOR_LOAD_IN_PROGRESS)
+      timer = this.#options.clock.setTimer(graceMs, expire)
+    })
+    try {
+      return await Promise.race([this.open(index), late])
+    } finally {
+      timer?.cancel()
+    }
   }
 
   /** Lets go of all shards whose partitions are no longer served here. */

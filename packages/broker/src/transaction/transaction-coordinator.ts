@@ -11,6 +11,7 @@ import type {
   TransactionMarker,
 } from '../context.js'
 import type { CoordinatorAddress } from '../group/group-api.js'
+import { CoordinatorPlaces } from '../group/coordinator-places.js'
 import { ShardTable } from '../group/shard-table.js'
 import type { PeerRequests } from '../network/broker-peers.js'
 import type { Clock, TimerHandle } from '../runtime/clock.js'
@@ -49,10 +50,6 @@ import {
   verifyPartitions,
 } from './transaction.js'
 
-/** How long a request waits for a partition that is being loaded, ms. */
-const LOAD_GRACE_MS = 250
-/** The same for a list, for which all partitions have to be there. */
-const LIST_GRACE_MS = 5000
 const COMMIT_TIMEOUT_MS = 5000
 /**
  * How long whoever begins a transaction waits for the end of the one before, ms: Kafka sends
@@ -79,6 +76,7 @@ export interface TransactionCoordinatorOptions {
 /** Coordinates the transactional ids whose partition of `__transaction_state` this broker leads. */
 export class TransactionCoordinator implements TransactionCoordinators {
   readonly #options: TransactionCoordinatorOptions
+  readonly #places: CoordinatorPlaces
   readonly #shards: ShardTable<TransactionShard>
   readonly #markers: MarkerSender
   readonly #admissions: Admissions
@@ -89,8 +87,12 @@ export class TransactionCoordinator implements TransactionCoordinators {
   #unsubscribe: () => void = () => undefined
 
   constructor(options: TransactionCoordinatorOptions) {
-    const { clock, cluster, logger, nodeId, partitions, peers, writeMarker } = options
+    const { clock, cluster, controller, logger, nodeId, partitions, peers, writeMarker } = options
     this.#options = options
+    this.#places = new CoordinatorPlaces({
+      ...{ nodeId, cluster, controller, topic: TRANSACTIONS_TOPIC },
+      partitionOf: partitionOfTransactionalId,
+    })
     const stopped = this.#stopping.signal
     this.#markers = new MarkerSender({
       ...{ nodeId, cluster, clock, logger, peers, stopped },
@@ -98,7 +100,7 @@ export class TransactionCoordinator implements TransactionCoordinators {
     })
     this.#admissions = new Admissions({ coordinator: this, peers, stopped, nodeId })
     this.#shards = new ShardTable({
-      ...{ topic: TRANSACTIONS_TOPIC, partitions, logger },
+      ...{ topic: TRANSACTIONS_TOPIC, partitions, clock, logger },
       create: (partition) =>
         new TransactionShard({
           ...{ partition, clock, commitTimeoutMs: COMMIT_TIMEOUT_MS },
@@ -112,7 +114,7 @@ export class TransactionCoordinator implements TransactionCoordinators {
     const { cluster, config } = this.#options
     this.#unsubscribe = cluster.onChange(() => this.#shards.refresh())
     // Transactions go on, or time out, whether somebody asks for them or not.
-    for (const index of this.#own()) void this.#shards.open(index)
+    for (const index of this.#places.own()) void this.#shards.open(index)
     const every = (name: string, step: () => void) =>
       this.#repeat(() => Math.min(config.number(name), 2 ** 31 - 1), step)
     every('transaction.abort.timed.out.transaction.cleanup.interval.ms', () =>
@@ -131,16 +133,8 @@ export class TransactionCoordinator implements TransactionCoordinators {
   }
 
   async coordinatorFor(transactionalId: string): Promise<CoordinatorAddress | number> {
-    const { cluster, controller } = this.#options
     if (!isTransactionalId(transactionalId)) return errorCodes.INVALID_REQUEST
-    if (cluster.topic(TRANSACTIONS_TOPIC) === undefined) {
-      const code = await controller.ensureTopic(TRANSACTIONS_TOPIC)
-      if (code !== errorCodes.NONE) return errorCodes.COORDINATOR_NOT_AVAILABLE
-    }
-    const leader = this.#leaderOf(transactionalId)
-    const broker = cluster.brokers().find(({ nodeId }) => nodeId === leader?.leaderId)
-    if (broker === undefined) return errorCodes.COORDINATOR_NOT_AVAILABLE
-    return { nodeId: broker.nodeId, host: broker.host, port: broker.port }
+    return this.#places.addressOf(transactionalId)
   }
 
   async initProducerId(input: InitProducerIdInput): Promise<ProducerIdResult> {
@@ -220,12 +214,10 @@ export class TransactionCoordinator implements TransactionCoordinators {
   }
 
   async list(): Promise<{ errorCode: number; transactions: readonly TransactionListing[] }> {
+    const shards = await this.#shards.openForList(this.#places.own())
+    if (typeof shards === 'number') return { errorCode: shards, transactions: [] }
     const transactions: TransactionListing[] = []
-    for (const shard of await Promise.all(
-      this.#own().map((index) => this.#open(index, LIST_GRACE_MS)),
-    )) {
-      if (shard === errorCodes.NOT_COORDINATOR) continue
-      if (typeof shard === 'number') return { errorCode: shard, transactions: [] }
+    for (const shard of shards) {
       for (const [transactionalId, { image }] of shard.standings()) {
         if (image !== undefined) transactions.push({ ...image, transactionalId })
       }
@@ -319,43 +311,10 @@ export class TransactionCoordinator implements TransactionCoordinators {
     }
   }
 
-  #own(): number[] {
-    const { cluster, nodeId } = this.#options
-    const all = cluster.topic(TRANSACTIONS_TOPIC)?.partitions ?? []
-    return all
-      .filter(({ index }) => cluster.leaderOf(TRANSACTIONS_TOPIC, index)?.leaderId === nodeId)
-      .map(({ index }) => index)
-  }
-
-  #leaderOf(transactionalId: string): { index: number; leaderId: number } | undefined {
-    const { cluster } = this.#options
-    const topic = cluster.topic(TRANSACTIONS_TOPIC)
-    if (topic === undefined) return undefined
-    const index = partitionOfTransactionalId(transactionalId, topic.partitions.length)
-    const leaderId = cluster.leaderOf(TRANSACTIONS_TOPIC, index)?.leaderId
-    return leaderId === undefined ? undefined : { index, leaderId }
-  }
-
   async #shardOf(transactionalId: string): Promise<TransactionShard | number> {
-    const leader = this.#leaderOf(transactionalId)
-    const isOurs = leader?.leaderId === this.#options.nodeId
-    if (this.#stopping.signal.aborted || !isOurs) return errorCodes.NOT_COORDINATOR
-    return this.#shards.get(leader.index) ?? this.#open(leader.index, LOAD_GRACE_MS)
-  }
-
-  async #open(index: number, graceMs: number): Promise<TransactionShard | number> {
-    const shard = this.#shards.get(index)
-    if (shard !== undefined) return shard
-    let timer: TimerHandle | undefined
-    const late = new Promise<number>((resolve) => {
-      const expire = () => resolve(errorCodes.COORDINATOR_LOAD_IN_PROGRESS)
-      timer = this.#options.clock.setTimer(graceMs, expire)
-    })
-    try {
-      return await Promise.race([this.#shards.open(index), late])
-    } finally {
-      timer?.cancel()
-    }
+    const stopped = this.#stopping.signal.aborted
+    const own = stopped ? undefined : this.#places.ownPartitionOf(transactionalId)
+    return own === undefined ? errorCodes.NOT_COORDINATOR : this.#shards.openSoon(own)
   }
 
   /** Resolves when the transactional id may stand otherwise, or at the deadline. */
