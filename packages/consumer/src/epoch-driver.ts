@@ -1,4 +1,5 @@
 import { ClientError } from '@kfk/client'
+import { EffectQueue } from './effect-queue.js'
 import { describeRefusal } from './group-errors.js'
 import type { GroupDriverOptions } from './group-driver.js'
 import type { GroupMembership } from './group-membership.js'
@@ -16,12 +17,13 @@ export class EpochDriver implements GroupMembership {
   readonly #member = new EpochMember()
   readonly #requests: EpochRequests
   readonly #abort = new AbortController()
-  #tenure = new AbortController()
+  readonly #effects = new EffectQueue<EpochEffect>({
+    perform: (effect, tenure) => this.#perform(effect, tenure),
+    failed: (error) => this.#fail(error),
+  })
   #timer: { cancel(): void } | undefined
   #beating = false
   #beatAgain = false
-  #work: Promise<void> = Promise.resolve()
-  #broken = false
 
   constructor(options: EpochDriverOptions) {
     this.#options = options
@@ -80,24 +82,10 @@ export class EpochDriver implements GroupMembership {
     for (const effect of effects) {
       if (effect.type === 'lose') this.#options.hooks.fence(effect.partitions)
     }
-    if (hadEpoch && this.#member.epoch === 0) {
-      this.#tenure.abort(new Error('the membership was lost'))
-      this.#tenure = new AbortController()
-    }
-    if (effects.length > 0) this.#enqueue(effects)
-  }
-
-  #enqueue(effects: readonly EpochEffect[]): void {
-    const tenure = this.#tenure.signal
+    if (hadEpoch && this.#member.epoch === 0) this.#effects.endTenure()
     // Heartbeats wait for nothing: what is owned has changed already.
     if (effects.some(({ type }) => type === 'beat')) this.#beatNow()
-    this.#work = this.#work.then(async () => {
-      try {
-        for (const effect of effects) if (!this.#broken) await this.#perform(effect, tenure)
-      } catch (error) {
-        this.#fail(error)
-      }
-    })
+    this.#effects.add(effects)
   }
 
   async #perform(effect: EpochEffect, tenure: AbortSignal): Promise<void> {
@@ -123,7 +111,7 @@ export class EpochDriver implements GroupMembership {
   }
 
   #fail(error: unknown): void {
-    this.#broken = true
+    this.#effects.stop()
     this.#rest()
     this.#options.hooks.failed(error)
   }
@@ -139,7 +127,7 @@ export class EpochDriver implements GroupMembership {
   }
 
   #beatNow(): void {
-    if (this.#abort.signal.aborted || this.#broken) return
+    if (this.#abort.signal.aborted || this.#effects.stopped) return
     if (this.#beating) {
       this.#beatAgain = true
       return
@@ -155,7 +143,7 @@ export class EpochDriver implements GroupMembership {
   }
 
   #beatLater(delayMs: number): void {
-    if (this.#abort.signal.aborted || this.#broken) return
+    if (this.#abort.signal.aborted || this.#effects.stopped) return
     this.#rest()
     this.#timer = this.#options.client.clock.setTimer(delayMs, () => this.#beatNow())
   }

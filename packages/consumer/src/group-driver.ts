@@ -1,4 +1,5 @@
 import type { Client } from '@kfk/client'
+import { EffectQueue } from './effect-queue.js'
 import { describeRefusal } from './group-errors.js'
 import { GroupMember, type MemberEffect, type MemberEvent } from './group-member.js'
 import { GroupRequests } from './group-requests.js'
@@ -39,10 +40,11 @@ export class GroupDriver implements GroupMembership {
   readonly #requests: GroupRequests
   readonly #topicWatch: TopicWatch
   readonly #abort = new AbortController()
-  #tenure = new AbortController()
+  readonly #effects = new EffectQueue<MemberEffect>({
+    perform: (effect, tenure) => this.#perform(effect, tenure),
+    failed: (error) => this.#fail(error),
+  })
   #heartbeat: { cancel(): void } | undefined
-  #work: Promise<void> = Promise.resolve()
-  #broken = false
 
   constructor(options: GroupDriverOptions) {
     this.#options = options
@@ -115,22 +117,8 @@ export class GroupDriver implements GroupMembership {
     for (const effect of effects) {
       if (effect.type === 'lose') this.#options.hooks.fence(effect.partitions)
     }
-    if (hadGeneration && this.#member.generation < 0) {
-      this.#tenure.abort(new Error('the membership was lost'))
-      this.#tenure = new AbortController()
-    }
-    if (effects.length > 0) this.#enqueue(effects)
-  }
-
-  #enqueue(effects: readonly MemberEffect[]): void {
-    const tenure = this.#tenure.signal
-    this.#work = this.#work.then(async () => {
-      try {
-        for (const effect of effects) if (!this.#broken) await this.#perform(effect, tenure)
-      } catch (error) {
-        this.#fail(error)
-      }
-    })
+    if (hadGeneration && this.#member.generation < 0) this.#effects.endTenure()
+    this.#effects.add(effects)
   }
 
   async #perform(effect: MemberEffect, tenure: AbortSignal): Promise<void> {
@@ -178,7 +166,7 @@ export class GroupDriver implements GroupMembership {
 
   /** The consumer reads no more, so it lets its session run out, unless it is closed before. */
   #fail(error: unknown): void {
-    this.#broken = true
+    this.#effects.stop()
     this.#rest()
     this.#options.hooks.failed(error)
   }
