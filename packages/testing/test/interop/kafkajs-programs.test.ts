@@ -472,6 +472,8 @@ describe.each(clients)('%s', (name, client) => {
     const seen: string[] = []
     let running = 0
     let most = 0
+    let twoRun = () => {}
+    const twoHaveRun = new Promise<void>((resolve) => (twoRun = resolve))
     await reader.connect()
     await reader.subscribe({ topics: [topic], fromBeginning: true })
     const run = () =>
@@ -480,7 +482,8 @@ describe.each(clients)('%s', (name, client) => {
         eachMessage: async ({ partition, message, heartbeat }) => {
           running += 1
           most = Math.max(most, running)
-          await new Promise((resolve) => setTimeout(resolve, 20))
+          if (running === 2) twoRun()
+          await twoHaveRun
           await heartbeat()
           running -= 1
           seen.push(`${partition}/${message.offset}`)
